@@ -1,0 +1,1 @@
+"""A mail server whose every decision is a hook."""

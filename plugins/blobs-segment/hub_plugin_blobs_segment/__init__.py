@@ -1,0 +1,1 @@
+"""Message bytes in append-only segment files."""

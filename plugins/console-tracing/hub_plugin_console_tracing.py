@@ -1,0 +1,1 @@
+"""Live view of sessions, messages and verdicts in the terminal."""

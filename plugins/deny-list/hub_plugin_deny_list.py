@@ -1,0 +1,1 @@
+"""Refuse addresses, domains and networks that the operator lists."""

@@ -1,0 +1,1 @@
+"""Limits per client address, account and network."""

@@ -1,0 +1,1 @@
+"""The index of the store in SQL: accounts, collections, items, flags, queue and change log."""
