@@ -9,10 +9,13 @@ UV := $(BIN)/uv
 STAMPS := $(VENV)/.stamps
 PROJECTS := pyproject.toml $(sort $(wildcard plugins/*/pyproject.toml))
 PLUGIN_DIRS := $(patsubst %/pyproject.toml,%,$(filter plugins/%,$(PROJECTS)))
-TYPED := $(wildcard hub tests examples bench docs plugin-registry conftest.py)
+
+# Where mypy finds the plugins' modules under the names that they are imported by.
+empty :=
+export MYPYPATH := $(subst $(empty) $(empty),:,$(PLUGIN_DIRS))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check bench peers lock clean
+.PHONY: help setup run test check types bench peers lock clean
 
 help:  ## Show this list
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
@@ -28,15 +31,17 @@ test: setup peers  ## Run every test, with coverage
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
 
-check: setup  ## Lint, format, types, layers, generated files
+check: setup types  ## Lint, format, types, layers, generated files
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy $(TYPED)
-	@# One run per plugin: their test modules may share names.
-	set -e; for plugin in $(PLUGIN_DIRS); do echo "mypy $$plugin"; $(BIN)/mypy $$plugin; done
 	$(BIN)/lint-imports
-	set -e; for script in docs/generate.py plugin-registry/generate.py; do \
-	    if [ -f $$script ]; then $(BIN)/python $$script --check; fi; done
+	@set -e; for script in docs/generate.py plugin-registry/generate.py; do \
+	    if [ -f $$script ]; then echo "$$script --check"; $(BIN)/python $$script --check; fi; done
+
+types: setup
+	$(BIN)/mypy . --exclude '^(plugins|tests/bad_plugins)/'
+	@# One run per plugin: their test modules may share names.
+	@set -e; for plugin in $(PLUGIN_DIRS); do echo "mypy $$plugin"; $(BIN)/mypy $$plugin; done
 
 bench: setup peers  ## Measure this hub beside its peers on this machine
 	$(BIN)/python -m bench
@@ -44,7 +49,7 @@ bench: setup peers  ## Measure this hub beside its peers on this machine
 peers:
 	tests/peers/install.sh
 
-lock: $(STAMPS)/uv  ## Resolve all dependencies anew into requirements.lock
+lock: $(STAMPS)/uv-$(UV_VERSION)  ## Resolve all dependencies anew into requirements.lock
 	$(UV) lock --upgrade
 	$(UV) export --quiet --all-packages --all-groups --no-emit-workspace --no-annotate --no-header --frozen \
 	    --output-file requirements.lock
@@ -69,13 +74,16 @@ $(STAMPS)/venv:
 	@mkdir -p $(STAMPS)
 	@touch $@
 
-$(STAMPS)/uv: $(STAMPS)/venv Makefile
+$(STAMPS)/uv-$(UV_VERSION): $(STAMPS)/venv
 	$(BIN)/pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
 	@touch $@
 
-# A sync removes what is not in the lock, our own packages included, so that they always follow it.
-$(STAMPS)/installed: $(STAMPS)/uv requirements.lock $(PROJECTS) hub/version.py
+$(STAMPS)/synced: $(STAMPS)/uv-$(UV_VERSION) requirements.lock
 	VIRTUAL_ENV=$(VENV) $(UV) pip sync --quiet --require-hashes --compile-bytecode requirements.lock
+	@touch $@
+
+# After every sync, for it removes what is not in the lock, our own packages included.
+$(STAMPS)/installed: $(STAMPS)/synced $(PROJECTS) hub/version.py
 	VIRTUAL_ENV=$(VENV) $(UV) pip install --quiet --no-deps --no-build-isolation --offline \
 	    -e . $(addprefix -e ./,$(PLUGIN_DIRS))
 	@touch $@

@@ -1,2 +1,70 @@
 #!/bin/sh
-true
+# Installs the real programs that the tests talk to, on Debian and Ubuntu as root. Nothing is started, no signature
+# database is downloaded, and a machine that has them all is left alone.
+set -eu
+
+PATH="$PATH:/usr/local/sbin:/usr/sbin:/sbin"
+export DEBIAN_FRONTEND=noninteractive
+policy=/usr/sbin/policy-rc.d
+
+missing_packages() {
+    # command:package
+    for pair in clamd:clamav-daemon postfix:postfix smtp-source:postfix swaks:swaks mutt:mutt openssl:openssl \
+        strace:strace; do
+        command -v "${pair%%:*}" >/dev/null 2>&1 || echo "${pair#*:}"
+    done | sort -u | tr '\n' ' '
+}
+
+missing=$(missing_packages)
+[ -n "$missing" ] || exit 0
+if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null 2>&1; then
+    echo "tests/peers: not installed: $missing(needs root and apt-get); the tests that talk to them will be skipped"
+    exit 0
+fi
+
+# One at a time, for the policy file below is shared by the machine.
+exec 9>/run/lock/hub-tests-peers
+flock 9
+missing=$(missing_packages)
+[ -n "$missing" ] || exit 0
+
+# A machine's own policy is put back afterwards, also the one that a killed run has left behind.
+kept="$policy.kept-by-hub-tests"
+restore_policy() {
+    rm -f "$policy"
+    [ ! -e "$kept" ] || mv "$kept" "$policy"
+}
+if [ -e "$policy" ] && [ ! -e "$kept" ]; then
+    mv "$policy" "$kept"
+fi
+trap restore_policy EXIT
+trap 'exit 129' HUP
+trap 'exit 130' INT
+trap 'exit 143' TERM
+# 101: the action is forbidden by policy (invoke-rc.d(8)), so that packages do not start their daemons.
+printf '#!/bin/sh\nexit 101\n' >"$policy"
+chmod 755 "$policy"
+
+echo "tests/peers: installing $missing"
+apt-get update -qq
+case " $missing" in *" postfix "*)
+    echo "postfix postfix/main_mailer_type select No configuration" | debconf-set-selections ;;
+esac
+# shellcheck disable=SC2086  # a list of words
+apt-get install -qq -y --no-install-recommends -o DPkg::Lock::Timeout=300 $missing >/dev/null
+
+# What came now does not start at the next boot either.
+if [ -d /run/systemd/system ]; then
+    case " $missing" in *" clamav-daemon "*)
+        systemctl disable --quiet clamav-daemon.service clamav-daemon.socket clamav-freshclam.service || : ;;
+    esac
+    case " $missing" in *" postfix "*)
+        systemctl disable --quiet postfix.service || : ;;
+    esac
+fi
+
+missing=$(missing_packages)
+if [ -n "$missing" ]; then
+    echo "tests/peers: still missing after the installation: $missing" >&2
+    exit 1
+fi

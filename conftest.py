@@ -1,0 +1,47 @@
+"""Session-wide rules of the test suite, for `tests/`, the plugins and the examples alike."""
+
+import os
+
+import pytest
+
+NO_SKIPS = "HUB_NO_SKIPS"
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """With HUB_NO_SKIPS=1 in the environment a skipped test fails the session."""
+    if os.environ.get(NO_SKIPS) == "1":
+        config.pluginmanager.register(SkipsFail(), "hub-skips-fail")
+
+
+class SkipsFail:
+    """Collects what was skipped and lists it below the results of a session that fails for it."""
+
+    def __init__(self) -> None:
+        self.skipped: list[str] = []
+
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        if report.skipped:
+            self.skipped.append(_described(report))
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        expected_to_fail = hasattr(report, "wasxfail")
+        if report.skipped and not expected_to_fail:
+            self.skipped.append(_described(report))
+
+    # Before the terminal's own implementation, whose closing line and colour follow the exit status.
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        if self.skipped and session.exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED):
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        if self.skipped:
+            terminalreporter.section(f"{NO_SKIPS}=1, but {len(self.skipped)} skipped", red=True)
+            for line in self.skipped:
+                terminalreporter.line(line)
+
+
+def _described(report: pytest.CollectReport | pytest.TestReport) -> str:
+    """Its node id with the reason that the skip gave."""
+    reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longrepr
+    return f"{report.nodeid}: {reason}"
