@@ -1,0 +1,392 @@
+"""The settings of the hub itself, a model per table; descriptions are what `hub config explain` prints."""
+
+import re
+import socket
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Literal, TypeAlias
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
+from pydantic_core import InitErrorDetails, PydanticCustomError
+
+from hub.config.find import xdg_folder
+from hub.config.units import parse_address, parse_duration, parse_size
+
+EMBEDDED_PLUGINS = ("storage-sql", "blobs-segment", "directory-sql")
+"""What is active where no configuration lists plugins."""
+
+_PLUGIN_NAME = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
+_HOSTNAME = re.compile(r"(?!-)[A-Za-z0-9_-]{1,63}(?<!-)(?:\.(?!-)[A-Za-z0-9_-]{1,63}(?<!-))*")
+
+
+def _plugin_name(name: str) -> str:
+    if not _PLUGIN_NAME.fullmatch(name):
+        raise ValueError(
+            "should be the name of a plugin: lower case, digits and hyphens, such as 'deny-list'"
+        )
+    return name
+
+
+def _listener_name(name: str) -> str:
+    if not _PLUGIN_NAME.fullmatch(name):
+        raise ValueError("is no name for a listener: lower case, digits and hyphens, such as 'smtp-lan'")
+    return name
+
+
+def _listed_plugin(name: str) -> str:
+    return "!" + _plugin_name(name[1:]) if name.startswith("!") else _plugin_name(name)
+
+
+def _hostname(name: str) -> str:
+    if len(name) > 253 or not _HOSTNAME.fullmatch(name):
+        raise ValueError("should be a domain name, such as 'mail.example.org'")
+    return name
+
+
+def _address(text: str) -> str:
+    parse_address(text)
+    return text
+
+
+Size: TypeAlias = Annotated[int, BeforeValidator(parse_size), Field(title="size")]
+"""Bytes; a text such as "25MB" or "64KiB" is read too."""
+
+Duration: TypeAlias = Annotated[float, BeforeValidator(parse_duration), Field(title="duration")]
+"""Seconds; a text such as "90s", "5m" or "1h" is read too."""
+
+Count: TypeAlias = Annotated[int, Field(strict=True)]
+"""A whole number; neither a text nor true."""
+
+Flag: TypeAlias = Annotated[bool, Field(strict=True)]
+"""true or false and nothing that looks like it."""
+
+Score: TypeAlias = Annotated[float, Field(allow_inf_nan=False)]
+PluginName: TypeAlias = Annotated[str, AfterValidator(_plugin_name)]
+ListedPlugin: TypeAlias = Annotated[str, AfterValidator(_listed_plugin)]
+ListenerName: TypeAlias = Annotated[str, AfterValidator(_listener_name)]
+Address: TypeAlias = Annotated[str, AfterValidator(_address), Field(title="host:port")]
+
+Protocol: TypeAlias = Literal["smtp", "submission", "submissions", "imap", "imaps"]
+TlsMode: TypeAlias = Literal["none", "starttls", "implicit"]
+
+
+class Table(BaseModel):
+    """What the hub's tables share: unknown keys are errors, values do not change, errors repeat no input."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True, hide_input_in_errors=True)
+
+
+class HubTable(Table):
+    """[hub]: the server as a whole."""
+
+    hostname: Annotated[str, AfterValidator(_hostname)] = Field(
+        default_factory=socket.gethostname,
+        description=(
+            "The name this server greets with and writes into Received lines (RFC 5321 §4.1.1.1). Without "
+            "it, what the operating system calls the machine; DNS is never asked."
+        ),
+    )
+    data_dir: Path = Field(
+        description=(
+            "The folder that holds everything the hub keeps: database, mail, control socket. Without it, "
+            "$XDG_DATA_HOME/hub."
+        ),
+    )
+    plugins: tuple[ListedPlugin, ...] = Field(
+        default=EMBEDDED_PLUGINS,
+        description=(
+            "The plugins that are active, in the order in which they run. A name with '!' before it "
+            "disables a plugin that a watched folder would enable."
+        ),
+    )
+    plugin_dirs: tuple[Path, ...] = Field(
+        default_factory=lambda data: (data["data_dir"] / "plugins.d",) if "data_dir" in data else (),
+        description=(
+            "Watched plugin folders: a plugin put there is live at once, saved again it is replaced. "
+            "Without it, plugins.d in the data folder."
+        ),
+    )
+    workers: Annotated[Count, Field(ge=1, le=1024)] = Field(
+        default=1, description="How many processes serve connections, sharing the ports and the store."
+    )
+    user: Annotated[str, Field(min_length=1)] | None = Field(
+        default=None,
+        description="The user to become once the ports are bound; without it the hub stays who it is.",
+    )
+    reload_grace: Duration = Field(
+        default=30.0,
+        description=(
+            "How long a transaction may go on with the plugins it began with after they were replaced; then "
+            "it is answered 451 at its next hook."
+        ),
+    )
+
+    @field_validator("plugins")
+    @classmethod
+    def _each_once(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        seen: set[str] = set()
+        for name in names:
+            if name.lstrip("!") in seen:
+                raise ValueError(f"names '{name.lstrip('!')}' twice")
+            seen.add(name.lstrip("!"))
+        return names
+
+
+class ServicesTable(Table):
+    """[services]: which driver fills each seam that exactly one can fill."""
+
+    storage: PluginName = Field(
+        default="storage-sql", description="The driver of the index: accounts, mailboxes, queue, log."
+    )
+    blobs: PluginName = Field(
+        default="blobs-segment", description="The driver that holds the bytes of messages."
+    )
+    directory: PluginName = Field(
+        default="directory-sql", description="The driver that knows domains, accounts and aliases."
+    )
+
+
+class SmtpTable(Table):
+    """[smtp]: limits of the SMTP and submission listeners."""
+
+    max_size: Size = Field(
+        default=50_000_000,
+        description="The largest message accepted, in bytes, as announced by SIZE (RFC 1870).",
+    )
+    max_recipients: Annotated[Count, Field(ge=1)] = Field(
+        default=1000,
+        description="How many recipients one message may have; RFC 5321 §4.5.3.1.8 wants 100 or more.",
+    )
+    timeout: Duration = Field(
+        default=300.0,
+        description="How long a silent client is waited for; RFC 5321 §4.5.3.2.7 wants five minutes or more.",
+    )
+    max_errors: Annotated[Count, Field(ge=1)] = Field(
+        default=20, description="How many commands of one connection may fail before it is closed with 421."
+    )
+
+
+class ImapTable(Table):
+    """[imap]: limits of the IMAP listeners."""
+
+    timeout: Duration = Field(
+        default=1800.0,
+        description="How long a silent client is waited for; RFC 9051 §5.4 wants at least thirty minutes.",
+    )
+    max_literal: Size = Field(
+        default=50_000_000,
+        description="The largest literal a client may send, and so the largest message that APPEND takes.",
+    )
+
+
+class TlsTable(Table):
+    """[tls]: the certificate for every listener, and which versions are spoken."""
+
+    certificate: Path | None = Field(
+        default=None, description="PEM file of the certificate, followed by its chain."
+    )
+    key: Path | None = Field(default=None, description="PEM file of the certificate's private key.")
+    minimum: Literal["1.2", "1.3"] = Field(
+        default="1.2", description="The oldest version of TLS that is spoken."
+    )
+
+    @model_validator(mode="after")
+    def _both_or_none(self) -> "TlsTable":
+        if (self.certificate is None) != (self.key is None):
+            said, lacks = ("key", "certificate") if self.certificate is None else ("certificate", "key")
+            raise ValueError(f"has a {said} but no {lacks}; both belong together")
+        return self
+
+
+class Listener(Table):
+    """[listeners.<name>]: a place where clients connect."""
+
+    protocol: Protocol = Field(
+        description=(
+            "What is spoken: smtp takes mail for local recipients; submission and submissions take it from "
+            "users who log in; imap and imaps let them read it. A name that ends in s starts with TLS (RFC "
+            "8314)."
+        )
+    )
+    bind: Annotated[tuple[Address, ...], Field(min_length=1)] = Field(
+        description=(
+            'Addresses to listen on, such as ["127.0.0.1:2525", "[::]:25"]; port 0 lets the system choose.'
+        )
+    )
+    tls: TlsMode | None = Field(
+        default=None,
+        description=(
+            "none, starttls or implicit. Without it: implicit for submissions and imaps; else starttls "
+            "where [tls] has a certificate, and none where it has not."
+        ),
+    )
+
+    @model_validator(mode="after")
+    def _protocol_fits(self) -> "Listener":
+        if self.is_implicit and self.tls in ("none", "starttls"):
+            raise ValueError(f'has tls = "{self.tls}", but {self.protocol} begins with TLS')
+        if not self.is_implicit and self.tls == "implicit":
+            wanted = {"submission": "submissions", "imap": "imaps"}.get(self.protocol)
+            advice = f"; use the protocol {wanted}" if wanted else ""
+            raise ValueError(f'has tls = "implicit", but {self.protocol} begins without TLS{advice}')
+        return self
+
+    @property
+    def addresses(self) -> tuple[tuple[str, int], ...]:
+        """Host and port of each place in `bind`."""
+        return tuple(map(parse_address, self.bind))
+
+    @property
+    def is_implicit(self) -> bool:
+        """Whether the protocol begins with the TLS handshake."""
+        return self.protocol in ("submissions", "imaps")
+
+
+def _default_listeners() -> dict[str, Listener]:
+    return {
+        "smtp": Listener(protocol="smtp", bind=("127.0.0.1:2525",)),
+        "submission": Listener(protocol="submission", bind=("127.0.0.1:2587",)),
+        "imap": Listener(protocol="imap", bind=("127.0.0.1:2143",)),
+    }
+
+
+class ChecksTable(Table):
+    """[checks]: what the summed score of all checks does to a message."""
+
+    junk_score: Score = Field(
+        default=5.0, description="From this score on a message goes to the Junk mailbox."
+    )
+    reject_score: Score = Field(default=15.0, description="From this score on a message is refused.")
+
+    @model_validator(mode="after")
+    def _in_order(self) -> "ChecksTable":
+        if self.reject_score < self.junk_score:
+            raise ValueError("has a reject_score below its junk_score, so nothing would ever be junk")
+        return self
+
+
+class LogTable(Table):
+    """[log]: what is logged, and how it looks."""
+
+    level: Literal["debug", "info", "warning", "error"] = Field(
+        default="info", description="The least grave lines that are logged."
+    )
+    format: Literal["console", "json"] = Field(
+        default="console", description="console for people, json (one object per line) for machines."
+    )
+
+
+class TraceTable(Table):
+    """[trace]: the ring of recorded sessions that `hub trace` reads."""
+
+    enabled: Flag = Field(default=True, description="Whether sessions are recorded.")
+    max_size: Size = Field(
+        default=64_000_000, description="How many bytes the ring may take; the oldest records go first."
+    )
+
+
+class PluginOptions(Table):
+    """[plugins.<name>.hub]: how the hub treats one plugin, whatever the plugin itself can be told."""
+
+    on_failure: Literal["skip", "tempfail"] | None = Field(
+        default=None,
+        description=(
+            "What a failure of this plugin does: skip goes on as if it had said nothing, tempfail answers "
+            "4xx so that the mail stays with its sender. Without it, what each hook says."
+        ),
+    )
+    timeout: Annotated[Duration, Field(gt=0)] | None = Field(
+        default=None,
+        description="How long each of the plugin's hooks may take. Without it, what each hook says.",
+    )
+
+
+class HubSettings(Table):
+    """Every table of the hub itself; the tables below [plugins] belong to the plugins and are not in here."""
+
+    hub: HubTable = Field(description="The server as a whole.")
+    services: ServicesTable = Field(
+        default=ServicesTable(), description="Which driver fills each choose-one seam."
+    )
+    smtp: SmtpTable = Field(default=SmtpTable(), description="Limits of the SMTP and submission listeners.")
+    imap: ImapTable = Field(default=ImapTable(), description="Limits of the IMAP listeners.")
+    tls: TlsTable = Field(
+        default=TlsTable(), description="The certificate for every listener, and which versions are spoken."
+    )
+    listeners: Mapping[ListenerName, Listener] = Field(
+        default_factory=_default_listeners,
+        description=(
+            "Where clients connect, by names of your choice. A configuration that has any listener has only "
+            "its own."
+        ),
+    )
+    checks: ChecksTable = Field(
+        default=ChecksTable(), description="What the summed score of all checks does to a message."
+    )
+    log: LogTable = Field(default=LogTable(), description="What is logged, and how it looks.")
+    trace: TraceTable = Field(
+        default=TraceTable(), description="The ring of recorded sessions that `hub trace` reads."
+    )
+
+    @field_validator("listeners")
+    @classmethod
+    def _settle(cls, listeners: Mapping[str, Listener], info: ValidationInfo) -> Mapping[str, Listener]:
+        tls = info.data.get("tls")
+        if tls is None:  # wrong itself, and reported as that
+            return listeners
+        settled = {
+            name: _settle_tls(listener, tls.certificate is not None) for name, listener in listeners.items()
+        }
+        faults = [*_lacking_certificate(settled, tls.certificate is not None), *_taken_addresses(settled)]
+        if faults:
+            raise ValidationError.from_exception_data("listeners", faults, hide_input=True)
+        return settled
+
+
+def _settle_tls(listener: Listener, certified: bool) -> Listener:
+    mode = listener.tls or ("implicit" if listener.is_implicit else "starttls" if certified else "none")
+    return listener.model_copy(update={"tls": mode})
+
+
+def _lacking_certificate(listeners: Mapping[str, Listener], certified: bool) -> list[InitErrorDetails]:
+    return [
+        _fault((name, "tls"), "needs a certificate: set tls.certificate and tls.key")
+        for name, listener in listeners.items()
+        if listener.tls != "none" and not certified
+    ]
+
+
+def _taken_addresses(listeners: Mapping[str, Listener]) -> list[InitErrorDetails]:
+    faults: list[InitErrorDetails] = []
+    taken: dict[tuple[str, int], str] = {}
+    for name, listener in listeners.items():
+        for index, address in enumerate(listener.addresses):
+            if address[1] and address in taken:
+                faults.append(
+                    _fault((name, "bind", index), f"is the same address that '{taken[address]}' listens on")
+                )
+            taken.setdefault(address, name)
+    return faults
+
+
+def _fault(key: tuple[str | int, ...], reason: str) -> InitErrorDetails:
+    return {
+        "type": PydanticCustomError("listener", "{reason}", {"reason": reason}),
+        "loc": key,
+        "input": None,
+    }
+
+
+def machine_defaults(environ: Mapping[str, str]) -> dict[str, object]:
+    """The defaults that depend on who runs the hub where, as a layer below every file."""
+    return {"hub": {"data_dir": str(xdg_folder(environ, "XDG_DATA_HOME", ".local/share") / "hub")}}
