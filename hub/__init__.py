@@ -1,1 +1,117 @@
-"""A mail server whose every decision is a hook."""
+"""The public API for plugin authors: `from hub import Reject, hookimpl`.
+
+Every name here is loaded when it is first used, so that `import hub` stays cheap. Nothing else is public.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from hub.config.secrets import Secret as Secret
+    from hub.hooks.markers import hookimpl as hookimpl
+    from hub.hooks.plugin import Logger as Logger
+    from hub.hooks.plugin import Plugin as Plugin
+    from hub.hooks.session import Session as Session
+    from hub.hooks.session import TlsInfo as TlsInfo
+    from hub.mail.address import Address as Address
+    from hub.mail.address import AddressError as AddressError
+    from hub.mail.envelope import Envelope as Envelope
+    from hub.mail.headers import Headers as Headers
+    from hub.mail.login import AccountRef as AccountRef
+    from hub.mail.login import Credentials as Credentials
+    from hub.mail.login import Identity as Identity
+    from hub.mail.login import Password as Password
+    from hub.mail.login import Refuse as Refuse
+    from hub.mail.login import ScramKeys as ScramKeys
+    from hub.mail.message import BodyFile as BodyFile
+    from hub.mail.message import Message as Message
+    from hub.mail.stash import Stash as Stash
+    from hub.mail.stash import StashKey as StashKey
+    from hub.mail.structure import Structure as Structure
+    from hub.mail.verdict import Accept as Accept
+    from hub.mail.verdict import Defer as Defer
+    from hub.mail.verdict import Finding as Finding
+    from hub.mail.verdict import Junk as Junk
+    from hub.mail.verdict import Quarantine as Quarantine
+    from hub.mail.verdict import Reject as Reject
+    from hub.mail.verdict import Trust as Trust
+    from hub.mail.verdict import Verdict as Verdict
+    from hub.services.blobs import BlobGone as BlobGone
+    from hub.services.blobs import Blobs as Blobs
+    from hub.services.blobs import Spool as Spool
+    from hub.services.blobs import StoreFull as StoreFull
+    from hub.services.clock import Clock as Clock
+    from hub.services.directory import Account as Account
+    from hub.services.directory import Alias as Alias
+    from hub.services.directory import Directory as Directory
+    from hub.services.directory import DirectoryAdmin as DirectoryAdmin
+    from hub.services.directory import Resolution as Resolution
+    from hub.services.group import GroupWriter as GroupWriter
+    from hub.services.kv import Kv as Kv
+    from hub.services.log import ChangeKind as ChangeKind
+    from hub.services.log import LogEntry as LogEntry
+    from hub.services.storage import Acceptance as Acceptance
+    from hub.services.storage import Appended as Appended
+    from hub.services.storage import Copied as Copied
+    from hub.services.storage import Delivery as Delivery
+    from hub.services.storage import FlagMode as FlagMode
+    from hub.services.storage import Item as Item
+    from hub.services.storage import ItemState as ItemState
+    from hub.services.storage import Mailbox as Mailbox
+    from hub.services.storage import MailboxChanges as MailboxChanges
+    from hub.services.storage import MailboxExists as MailboxExists
+    from hub.services.storage import MailboxMissing as MailboxMissing
+    from hub.services.storage import Migrations as Migrations
+    from hub.services.storage import MigrationStatus as MigrationStatus
+    from hub.services.storage import NewItem as NewItem
+    from hub.services.storage import Placed as Placed
+    from hub.services.storage import QueueRow as QueueRow
+    from hub.services.storage import Storage as Storage
+    from hub.services.storage import UidRanges as UidRanges
+    from hub.services.storage import Usage as Usage
+    from hub.services.tables import Tables as Tables
+    from hub.version import __version__ as __version__
+
+_HOMES = {
+    "hub.config.secrets": "Secret",
+    "hub.hooks.markers": "hookimpl",
+    "hub.hooks.plugin": "Logger Plugin",
+    "hub.hooks.session": "Session TlsInfo",
+    "hub.mail.address": "Address AddressError",
+    "hub.mail.envelope": "Envelope",
+    "hub.mail.headers": "Headers",
+    "hub.mail.login": "AccountRef Credentials Identity Password Refuse ScramKeys",
+    "hub.mail.message": "BodyFile Message",
+    "hub.mail.stash": "Stash StashKey",
+    "hub.mail.structure": "Structure",
+    "hub.mail.verdict": "Accept Defer Finding Junk Quarantine Reject Trust Verdict",
+    "hub.services.blobs": "BlobGone Blobs Spool StoreFull",
+    "hub.services.clock": "Clock",
+    "hub.services.directory": "Account Alias Directory DirectoryAdmin Resolution",
+    "hub.services.group": "GroupWriter",
+    "hub.services.kv": "Kv",
+    "hub.services.log": "ChangeKind LogEntry",
+    "hub.services.storage": "Acceptance Appended Copied Delivery FlagMode Item ItemState Mailbox "
+    "MailboxChanges MailboxExists MailboxMissing MigrationStatus Migrations NewItem Placed QueueRow "
+    "Storage UidRanges Usage",
+    "hub.services.tables": "Tables",
+    "hub.version": "__version__",
+}
+_HOME = {name: module for module, names in _HOMES.items() for name in names.split()}
+
+__all__ = sorted(_HOME)  # noqa: PLE0605 - computed from the one table above
+
+
+def __getattr__(name: str) -> object:
+    module = _HOME.get(name)
+    if module is None:
+        raise AttributeError(f"hub has no public name {name!r}; it offers: {', '.join(__all__)}")
+    value = getattr(importlib.import_module(module), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

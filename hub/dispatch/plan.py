@@ -1,0 +1,148 @@
+"""One hook of one generation, compiled: the steps in order and the way to run them.
+
+A plan is called with the trace of the session and the hook's arguments by keyword. It is false when nobody
+implements the hook, so that such a hook costs its caller one truth test.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Generic, ParamSpec, TypeVar, cast
+
+from hub.dispatch.failure import Failure, HookFailed
+from hub.dispatch.notify import Notifier
+from hub.dispatch.step import Step, abandon
+from hub.hooks.markers import OnFailure
+from hub.trace.record import Trace
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+class Plan:
+    """What all modes share. parameters: the hook's arguments, `plugin` aside.
+
+    Every call gives exactly these.
+    """
+
+    __slots__ = ("hook", "parameters", "steps")
+
+    def __init__(self, hook: str, parameters: frozenset[str], steps: tuple[Step, ...]) -> None:
+        self.hook = hook
+        self.parameters = parameters
+        self.steps = steps
+
+    def __bool__(self) -> bool:
+        return bool(self.steps)
+
+
+class FirstPlan(Plan, Generic[P, R]):
+    """In order, stops at the first answer."""
+
+    __slots__ = ()
+
+    async def __call__(self, trace: Trace | None, /, *_: P.args, **arguments: P.kwargs) -> R | None:
+        """The first answer, None if nobody has one. HookFailed when a step with the rule TEMPFAIL fails."""
+        for step in self.steps:
+            result = await step.run(trace, arguments)
+            if result is None:
+                continue
+            if not isinstance(result, Failure):
+                return cast(R, result)
+            if step.on_failure is OnFailure.TEMPFAIL:
+                raise HookFailed(result)
+        return None
+
+
+class ChainPlan(Plan, Generic[P, R]):
+    """In order, each gets the last value."""
+
+    __slots__ = ("carry",)
+
+    def __init__(self, hook: str, parameters: frozenset[str], steps: tuple[Step, ...], carry: str) -> None:
+        super().__init__(hook, parameters, steps)
+        self.carry = carry
+
+    async def __call__(self, trace: Trace | None, /, *_: P.args, **arguments: P.kwargs) -> R:
+        """The value after the last step. HookFailed when a step with the rule TEMPFAIL fails."""
+        values: dict[str, object] = dict(arguments)
+        for step in self.steps:
+            result = await step.run(trace, values)
+            if isinstance(result, Failure):
+                if step.on_failure is OnFailure.TEMPFAIL:
+                    raise HookFailed(result)
+            elif result is not None:
+                values[self.carry] = result
+        return cast(R, values[self.carry])
+
+
+@dataclass(frozen=True, slots=True)
+class Answer(Generic[R]):
+    """What one step of a COLLECT plan said: a value, or a failure whose rule is TEMPFAIL."""
+
+    plugin: str
+    value: R | None
+    failure: Failure | None = None
+
+
+class CollectPlan(Plan, Generic[P, R]):
+    """All at once, side by side; the plan lasts as long as its slowest step."""
+
+    __slots__ = ()
+
+    async def __call__(
+        self, trace: Trace | None, /, *_: P.args, **arguments: P.kwargs
+    ) -> Sequence[Answer[R]]:
+        """The answers in the config's order; who had none, or failed with the rule SKIP, is not in it."""
+        if len(self.steps) == 1:
+            return _answers(self.steps, [await self.steps[0].run(trace, arguments)])
+        loop = asyncio.get_running_loop()
+        tasks = [loop.create_task(step.run(trace, arguments)) for step in self.steps]
+        try:
+            await asyncio.wait(tasks)
+        except asyncio.CancelledError:
+            for task in tasks:
+                abandon(task)
+            raise
+        return _answers(self.steps, [task.result() for task in tasks])
+
+
+def _answers(steps: Sequence[Step], results: Sequence[object]) -> list[Answer[R]]:
+    answers: list[Answer[R]] = []
+    for step, result in zip(steps, results, strict=True):
+        if isinstance(result, Failure):
+            if step.on_failure is OnFailure.TEMPFAIL:
+                answers.append(Answer(step.plugin, None, result))
+        elif result is not None:
+            answers.append(Answer(step.plugin, cast(R, result)))
+    return answers
+
+
+class NotifyPlan(Plan, Generic[P]):
+    """All at once, never waited for."""
+
+    __slots__ = ("notifiers",)
+
+    def __init__(
+        self, hook: str, parameters: frozenset[str], steps: tuple[Step, ...], notifiers: tuple[Notifier, ...]
+    ) -> None:
+        super().__init__(hook, parameters, steps)
+        self.notifiers = notifiers
+
+    def __call__(self, *_: P.args, **arguments: P.kwargs) -> None:
+        """Tell every plugin, later; a failure never reaches the caller."""
+        for step, notifier in zip(self.steps, self.notifiers, strict=True):
+            notifier.put(partial(step.run, None, arguments))
+
+
+def check_arguments(plan: Plan, arguments: Mapping[str, object]) -> None:
+    """TypeError that names what is missing or too much; for calls that no type checker has seen."""
+    if arguments.keys() != plan.parameters:
+        missing = sorted(plan.parameters - arguments.keys())
+        extra = sorted(arguments.keys() - plan.parameters)
+        raise TypeError(
+            f"{plan.hook} takes {', '.join(sorted(plan.parameters))}: missing {missing}, unknown {extra}"
+        )

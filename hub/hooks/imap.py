@@ -1,0 +1,35 @@
+"""What an IMAP client asks for and what it changed."""
+
+from __future__ import annotations
+
+from hub.hooks.markers import FIRST, NOTIFY, SKIP, hookspec
+from hub.hooks.plugin import Plugin
+from hub.hooks.session import Session
+from hub.mail.login import AccountRef
+from hub.mail.verdict import Verdict
+from hub.services.log import ChangeKind
+
+
+@hookspec(FIRST, on_failure=SKIP, timeout=10)
+async def imap_command(plugin: Plugin, session: Session, name: str) -> Verdict | None:
+    """A client sends a command, in upper case, `UID FETCH` included; asked before it runs (RFC 3501 §6).
+
+    Reject answers NO with the text, Defer NO [UNAVAILABLE] (RFC 5530). If nobody answers, the command runs.
+    LOGOUT, NOOP and CAPABILITY are never asked about.
+    """
+
+
+@hookspec(NOTIFY)
+async def mailbox_changed(
+    plugin: Plugin,
+    session: Session,
+    account: AccountRef,
+    mailbox: str,
+    kind: ChangeKind,
+    uids: tuple[int, ...],
+) -> None:
+    """A client has changed a mailbox: appended, flagged or expunged items (`uids`), or made, renamed,
+    deleted, subscribed it (no uids).
+
+    To see every change, whichever protocol made it, and none twice, follow the log instead.
+    """

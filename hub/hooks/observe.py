@@ -1,0 +1,56 @@
+"""What happens around the mail: connections, logins, the plugins themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from hub.hooks.markers import NOTIFY, hookspec
+from hub.hooks.plugin import Plugin
+from hub.hooks.session import Session
+from hub.mail.login import Identity
+
+
+@hookspec(NOTIFY)
+async def session_opened(plugin: Plugin, session: Session) -> None:
+    """A client has connected and was greeted."""
+
+
+@hookspec(NOTIFY)
+async def session_closed(plugin: Plugin, session: Session) -> None:
+    """A connection has ended, whoever ended it."""
+
+
+@hookspec(NOTIFY)
+async def login_succeeded(plugin: Plugin, session: Session, identity: Identity, mechanism: str) -> None:
+    """Somebody has logged in; mechanism: the SASL name, or LOGIN for IMAP's own command."""
+
+
+@hookspec(NOTIFY)
+async def login_failed(plugin: Plugin, session: Session, username: str, mechanism: str, reason: str) -> None:
+    """A login was refused; `username` is what the client sent, unverified."""
+
+
+@hookspec(NOTIFY)
+async def breaker_opened(plugin: Plugin, name: str, hook: str, reason: str) -> None:
+    """The plugin `name` failed too often and is no longer asked.
+
+    `hook` answers by its failure rule until a probe succeeds.
+    """
+
+
+@hookspec(NOTIFY)
+async def breaker_closed(plugin: Plugin, name: str, hook: str) -> None:
+    """A probe succeeded: the plugin `name` is asked again."""
+
+
+@hookspec(NOTIFY)
+async def plugins_reloaded(plugin: Plugin, generation: int, changed: Mapping[str, str]) -> None:
+    """A new generation serves; `changed` maps plugin names to `added`, `replaced` or `removed`."""
+
+
+@hookspec(NOTIFY)
+async def reload_refused(plugin: Plugin, errors: tuple[str, ...]) -> None:
+    """A new generation could not be built; the old one goes on. `errors`.
+
+    A line each, with file and line where known.
+    """

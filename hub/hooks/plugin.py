@@ -1,0 +1,113 @@
+"""A plugin's scope as the plugin sees it: everything that it may hold open, closed with it."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, AbstractContextManager
+from pathlib import Path
+from typing import Protocol, TypeVar
+
+from hub.mail.stash import Stash
+from hub.services.clock import Clock
+from hub.services.kv import Kv
+from hub.services.log import LogEntry
+from hub.services.tables import Tables
+
+T = TypeVar("T")
+S = TypeVar("S")
+
+
+class Logger(Protocol):
+    """A structured log: an event in a few words, everything else as fields."""
+
+    def debug(self, event: str, /, **fields: object) -> None:
+        """Of use to who debugs this plugin."""
+
+    def info(self, event: str, /, **fields: object) -> None:
+        """Of use to the operator, on a normal day."""
+
+    def warning(self, event: str, /, **fields: object) -> None:
+        """The operator should look at it some day."""
+
+    def error(self, event: str, /, **fields: object) -> None:
+        """The operator should look at it now."""
+
+
+class Plugin(Protocol):
+    """The first argument of every hook that names it: this plugin's own scope.
+
+    A scope belongs to one version of the plugin's code and settings. It is closed, with all it holds, when
+    either changes or the hub stops; whatever else changes, it stays.
+    """
+
+    @property
+    def name(self) -> str:
+        """The entry point's name: `deny-list`."""
+
+    @property
+    def version(self) -> str:
+        """The distribution's version; of a single file the first digits of its content's hash."""
+
+    @property
+    def log(self) -> Logger:
+        """Writes lines that carry the plugin's name, and session and message while a hook runs."""
+
+    @property
+    def stash(self) -> Stash:
+        """What the plugin keeps between hooks, in this process."""
+
+    @property
+    def data_dir(self) -> Path:
+        """A folder for what is local to this node, made at first use, readable by the hub alone."""
+
+    @property
+    def kv(self) -> Kv:
+        """Small shared state, the same on every worker and node."""
+
+    @property
+    def clock(self) -> Clock:
+        """The hub's time, which tests turn; use it for timers and expiry."""
+
+    def settings(self, model: type[S]) -> S:
+        """The plugin's `[plugins.<name>]` table as its module-level `Settings` model, validated before the
+        plugin starts.
+        """
+
+    async def enter(self, resource: AbstractAsyncContextManager[T] | AbstractContextManager[T]) -> T:
+        """Open a context manager that is closed with the scope, last in first out; gives what it yields."""
+
+    def every(
+        self, seconds: float, function: Callable[[], Awaitable[None] | None], *, once: bool = False
+    ) -> None:
+        """Call the function again and again, first after `seconds`; from the swap until the scope closes.
+
+        A plain function runs in the plugin's threads. A failure is logged and the timer goes on. once: on
+        one worker of one node only, held by a lease.
+        """
+
+    async def call(self, name: str, /, **arguments: object) -> object:
+        """Fire a hook by name: FIRST gives its answer, COLLECT a list, CHAIN the value, NOTIFY None.
+
+        LookupError if there is no such hook, TypeError if the arguments are not the hook's.
+        """
+
+    def follow(self, name: str, handler: Callable[[Sequence[LogEntry]], Awaitable[None]]) -> None:
+        """Hand every entry of the change log to the handler, at least once, in order, on one worker at a
+        time.
+
+        name: the follower's, its position is kept under it. An entry counts as handled when the handler
+        returns; when it raises, the same entries come again after a growing pause.
+        """
+
+    def wait(self, awaitable: Awaitable[T]) -> T:
+        """Wait for an awaitable from a plain `def`, which runs in a thread.
+
+        RuntimeError on the event loop.
+        """
+
+    async def tables(self, metadata: object) -> Tables:
+        """The plugin's own tables (an `sqlalchemy.MetaData`) in the hub's database.
+
+        They are made and changed by the Alembic branch in the plugin's `migrations/` folder, which `hub db`
+        runs too.
+        """

@@ -1,0 +1,28 @@
+"""What a protocol adapter needs of the hub, in one place."""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from hub.config.model import HubSettings
+from hub.loading.generation import Generations
+from hub.services.chosen import Services
+from hub.trace.record import Trace
+
+
+@dataclass(slots=True)
+class Kernel:
+    """Made once by the app and shared by all connections; a reload replaces what is in it.
+
+    tls: the context for STARTTLS and implicit TLS, None without a certificate. write_trace: takes the
+    records of a session that has ended. sessions: id → trace of the connections that are open.
+    """
+
+    settings: HubSettings
+    generations: Generations
+    services: Services
+    tls: ssl.SSLContext | None
+    write_trace: Callable[[Trace], None]
+    sessions: dict[str, Trace] = field(default_factory=dict)

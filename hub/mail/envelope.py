@@ -1,0 +1,28 @@
+"""The envelope of one SMTP transaction (RFC 5321 §2.3.1)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from hub.mail.address import Address
+from hub.mail.stash import Stash
+
+
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """One transaction, from MAIL to its end.
+
+    id: the message's id everywhere. reverse_path: None is the null reverse-path `<>`. recipients: those
+    accepted so far, in order. size: octets as declared by SIZE= (RFC 1870), None if it was not. body: the
+    BODY= keyword (RFC 6152). smtputf8: the SMTPUTF8 parameter (RFC 6531) was given. stash: what plugins
+    keep for this transaction.
+    """
+
+    id: str
+    reverse_path: Address | None
+    recipients: tuple[Address, ...] = ()
+    size: int | None = None
+    body: Literal["7BIT", "8BITMIME"] = "7BIT"
+    smtputf8: bool = False
+    stash: Stash = field(default_factory=Stash, compare=False)

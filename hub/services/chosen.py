@@ -1,0 +1,23 @@
+"""The drivers that the config chose, for whoever needs more than one of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from hub.services.blobs import Blobs
+from hub.services.clock import Clock
+from hub.services.directory import Directory
+from hub.services.storage import Storage
+
+
+@dataclass(slots=True)
+class Services:
+    """One driver per choose-one seam. `directory` may be replaced by a reload.
+
+    Read it anew for every transaction.
+    """
+
+    storage: Storage
+    blobs: Blobs
+    directory: Directory
+    clock: Clock

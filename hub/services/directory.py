@@ -1,0 +1,115 @@
+"""Who an address is: domains, accounts, aliases. Storage knows no addresses, the directory no mail."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from hub.mail.address import Address
+from hub.mail.login import AccountRef
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """Somebody who has mailboxes here. quota: octets, None is no limit; enabled: may log in and gets mail."""
+
+    ref: AccountRef
+    address: Address
+    name: str = ""
+    quota: int | None = None
+    enabled: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Resolution:
+    """Where mail for one address goes: into accounts here and on to addresses elsewhere; not both empty."""
+
+    accounts: tuple[Account, ...] = ()
+    forwards: tuple[Address, ...] = ()
+
+
+class Directory(Protocol):
+    """The choose-one service of addresses, entered by the hub as an async context manager."""
+
+    async def is_local(self, domain: str) -> bool:
+        """Whether this hub is the final destination of the domain's mail."""
+
+    async def resolve(self, address: Address) -> Resolution | None:
+        """Where a local address leads: exact, alias, subaddress, catch-all, in that order; None if to nobody.
+
+        `postmaster` of every local domain, and without a domain, always leads somewhere (RFC 5321 §4.5.1)
+        if any account exists.
+        """
+
+    async def account(self, login: str) -> Account | None:
+        """The account that logs in by this name."""
+
+    async def may_send_as(self, account: AccountRef, address: Address) -> bool:
+        """Whether the account may use the address as reverse-path and in From."""
+
+
+@dataclass(frozen=True, slots=True)
+class Alias:
+    """One alias: mail for `address` (local part `*` is the domain's catch-all) goes to the targets."""
+
+    address: Address
+    targets: tuple[Address, ...]
+
+
+class DirectoryAdmin(Directory, Protocol):
+    """A directory that the hub may change: what `hub account | domain | alias` drive.
+
+    LookupError for what is not there, ValueError for what is there already or cannot be, each with a
+    sentence.
+    """
+
+    async def domains(self) -> Sequence[tuple[str, str]]:
+        """(domain, tenant), by name."""
+
+    async def add_domain(self, domain: str, tenant: str = "default") -> None:
+        """Make the hub the destination of a domain."""
+
+    async def remove_domain(self, domain: str) -> None:
+        """Refused while it has accounts or aliases."""
+
+    async def accounts(self, domain: str | None = None) -> Sequence[Account]:
+        """By address."""
+
+    async def add_account(
+        self,
+        address: Address,
+        password: str | None,
+        *,
+        name: str = "",
+        quota: int | None = None,
+        password_hash: str | None = None,
+    ) -> Account:
+        """With a password, or with a hash from elsewhere (argon2, bcrypt, SSHA, crypt …) that is replaced
+        at the first plain login.
+        """
+
+    async def set_password(self, address: Address, password: str) -> None:
+        """Hash and SCRAM keys both."""
+
+    async def change_account(
+        self,
+        address: Address,
+        *,
+        name: str | None = None,
+        quota: int | None = None,
+        enabled: bool | None = None,
+    ) -> Account:
+        """Change what is given; a quota of 0 is no limit."""
+
+    async def remove_account(self, address: Address) -> None:
+        """The account can no longer log in nor get mail; its stored mail is the store's."""
+
+    async def aliases(self, domain: str | None = None) -> Sequence[Alias]:
+        """By address."""
+
+    async def add_alias(self, alias: Alias) -> None:
+        """Replaces one of the same address."""
+
+    async def remove_alias(self, address: Address) -> None:
+        """Mail for the address is refused from now on, unless something else answers for it."""

@@ -1,0 +1,324 @@
+"""The index: accounts, collections, items, flags, modseqs, the queue and the one change log.
+
+Every method that writes is one atomic change, durable when it returns; concurrent ones share a group
+commit. A change that fails, fails alone. UIDs and modseqs are taken inside the transaction.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+from hub.mail.address import Address
+from hub.mail.login import AccountRef
+from hub.services.kv import Kv
+from hub.services.log import LogEntry
+from hub.services.tables import Tables
+
+UidRanges = Sequence[tuple[int, int]]
+"""Ascending, disjoint, both ends included: [(1, 5), (9, 9)]."""
+
+
+class MailboxMissing(LookupError):
+    """The mailbox was deleted or never was."""
+
+
+class MailboxExists(ValueError):
+    """A mailbox of that name is there already, or the name cannot be had."""
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """One local recipient's copy. mailbox: a name, or a special use like `\\Junk`, found in the account or
+    made.
+
+    lines: this recipient's own header lines, put before the header block (`Return-Path`, `Delivered-To`).
+    """
+
+    account: AccountRef
+    mailbox: str
+    lines: bytes
+    flags: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Acceptance:
+    """One accepted message: its bytes are durable already, this makes them mail.
+
+    id: the message's. blob: its reference. head_size: octets of the header block, size: of header block and
+    body. queue: recipients elsewhere, a row each. sender: the account that submitted it.
+    """
+
+    id: str
+    blob: str
+    head_size: int
+    size: int
+    received_at: float
+    reverse_path: Address | None
+    deliveries: tuple[Delivery, ...]
+    queue: tuple[Address, ...]
+    sender: AccountRef | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """Where one delivery went."""
+
+    account: AccountRef
+    mailbox: str
+    mailbox_id: int
+    uid: int
+
+
+@dataclass(frozen=True, slots=True)
+class Mailbox:
+    """One mailbox as it stands. special_use: `\\Junk` and its like (RFC 6154). size: octets of all items."""
+
+    id: int
+    name: str
+    uidvalidity: int
+    uidnext: int
+    highest_modseq: int
+    messages: int
+    unseen: int
+    size: int
+    special_use: str | None
+    subscribed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ItemState:
+    """What changes about an item."""
+
+    uid: int
+    flags: frozenset[str]
+    modseq: int
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One message in a mailbox, read as the pieces `lines`, header block, body, in that order.
+
+    head_size: octets of the blob's header block. size: RFC822.SIZE, the pieces' sum. internal_date: seconds
+    since the epoch.
+    """
+
+    uid: int
+    flags: frozenset[str]
+    modseq: int
+    blob: str
+    lines: bytes
+    head_size: int
+    size: int
+    internal_date: int
+    message_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class NewItem:
+    """A message that a client puts into a mailbox; blob and sizes as in Acceptance."""
+
+    id: str
+    blob: str
+    head_size: int
+    size: int
+    internal_date: int
+    flags: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Appended:
+    """RFC 4315 APPENDUID: the mailbox's UIDVALIDITY and the new UIDs in the order of the items."""
+
+    uidvalidity: int
+    uids: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Copied:
+    """RFC 4315 COPYUID: pairs of (UID here, UID there), ascending."""
+
+    uidvalidity: int
+    pairs: tuple[tuple[int, int], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class MailboxChanges:
+    """What happened in a mailbox since a modseq: new and changed items by UID, and the UIDs that vanished."""
+
+    highest_modseq: int
+    uidnext: int
+    changed: tuple[ItemState, ...]
+    vanished: tuple[tuple[int, int], ...]
+
+
+class FlagMode(enum.Enum):
+    """How STORE combines the given flags with those that are there."""
+
+    SET = "set"
+    ADD = "add"
+    REMOVE = "remove"
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What an account holds, in octets and messages over all its mailboxes."""
+
+    size: int
+    messages: int
+
+
+@dataclass(frozen=True, slots=True)
+class QueueRow:
+    """One recipient of one message, waiting to be sent on."""
+
+    position: int
+    message_id: str
+    reverse_path: Address | None
+    recipient: Address
+    blob: str
+    size: int
+    created_at: float
+    state: Literal["queued", "held"]
+
+
+@dataclass(frozen=True, slots=True)
+class MigrationStatus:
+    """One Alembic branch: the plugin that owns it, the revision in the database and the one in the code."""
+
+    branch: str
+    current: str | None
+    head: str
+
+
+class Migrations(Protocol):
+    """The schema of the whole database, every plugin's branch.
+
+    Plain functions that may take long, run before serving.
+    """
+
+    def status(self) -> Sequence[MigrationStatus]:
+        """Every branch, the storage's own first."""
+
+    def upgrade(self, *, dry_run: bool = False) -> Sequence[str]:
+        """Bring all branches to their heads under a lock; the SQL that was, or with dry_run would be, run."""
+
+    def downgrade(self, branch: str, revision: str, *, dry_run: bool = False) -> Sequence[str]:
+        """Take one branch back to a revision (`base` is before its first) under the same lock."""
+
+
+class Storage(Protocol):
+    """The choose-one service of the index, entered by the hub as an async context manager."""
+
+    # -- mail in
+
+    async def accept(self, acceptance: Acceptance) -> Sequence[Placed]:
+        """Every mailbox row and queue row of one message, at once.
+
+        An id that was accepted before changes nothing.
+        """
+
+    async def append(self, account: AccountRef, mailbox: int, items: Sequence[NewItem]) -> Appended:
+        """All items or none. MailboxMissing."""
+
+    # -- mailboxes
+
+    async def ensure_account(self, account: AccountRef) -> None:
+        """INBOX, Drafts, Sent, Trash, Junk and Archive for an account seen for the first time.
+
+        Else nothing, at no cost.
+        """
+
+    async def mailboxes(self, account: AccountRef) -> Sequence[Mailbox]:
+        """By name."""
+
+    async def mailbox(self, account: AccountRef, name: str) -> Mailbox | None:
+        """By exact name; INBOX in any case of letters."""
+
+    async def subscriptions(self, account: AccountRef) -> Sequence[str]:
+        """Subscribed names, among them such as are no mailbox (RFC 3501 §6.3.6)."""
+
+    async def create_mailbox(self, account: AccountRef, name: str, special_use: str | None = None) -> Mailbox:
+        """A mailbox of that name, and its parents, with a UIDVALIDITY never used before for it.
+
+        MailboxExists.
+        """
+
+    async def delete_mailbox(self, account: AccountRef, name: str) -> None:
+        """With its items; children stay. MailboxMissing, MailboxExists for INBOX."""
+
+    async def rename_mailbox(self, account: AccountRef, old: str, new: str) -> None:
+        """With its children; INBOX is emptied into the new name (RFC 3501 §6.3.5).
+
+        MailboxMissing, MailboxExists.
+        """
+
+    async def subscribe(self, account: AccountRef, name: str, subscribed: bool) -> None:
+        """Subscribe to a name or no longer."""
+
+    # -- items
+
+    async def states(self, mailbox: int) -> Sequence[ItemState]:
+        """Every item's changeable part, by UID. MailboxMissing."""
+
+    async def items(self, mailbox: int, uids: UidRanges) -> Sequence[Item]:
+        """The items of those UIDs that are there, by UID."""
+
+    async def changes(self, mailbox: int, since: int) -> MailboxChanges:
+        """What has happened after the modseq `since`. MailboxMissing."""
+
+    async def store_flags(
+        self,
+        mailbox: int,
+        uids: UidRanges,
+        mode: FlagMode,
+        flags: frozenset[str],
+        *,
+        unchanged_since: int | None = None,
+    ) -> Sequence[ItemState]:
+        """The items of those UIDs after the change; none whose modseq is above `unchanged_since`.
+
+        MailboxMissing.
+        """
+
+    async def copy(self, mailbox: int, uids: UidRanges, target: int) -> Copied:
+        """Into a mailbox of the same account; the blobs are shared. MailboxMissing."""
+
+    async def expunge(self, mailbox: int, uids: UidRanges | None = None) -> Sequence[int]:
+        """Remove the items flagged \\Deleted (among those UIDs); their UIDs. MailboxMissing."""
+
+    async def usage(self, account: AccountRef) -> Usage:
+        """A read by key, cheap enough for every RCPT."""
+
+    # -- the log
+
+    async def log(self, after: int, limit: int = 1000) -> Sequence[LogEntry]:
+        """Entries after a position, in order, none while an older transaction is still open."""
+
+    async def log_position(self) -> int:
+        """The newest position that `log` would give, 0 in an empty store."""
+
+    def watch(self, callback: Callable[[Sequence[LogEntry]], None]) -> Callable[[], None]:
+        """Call back on the event loop with every new entry, whichever process wrote it.
+
+        Gives the function that ends it.
+        """
+
+    # -- the rest
+
+    async def queue(self, limit: int = 1000) -> Sequence[QueueRow]:
+        """The oldest rows first."""
+
+    def kv(self, namespace: str) -> Kv:
+        """A plugin's own key-value space."""
+
+    async def tables(self, branch: str, metadata: object, migrations: str) -> Tables:
+        """A plugin's own tables.
+
+        `migrations` is the folder of its Alembic branch, brought to its head if it never ran.
+        """
+
+    def status(self) -> Mapping[str, object]:
+        """A few figures for `hub status`: driver, location, schema revision, waiting writes."""

@@ -1,0 +1,75 @@
+"""What happened in one session, as tuples: cheap to make, written in one append when the session ends."""
+
+from __future__ import annotations
+
+import time
+from typing import Final, TypeAlias
+
+from hub.mail.envelope import Envelope
+
+Record: TypeAlias = tuple[float, str | None, str, str, str | None, str, float, str]
+"""(seconds since the session began, message id, kind, name, plugin, outcome, seconds it took, detail).
+
+kind is `session`, `command`, `hook`, `commit`, `delivery` or `note`; name is the command, the hook, the
+mailbox …
+"""
+
+HEAD: Final = 200
+TAIL: Final = 400
+
+
+class Trace:
+    """The records of one session: the first 200 and the last 400 stay, what falls out between is counted."""
+
+    __slots__ = ("_began", "_dropped", "_first", "_last", "message", "session_id", "started_at")
+
+    def __init__(self, session_id: str) -> None:
+        self.session_id = session_id
+        self.started_at = time.time()
+        self._began = time.perf_counter()
+        self._first: list[Record] = []
+        self._last: list[Record] = []
+        self._dropped = 0
+        self.message: str | None = None
+
+    def add(
+        self,
+        kind: str,
+        name: str,
+        outcome: str,
+        *,
+        plugin: str | None = None,
+        seconds: float = 0.0,
+        detail: str = "",
+    ) -> None:
+        """Note something that has just ended; it belongs to the message under way, if there is one."""
+        record = (
+            time.perf_counter() - self._began - seconds,
+            self.message,
+            kind,
+            name,
+            plugin,
+            outcome,
+            seconds,
+            detail,
+        )
+        if len(self._first) < HEAD:
+            self._first.append(record)
+            return
+        self._last.append(record)
+        if len(self._last) > 2 * TAIL:  # amortised: a ring without its bookkeeping
+            del self._last[:TAIL]
+            self._dropped += TAIL
+
+    def begin(self, envelope: Envelope) -> None:
+        """What follows belongs to this message."""
+        self.message = envelope.id
+
+    def take(self) -> tuple[list[Record], int]:
+        """All records so far and how many were dropped; they are forgotten here."""
+        records, dropped = self._first + self._last, self._dropped
+        self._first, self._last, self._dropped = [], [], 0
+        return records, dropped
+
+    def __len__(self) -> int:
+        return len(self._first) + len(self._last)
