@@ -1,4 +1,4 @@
-"""Mailboxes as SMTP writes them: `local@domain`, and the `<path>` of MAIL and RCPT (RFC 5321 §4.1.2, RFC 6531)."""
+"""Mailboxes as SMTP writes them: `local@domain`, and the `<path>` around one (RFC 5321 §4.1.2, RFC 6531)."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ _NEEDS_ESCAPE = re.compile(r'(["\\])')
 
 
 class AddressError(ValueError):
-    """Not an address, and why: one ASCII sentence without line breaks that may be shown to whoever sent it."""
+    """Not an address, and why: one ASCII sentence on one line, which may be shown to whoever sent it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Address:
     """A mailbox: `local` without quoting and in its own case, `domain` lower-cased as it was given.
 
-    The domain is a host name (U-labels stay U-labels, A-labels stay A-labels), an address literal in brackets, or
-    empty for the bare `postmaster` of RFC 5321 §4.1.1.3.
+    The domain is a host name (U-labels stay U-labels, A-labels stay A-labels), an address literal in
+    brackets, or empty for the bare `postmaster` of RFC 5321 §4.1.1.3.
     """
 
     local: str
@@ -63,7 +63,7 @@ class Address:
 
     @property
     def ascii_domain(self) -> str:
-        """The domain with its U-labels turned into A-labels (IDNA 2003), for DNS and for peers without SMTPUTF8.
+        """The domain with A-labels for U-labels (IDNA 2003), for DNS and for peers without SMTPUTF8.
 
         Raises AddressError if a label has no such form; a parsed address always has one.
         """
@@ -85,9 +85,9 @@ class Address:
 def parse_path(argument: bytes, *, utf8: bool = False) -> tuple[Address | None, bytes]:
     """Read what follows `MAIL FROM:` or `RCPT TO:`: the path, and the rest, which are the ESMTP parameters.
 
-    `<>` gives None (RFC 5321 §4.5.5), `<postmaster>` an address without domain. A source route is read and dropped
-    (§4.1.1.3, appendix C). `utf8` says that the transaction has SMTPUTF8. The brackets are required, blanks before
-    them are forgiven. Raises AddressError.
+    `<>` gives None (RFC 5321 §4.5.5), `<postmaster>` an address without domain. A source route is read and
+    dropped (§4.1.1.3, appendix C). `utf8` says that the transaction has SMTPUTF8. The brackets are required,
+    blanks before them are forgiven. Raises AddressError.
     """
     text = _decoded(argument, utf8).lstrip(" \t")
     if not text.startswith("<"):
@@ -154,7 +154,7 @@ def _local(text: str, start: int) -> tuple[str, int]:
             raise AddressError("the quoted local part is not closed, or a backslash in it quotes nothing")
         if start >= len(text) or text[start] in "@>":
             raise AddressError("the local part, before the @, is missing")
-        raise AddressError(f"an address cannot start with {_shown(text, start)}; such a local part needs quotes")
+        raise AddressError(f"a local part that starts with {_shown(text, start)} needs quotes")
     if _octets(match[0]) > MAX_LOCAL:
         raise AddressError(f"the local part is longer than {MAX_LOCAL} octets")
     local = _ESCAPED.sub(r"\1", match[1]) if quoted else match[0]

@@ -1,46 +1,59 @@
-"""Text out of bytes that name their charset: encoded words (RFC 2047) and labelled bodies; nothing here raises."""
+"""Text out of octets that name their charset: encoded words (RFC 2047) and bodies; nothing here raises."""
 
 from __future__ import annotations
 
 import binascii
 import re
 from encodings.aliases import aliases
+from types import MappingProxyType
 
-# `=?charset*language?B or Q?text?=` (RFC 2047 §2, RFC 2231 §5). Blanks inside Q text are against the rules and common.
+# `=?charset*language?B or Q?text?=` (RFC 2047 §2, RFC 2231 §5). Blanks in Q text are wrong and common.
 _WORD = re.compile(rb"=\?([^?\s]++)\?([bBqQ])\?([^?]*+)\?=")
 _BLANK = re.compile(rb"[ \t\r\n]*+")
 _HEX = re.compile(rb"=([0-9A-Fa-f]{2})")
+_UNPADDED = re.compile(rb"[^=]++")
 _NOT_BASE64 = re.compile(rb"[^A-Za-z0-9+/]+")
 # What would end a line or act on a terminal; a decoded header is always one line of text.
 _CONTROL = re.compile("[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029]")
 
+_PUNCTUATION = re.compile(r"[-.: ]")
 # Charsets that real mail means when it names a smaller one, and names that Python does not know.
-_MEANT = {
-    "gb2312": "gb18030",
-    "gbk": "gb18030",
-    "x_gbk": "gb18030",
-    "ks_c_5601_1987": "cp949",
-    "ks_c_5601": "cp949",
-    "euc_kr": "cp949",
-    "shift_jis": "cp932",
-    "x_sjis": "cp932",
-    "iso_8859_8_i": "iso8859_8",
-    "iso_8859_8_e": "iso8859_8",
-    "windows_874": "cp874",
-    "unicode_1_1_utf_7": "utf_7",
-    "x_mac_roman": "mac_roman",
-    "x_euc_jp": "euc_jp",
-    "ansi_x3_110_1983": "latin_1",
-}
-# Only these names are ever looked up: Python remembers every unknown one for ever and searches the disk for it, and
-# some codecs are no charsets (base64), take quadratic time (punycode, idna) or warn (unicode_escape).
-_CHARSETS = (
-    frozenset(aliases)
-    | frozenset(aliases.values())
-    | frozenset(_MEANT.values())
-    | frozenset("koi8_u koi8_t cp720 cp737 cp856 cp875 cp1006 utf_8_sig mac_croatian mac_farsi mac_arabic".split())
-) - frozenset(name for name, codec in aliases.items() if codec.endswith("_codec") or codec in {"rot_13", "mbcs"})
-_NOT_TEXT = re.compile(r".*_codec|rot_13|mbcs|oem|dbcs|ansi|idna|punycode|undefined|.*unicode_escape")
+_MEANT = MappingProxyType(
+    {
+        "gb2312": "gb18030",
+        "gbk": "gb18030",
+        "gb_2312_80": "gb18030",
+        "x_gbk": "gb18030",
+        "ks_c_5601_1987": "cp949",
+        "ks_c_5601": "cp949",
+        "euc_kr": "cp949",
+        "shift_jis": "cp932",
+        "x_sjis": "cp932",
+        "iso_8859_8_i": "iso8859_8",
+        "iso_8859_8_e": "iso8859_8",
+        "windows_874": "cp874",
+        "unicode_1_1_utf_7": "utf_7",
+        "x_mac_roman": "mac_roman",
+        "x_euc_jp": "euc_jp",
+        "ansi_x3_110_1983": "latin_1",
+    }
+)
+# Codecs that are no charsets, do not exist everywhere, or say less than UTF-8 does.
+_UNFIT = re.compile(r".*_codec|rot_13|mbcs|ascii")
+_UNLISTED = ("cp720", "cp737", "cp856", "cp874", "cp875", "cp1006", "koi8_t", "koi8_u", "utf_8_sig")
+# Only these are ever looked up. Python searches the disk for an unknown name and remembers it for ever; and
+# some that it knows take quadratic time (punycode, idna) or warn (unicode_escape).
+_CHARSETS = MappingProxyType(
+    {
+        name: codec
+        for name, codec in [
+            *((codec, codec) for codec in (*aliases.values(), *_UNLISTED)),
+            *aliases.items(),
+            *_MEANT.items(),
+        ]
+        if not _UNFIT.fullmatch(codec)
+    }
+)
 
 
 def decode_charset(data: bytes, charset: str) -> str:
@@ -48,13 +61,12 @@ def decode_charset(data: bytes, charset: str) -> str:
 
     An unknown or unfit charset, or none (empty), reads as UTF-8, else as Latin-1.
     """
-    name = charset.lower().replace("-", "_").replace(" ", "_").replace(".", "_")
-    name = _MEANT.get(name, name)
-    if name in _CHARSETS and not _NOT_TEXT.fullmatch(name):
+    codec = _CHARSETS.get(_PUNCTUATION.sub("_", charset.lower()))
+    if codec:
         try:
-            return data.decode(name, "replace")
+            return data.decode(codec, "replace")
         except (LookupError, ValueError):
-            pass  # a codec that this build of Python lacks, or one that has no replacement
+            pass  # a codec that this Python lacks, or one that cannot replace
     return decode_unlabelled(data)
 
 
@@ -67,12 +79,17 @@ def decode_unlabelled(data: bytes) -> str:
 
 
 def decode_words(value: bytes) -> str:
-    """Text of an unfolded header value: encoded words decoded, control characters other than tab made spaces.
+    """Text of an unfolded header value on one line, with encoded words decoded.
 
-    Neighbouring words are joined without the blank between them (RFC 2047 §6.2), before their charset is decoded,
-    because many mailers cut a character in two. A word that is malformed stays as it stands.
+    Neighbouring words are joined without the blank between them (RFC 2047 §6.2), and before their charset is
+    decoded, because many mailers cut a character in two. A word that is malformed stays as it stands.
     """
     text = _words(value) if b"=?" in value else decode_unlabelled(value)
+    return on_one_line(text)
+
+
+def on_one_line(text: str) -> str:
+    """The text with a space for each control character other than tab, and for each other line separator."""
     return _CONTROL.sub(" ", text)
 
 
@@ -108,23 +125,18 @@ def _octet(match: re.Match[bytes]) -> bytes:
 
 
 def decode_base64(text: bytes) -> bytes:
-    """Octets of base64 that may hold line ends, stray characters, lack padding or be cut off (RFC 2045 §6.8).
+    """Octets of base64 that may hold stray characters, lack padding or be cut off (RFC 2045 §6.8).
 
     Padding ends a quantum but not the text, so two encodings set end to end both decode.
     """
-    try:
-        return binascii.a2b_base64(text, strict_mode=True)
-    except binascii.Error:
-        pass
-    return b"".join(_decode_run(run) for run in text.split(b"="))
+    return b"".join(_decode_run(run[0]) for run in _UNPADDED.finditer(text))
 
 
 def _decode_run(run: bytes) -> bytes:
-    clean = _NOT_BASE64.sub(b"", run)
-    left = len(clean) % 4
-    if left == 1:
-        clean = clean[:-1]  # six bits are no octet
-    return binascii.a2b_base64(clean + b"==" if left in (2, 3) else clean)
+    try:
+        return binascii.a2b_base64(run + b"==")
+    except binascii.Error:  # one character too many: six bits are no octet
+        return binascii.a2b_base64(_NOT_BASE64.sub(b"", run)[:-1])
 
 
 def decode_quoted_printable(text: bytes) -> bytes:

@@ -1,7 +1,7 @@
-"""The header block as offsets into the bytes that arrived (RFC 5322 §2.2, RFC 6532); nothing is copied until asked for.
+"""A header block as offsets into its bytes (RFC 5322 §2.2, RFC 6532); values are cut out on demand.
 
-A lookup of one name searches the bytes and builds no table; iteration and `fields` build one, once. Every scan is linear
-in the block, whatever is in it, and nothing here raises on what a message contains.
+A lookup of one name searches the bytes and builds no table; iteration and `fields` build one, once. Every
+scan is linear in the block, whatever is in it, and nothing here raises on what a message contains.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from hub.mail.mailboxes import Mailbox, addresses
 __all__ = ["Field", "Headers", "Mailbox", "addresses", "split_head"]
 
 _BLANK_LINE = re.compile(rb"\n\r?\n")
-# One field: its name if the line has one (obsolete blanks before the colon, RFC 5322 §4.5), then the line and those
-# that continue it. Possessive, so that each octet is looked at once or twice.
+# One field: its name if the line has one (obsolete blanks before the colon, RFC 5322 §4.5), then the line and
+# those that continue it. Possessive, so that each octet is looked at once or twice.
 _FIELD = re.compile(rb"(?:([!-9;-~]++)[ \t]*+:)?+([^\n]*+(?:\n[ \t][^\n]*+)*+)\n?+")
 _NAME = re.compile(rb"[!-9;-~]++")
 _COLON = re.compile(rb"[ \t]*+:")
@@ -25,9 +25,10 @@ _FOLD = re.compile(rb"\r?\n")
 
 
 class Field(NamedTuple):
-    """Offsets of one header field: the name, the value after the colon up to its line end, and the next field.
+    """Offsets of one header field: its name, its value after the colon up to the line end, the next field.
 
-    A line without a colon, or with a name that cannot be one, is kept with an empty name and all of itself as value.
+    A line without a colon, or with a name that cannot be one, is kept with an empty name and all of itself as
+    value.
     """
 
     name_start: int
@@ -51,9 +52,9 @@ def split_head(data: bytes) -> int:
 
 
 class Headers:
-    """One header block, with or without the blank line that ends it; what follows that line is not looked at.
+    """One header block, with or without the blank line that ends it; what follows that is not looked at.
 
-    Names are compared without case. `get` gives text, `raw` gives octets; both unfolded and without outer blanks.
+    Names are compared without case. `get` gives text, `raw` octets; both unfolded and without outer blanks.
     """
 
     __slots__ = ("_fields", "_search", "block")
@@ -64,7 +65,7 @@ class Headers:
         self._fields: tuple[Field, ...] | None = None
 
     def get(self, name: str) -> str | None:
-        """Text of the first field of that name, encoded words decoded (RFC 2047), on one line; None without one."""
+        """Text of the first field of that name on one line, encoded words decoded (RFC 2047); else None."""
         value = self.raw(name)
         return None if value is None else decode_words(value)
 
@@ -73,7 +74,7 @@ class Headers:
         return [decode_words(value) for value in self.raw_all(name)]
 
     def raw(self, name: str) -> bytes | None:
-        """Octets of the first field of that name, unfolded; None without one."""
+        """Octets of the first field of that name, unfolded; else None."""
         return next(self._values(name), None)
 
     def raw_all(self, name: str) -> list[bytes]:
@@ -88,7 +89,7 @@ class Headers:
         return next(self._values(name), None) is not None
 
     def __iter__(self) -> Iterator[tuple[bytes, bytes]]:
-        """Name and value of each field as they stand, folds and outer blanks included; garbage lines are left out."""
+        """Name and value of each field as they stand, with folds and outer blanks; without garbage lines."""
         block = self.block
         for start, name_end, value_start, value_end, _ in self.fields:
             if name_end > start:
@@ -102,7 +103,7 @@ class Headers:
         return self._fields
 
     def select(self, names: Collection[str]) -> bytes:
-        """The fields of these names as they stand, with their line ends (HEADER.FIELDS of RFC 3501 §6.4.5)."""
+        """The fields of these names as they stand, with line ends (HEADER.FIELDS of RFC 3501 §6.4.5)."""
         wanted = _lowered(names)
         return self._joined(field for field in self.fields if self._name(field) in wanted)
 

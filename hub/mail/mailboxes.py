@@ -1,4 +1,4 @@
-"""The mailboxes of From, To and their like (RFC 5322 §3.4 and §4.4), as IMAP's ENVELOPE wants them (RFC 3501 §7.4.2)."""
+"""The mailboxes of From, To and the like (RFC 5322 §3.4, §4.4), as ENVELOPE wants them (RFC 3501 §7.4.2)."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ class Mailbox(NamedTuple):
     """One address as octets of the message: quoting removed, encoded words left as they are.
 
     name: the display name, or the comment behind an address without one. route: the obsolete source route.
-    host: empty if the address has none. The four are the fields of ENVELOPE's address structure, None being NIL:
-    a group starts with host None and its name in `local`, and ends with all four None.
+    host: empty if the address has none. These are the fields of ENVELOPE's address structure, None being
+    NIL: a group starts with host None and its name in `local`, and ends with all four None.
     """
 
     name: bytes | None
@@ -49,8 +49,8 @@ class _Token(NamedTuple):
 def addresses(value: str | bytes) -> list[Mailbox]:
     """Every mailbox of an address list, in order, with a mark at each start and end of a group.
 
-    Reads what is malformed as well as it can and never raises; no mailbox is left out because of a neighbour, so a
-    check of From sees all that a reader might show. The time is linear in the value.
+    Reads what is malformed as well as it can and never raises; no mailbox is left out because of a neighbour,
+    so that a check of From sees all that a reader might show. The time is linear in the value.
     """
     octets = value.encode("utf-8", "surrogateescape") if isinstance(value, str) else value
     parser = _Parser()
@@ -72,7 +72,7 @@ def _tokens(octets: bytes) -> Iterator[_Token]:
         text = match[kind]
         if text == b"(" and kind == "special":
             start = at
-            at, closed = _comment_end(octets, at)
+            at, closed = comment_end(octets, at)
             yield _Token("comment", _QUOTED_PAIR.sub(rb"\1", octets[start : at - closed]), gap)
             gap = True
             continue
@@ -84,8 +84,8 @@ def _tokens(octets: bytes) -> Iterator[_Token]:
         gap = False
 
 
-def _comment_end(octets: bytes, at: int) -> tuple[int, int]:
-    """The offset behind a comment whose parenthesis is open, comments nesting, and 1 if it is closed there, else 0."""
+def comment_end(octets: bytes, at: int) -> tuple[int, int]:
+    """The offset behind an open comment, in which comments may nest, and 1 if it is closed there, else 0."""
     depth = 1
     for mark in _COMMENT_MARK.finditer(octets, at):
         if mark[0] == b"(":
@@ -99,7 +99,7 @@ def _comment_end(octets: bytes, at: int) -> tuple[int, int]:
 
 @dataclass(slots=True)
 class _Parser:
-    """Collects the tokens of one mailbox at a time: `outer` outside of angle brackets, `inner` within (None: outside)."""
+    """Collects the tokens of one mailbox: `outer` before the angle bracket, `inner` within it, else None."""
 
     found: list[Mailbox] = field(default_factory=list)
     outer: list[_Token] = field(default_factory=list)
@@ -169,7 +169,7 @@ class _Parser:
 
 
 def _addr_spec(tokens: list[_Token]) -> tuple[list[_Token], bytes, bytes]:
-    """The words before an address, its local part, its host; split at the last @, blanks only around dots (§4.4)."""
+    """The words before an address, its local part, its host: split at the last @, blanks only around dots."""
     at = next((i for i in range(len(tokens) - 1, -1, -1) if tokens[i].kind == "@"), len(tokens))
     start = max(at - 1, 0)
     while start > 0 and _continues(tokens, start):
