@@ -21,10 +21,12 @@ TAIL: Final = 400
 class Trace:
     """The records of one session: the first 200 and the last 400 stay, what falls out between is counted."""
 
-    __slots__ = ("_began", "_dropped", "_first", "_last", "message", "session_id", "started_at")
+    __slots__ = ("_began", "_dropped", "_first", "_last", "about", "message", "session_id", "started_at")
 
-    def __init__(self, session_id: str) -> None:
+    def __init__(self, session_id: str, about: str = "") -> None:
+        """about: the session in a few words, `smtp from 192.0.2.1:4711`."""
         self.session_id = session_id
+        self.about = about
         self.started_at = time.time()
         self._began = time.perf_counter()
         self._first: list[Record] = []

@@ -1,0 +1,57 @@
+"""Takes the traces of ended sessions from the event loop to the ring, a few times a second."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from hub.trace.record import Trace
+from hub.trace.ring import Recorded, TraceRing, recorded
+
+PAUSE = 0.1
+BOUND = 10_000  # sessions waiting for a disk that does not answer; more are dropped and counted
+
+
+class TraceWriter:
+    """One per process.
+
+    on_error: told of every failed append. It is not tried again: a trace may be lost, mail may not.
+    """
+
+    def __init__(self, ring: TraceRing, on_error: Callable[[OSError], None]) -> None:
+        self._ring = ring
+        self._on_error = on_error
+        self._waiting: list[Recorded] = []
+        self._task: asyncio.Task[None] | None = None
+        self.dropped = 0
+
+    def add(self, trace: Trace) -> None:
+        """Take what the trace holds; never blocks."""
+        if not trace:
+            return
+        if len(self._waiting) >= BOUND:
+            trace.take()
+            self.dropped += 1
+            return
+        self._waiting.append(recorded(trace))
+        if self._task is None:
+            self._task = asyncio.get_running_loop().create_task(self._write_later())
+
+    async def flush(self) -> None:
+        """Return when everything added so far has been appended."""
+        while self._task is not None or self._waiting:
+            if self._task is None:
+                self._task = asyncio.get_running_loop().create_task(self._write_later())
+            await asyncio.shield(self._task)
+
+    async def _write_later(self) -> None:
+        try:
+            await asyncio.sleep(PAUSE)
+            sessions, self._waiting = self._waiting, []
+            await asyncio.to_thread(self._ring.append, sessions)
+        except OSError as error:
+            self._on_error(error)
+        finally:
+            self._task = None
+            if self._waiting:
+                self._task = asyncio.get_running_loop().create_task(self._write_later())
