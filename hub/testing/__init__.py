@@ -1,0 +1,1 @@
+"""The test kit of plugin authors: real hubs, contract suites, recorders."""

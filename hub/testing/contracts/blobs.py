@@ -1,0 +1,191 @@
+"""The contract of `Blobs` drivers.
+
+class TestSegments(BlobsContract):
+    @pytest.fixture
+    def open_blobs(self, tmp_path):
+        return lambda: SegmentBlobs(scope(tmp_path))
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import os
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager
+from typing import TypeAlias
+
+import pytest
+
+from hub.services.blobs import BlobGone, Blobs
+
+OpenBlobs: TypeAlias = Callable[[], AbstractAsyncContextManager[Blobs]]
+
+HEAD = b"Subject: one\r\nFrom: a@example.test\r\n\r\n"
+BODY = b"body\r\n.\r\n\x00\xff\r\n"
+PIECE = 256 << 10
+
+
+class BlobsContract:
+    """Inherit it and give `open_blobs`: opens the same store anew at each call, even while it is open."""
+
+    @pytest.fixture
+    def open_blobs(self) -> OpenBlobs:
+        raise NotImplementedError("the contract is inherited, with a fixture of its own")
+
+    @pytest.fixture
+    async def blobs(self, open_blobs: OpenBlobs) -> AsyncIterator[Blobs]:
+        async with open_blobs() as blobs:
+            yield blobs
+
+    async def test_what_was_put_is_read_as_one_piece(self, blobs: Blobs) -> None:
+        reference = await blobs.put(HEAD, BODY, b"recovery")
+        assert await blobs.read(reference) == HEAD + BODY
+
+    async def test_head_body_and_recovery_may_each_be_empty(self, blobs: Blobs) -> None:
+        for head, body, recovery in ((HEAD, b"", b""), (b"", BODY, b"r"), (b"", b"", b"")):
+            assert await blobs.read(await blobs.put(head, body, recovery)) == head + body
+
+    @pytest.mark.parametrize(
+        ("offset", "length"),
+        [(0, 0), (0, 1), (3, None), (5, 40), (len(HEAD), None), (len(HEAD) - 2, 4), (0, 10_000)],
+    )
+    async def test_a_part_is_read_and_cut_at_the_end(
+        self, blobs: Blobs, offset: int, length: int | None
+    ) -> None:
+        reference = await blobs.put(HEAD, BODY, b"")
+        whole = HEAD + BODY
+        wanted = whole[offset:] if length is None else whole[offset : offset + length]
+        assert await blobs.read(reference, offset, length) == wanted
+        assert b"".join([piece async for piece in blobs.stream(reference, offset, length)]) == wanted
+
+    async def test_a_part_behind_the_end_is_empty(self, blobs: Blobs) -> None:
+        reference = await blobs.put(HEAD, BODY, b"")
+        assert await blobs.read(reference, len(HEAD + BODY)) == b""
+        assert await blobs.read(reference, 10_000, 5) == b""
+
+    async def test_a_reference_is_short_printable_text(self, blobs: Blobs) -> None:
+        reference = await blobs.put(HEAD, BODY, b"r" * 2000)
+        assert reference.isascii()
+        assert reference.isprintable()
+        assert 0 < len(reference) <= 255
+
+    async def test_equal_messages_get_references_of_their_own(self, blobs: Blobs) -> None:
+        first, second = await blobs.put(HEAD, BODY, b""), await blobs.put(HEAD, BODY, b"")
+        assert first != second
+
+    async def test_concurrent_puts_do_not_mix(self, blobs: Blobs) -> None:
+        messages = [(b"N: %d\r\n\r\n" % number, os.urandom(number * 37)) for number in range(200)]
+        references = await asyncio.gather(*(blobs.put(head, body, b"r") for head, body in messages))
+        assert len(set(references)) == len(messages)
+        for reference, (head, body) in zip(references, messages, strict=True):
+            assert await blobs.read(reference) == head + body
+
+    async def test_what_was_put_is_there_when_the_store_is_opened_again(self, open_blobs: OpenBlobs) -> None:
+        async with open_blobs() as blobs:
+            kept = await blobs.put(HEAD, BODY, b"")
+            spool = await blobs.spool()
+            await spool.write(BODY)
+            spooled = await spool.keep(HEAD, b"")
+        async with open_blobs() as blobs:
+            assert await blobs.read(kept) == HEAD + BODY
+            assert await blobs.read(spooled) == HEAD + BODY
+            assert await blobs.read(await blobs.put(HEAD, b"later", b"")) == HEAD + b"later"
+            assert await blobs.read(kept) == HEAD + BODY
+
+    async def test_a_store_may_be_open_twice(self, open_blobs: OpenBlobs) -> None:
+        async with open_blobs() as one, open_blobs() as other:
+            first, second = await asyncio.gather(one.put(HEAD, b"1", b""), other.put(HEAD, b"2", b""))
+            assert await other.read(first) == HEAD + b"1"
+            assert await one.read(second) == HEAD + b"2"
+
+    @pytest.mark.parametrize(
+        "reference", ["", "x", "a:b:c:d", "../../etc/passwd:0:0:10", "\x00", "0" * 300, "é"]
+    )
+    async def test_a_reference_of_another_store_is_gone(self, blobs: Blobs, reference: str) -> None:
+        with pytest.raises(BlobGone):
+            await blobs.read(reference)
+        with pytest.raises(BlobGone):
+            _ = [piece async for piece in blobs.stream(reference)]
+
+    async def test_a_damaged_reference_never_reads_something_else(self, blobs: Blobs) -> None:
+        await blobs.put(HEAD, b"other" * 50, b"")
+        reference = await blobs.put(HEAD, BODY, b"")
+        await blobs.put(HEAD, b"other" * 50, b"")
+        for index, character in enumerate(reference):
+            damaged = reference[:index] + chr(ord(character) ^ 1) + reference[index + 1 :]
+            with pytest.raises(BlobGone):
+                await blobs.read(damaged)
+
+    async def test_a_large_message_is_streamed_in_pieces(self, blobs: Blobs) -> None:
+        body = os.urandom(PIECE * 3 + 17)
+        reference = await blobs.put(HEAD, body, b"")
+        pieces = [piece async for piece in blobs.stream(reference)]
+        assert max(map(len, pieces)) <= PIECE
+        assert b"".join(pieces) == HEAD + body == await blobs.read(reference)
+
+    # -- spools ------------------------------------------------------------------------------------
+
+    async def test_a_spool_becomes_a_blob(self, blobs: Blobs) -> None:
+        body = os.urandom(3 << 20)
+        spool = await blobs.spool()
+        for start in range(0, len(body), 70_000):
+            await spool.write(body[start : start + 70_000])
+        assert spool.size == len(body)
+        reference = await spool.keep(HEAD, b"recovery")
+        await spool.discard()
+        assert len(reference) <= 255
+        assert await blobs.read(reference) == HEAD + body
+        digest = hashlib.sha256()
+        async for piece in blobs.stream(reference):
+            assert len(piece) <= PIECE
+            digest.update(piece)
+        assert digest.digest() == hashlib.sha256(HEAD + body).digest()
+
+    @pytest.mark.parametrize(
+        ("offset", "length"), [(0, len(HEAD)), (len(HEAD) - 3, 9), (len(HEAD), 5), (50_000, None)]
+    )
+    async def test_a_part_of_a_spooled_blob_is_read(
+        self, blobs: Blobs, offset: int, length: int | None
+    ) -> None:
+        body = os.urandom(100_000)
+        spool = await blobs.spool()
+        await spool.write(body)
+        reference = await spool.keep(HEAD, b"recovery")
+        wanted = (HEAD + body)[offset:] if length is None else (HEAD + body)[offset : offset + length]
+        assert await blobs.read(reference, offset, length) == wanted
+        assert b"".join([piece async for piece in blobs.stream(reference, offset, length)]) == wanted
+
+    async def test_a_spooled_body_is_readable_before_it_is_kept(self, blobs: Blobs) -> None:
+        spool = await blobs.spool()
+        await spool.write(b"first ")
+        before = await spool.body()
+        assert before.path.read_bytes()[before.offset :][: before.size] == b"first "
+        await spool.write(b"second")
+        after = await spool.body()
+        assert after.path.read_bytes()[after.offset :][: after.size] == b"first second"
+        assert await blobs.read(await spool.keep(HEAD, b"")) == HEAD + b"first second"
+
+    async def test_a_discarded_spool_leaves_no_file(self, blobs: Blobs) -> None:
+        spool = await blobs.spool()
+        await spool.write(b"x" * 100_000)
+        body = await spool.body()
+        await spool.discard()
+        await spool.discard()
+        assert not body.path.exists()
+
+    async def test_an_empty_spool_becomes_a_blob(self, blobs: Blobs) -> None:
+        spool = await blobs.spool()
+        assert spool.size == 0
+        assert await blobs.read(await spool.keep(HEAD, b"")) == HEAD
+
+    async def test_spools_side_by_side_do_not_mix(self, blobs: Blobs) -> None:
+        async def one(fill: bytes) -> str:
+            spool = await blobs.spool()
+            for _ in range(40):
+                await spool.write(fill * 50_000)
+            return await spool.keep(HEAD + fill, b"")
+
+        fills = [bytes([letter]) for letter in b"abcdefgh"]
+        for fill, reference in zip(fills, await asyncio.gather(*map(one, fills)), strict=True):
+            assert await blobs.read(reference) == HEAD + fill + fill * 2_000_000
