@@ -9,6 +9,8 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from hub.config.model import Duration as Duration
+    from hub.config.model import Size as Size
     from hub.config.secrets import Secret as Secret
     from hub.hooks.markers import hookimpl as hookimpl
     from hub.hooks.plugin import Logger as Logger
@@ -75,6 +77,7 @@ if TYPE_CHECKING:
     from hub.version import __version__ as __version__
 
 _HOMES = {
+    "hub.config.model": "Duration Size",
     "hub.config.secrets": "Secret",
     "hub.hooks.markers": "hookimpl",
     "hub.hooks.plugin": "Logger Plugin",
