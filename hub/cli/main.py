@@ -1,11 +1,45 @@
 """Entry point of the `hub` command: the root group that the verbs hang from."""
 
+from __future__ import annotations
+
+from pathlib import Path
+
 import click
 
+from hub.cli.context import Context
+from hub.cli.lazy import LazyGroup
 from hub.version import __version__
 
+VERBS = {
+    "init": ("hub.cli.init:init", "Write a first hub.toml and a systemd unit."),
+    "serve": ("hub.cli.serve:serve", "Run the hub in the foreground."),
+    "demo": ("hub.cli.demo:demo", "Run a hub to play with, on loopback, with demo accounts."),
+    "status": ("hub.cli.status:status", "Show what a running hub is doing."),
+    "reload": ("hub.cli.reload:reload", "Load changed plugins now."),
+    "account": ("hub.cli.account:account", "Manage the accounts that have mailboxes."),
+    "domain": ("hub.cli.domain:domain", "Manage the domains that mail is accepted for."),
+    "alias": ("hub.cli.alias:alias", "Manage addresses that lead elsewhere."),
+    "plugins": ("hub.cli.plugins:plugins", "Show, reload and roll back plugins."),
+    "hooks": ("hub.cli.hooks:hooks", "Show which plugin runs on which hook, and in which order."),
+    "config": ("hub.cli.config:config", "Check, show and explain the configuration."),
+    "trace": ("hub.cli.trace:trace", "Show the life of one message."),
+    "queue": ("hub.cli.queue:queue", "Show the mail that waits to be sent on."),
+    "db": ("hub.cli.db:db", "Show and change the database schema."),
+    "completion": ("hub.cli.completion:completion", "Print the script for shell completion."),
+}
 
-@click.group()
+
+@click.group(cls=LazyGroup, verbs=VERBS, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="hub")
-def main() -> None:
-    """A mail server whose every decision is a hook."""
+@click.option(
+    "-c",
+    "--config",
+    "config_path",
+    type=click.Path(path_type=Path, dir_okay=False),
+    envvar="HUB_CONFIG",
+    help="The configuration file; without it ./hub.toml, ~/.config/hub/hub.toml, /etc/hub/hub.toml.",
+)
+@click.pass_context
+def main(ctx: click.Context, config_path: Path | None) -> None:
+    """A mail server whose every decision is a plugin."""
+    ctx.obj = Context(config_path)
