@@ -1,7 +1,7 @@
 """The configuration as the hub uses it: found, merged, validated, and aware of where each value came from."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -80,16 +80,31 @@ def load(
     cwd = (cwd or Path.cwd()).absolute()
     found = find(path, environ, cwd)
     files = read_files(found, cwd) if found is not None else []
-    base = Layer("default", "default", machine_defaults(environ), cwd)
-    tree = merge(base, files)
-    tree = merge(base, [*files, *environment_layers(environ, tree, _known_names, cwd)])
-    looked_up, errors = resolve(tree, {**builtin_sources(environ), **(secrets or {})})
+    base = _base(environ, cwd)
+    overrides = environment_layers(environ, merge(base, files), _known_names, cwd)
+    return _validated(
+        merge(base, [*files, *overrides]), {**builtin_sources(environ), **(secrets or {})}, files
+    )
+
+
+def load_defaults(environ: Mapping[str, str] | None = None) -> Config:
+    """What holds where there is neither a file nor an override."""
+    environ = os.environ if environ is None else environ
+    return _validated(merge(_base(environ, Path.cwd()), ()), {}, ())
+
+
+def _base(environ: Mapping[str, str], cwd: Path) -> Layer:
+    return Layer("default", "default", machine_defaults(environ), cwd)
+
+
+def _validated(tree: Tree, sources: Mapping[str, SecretSource], files: Iterable[Layer]) -> Config:
+    looked_up, errors = resolve(tree, sources)
     settings, more = _settings(tree, looked_up)
     options, still_more = _options(tree, looked_up)
     if settings is None or errors or more or still_more:
         raise ConfigErrors([*errors, *more, *still_more])
-    sources = tuple(layer.path for layer in files if layer.path is not None)
-    return Config(settings, sources, tree, looked_up, options)
+    paths = tuple(layer.path for layer in files if layer.path is not None)
+    return Config(settings, paths, tree, looked_up, options)
 
 
 def _settings(

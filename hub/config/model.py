@@ -58,10 +58,14 @@ def _address(text: str) -> str:
     return text
 
 
-Size: TypeAlias = Annotated[int, BeforeValidator(parse_size), Field(title="size")]
+Size: TypeAlias = Annotated[
+    int, BeforeValidator(parse_size), Field(title='size: bytes, or text such as "25MB" or "64KiB"')
+]
 """Bytes; a text such as "25MB" or "64KiB" is read too."""
 
-Duration: TypeAlias = Annotated[float, BeforeValidator(parse_duration), Field(title="duration")]
+Duration: TypeAlias = Annotated[
+    float, BeforeValidator(parse_duration), Field(title='duration: seconds, or text such as "90s" or "5m"')
+]
 """Seconds; a text such as "90s", "5m" or "1h" is read too."""
 
 Count: TypeAlias = Annotated[int, Field(strict=True)]
@@ -309,6 +313,10 @@ class PluginOptions(Table):
         default=None,
         description="How long each of the plugin's hooks may take. Without it, what each hook says.",
     )
+
+
+class NoSettings(Table):
+    """The settings of a plugin that has none."""
 
 
 class HubSettings(Table):

@@ -43,15 +43,6 @@ def parse_size(value: object) -> int:
     return value
 
 
-def format_size(size: int) -> str:
-    """The shortest text that `parse_size` reads back as the same number."""
-    for power, letter in ((4, "T"), (3, "G"), (2, "M"), (1, "k")):
-        for base, unit in ((1000, f"{letter}B"), (1024, f"{letter.upper()}iB")):
-            if size and size % base**power == 0:
-                return f"{size // base**power}{unit}"
-    return f"{size}B"
-
-
 def parse_duration(value: object) -> float:
     """Seconds from a number or a text such as "90s", "5m", "1h", "2d" or "250ms".
 
