@@ -1,0 +1,87 @@
+"""The one way to log in, whatever the protocol: the hook plans decide, the facts are told."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from hub.dispatch.failure import HookFailed
+from hub.hooks import login as hooks
+from hub.hooks.observe import login_failed, login_succeeded
+from hub.hooks.session import Session
+from hub.loading.kernel import Kernel
+from hub.mail.login import Credentials, Identity, Refuse, ScramKeys
+from hub.trace.record import Trace
+
+NOBODY_KNOWS: Final = "nobody knows the name"
+
+
+@dataclass(frozen=True, slots=True)
+class LoginContext:
+    """Who is asked and who asks."""
+
+    kernel: Kernel
+    session: Session
+    trace: Trace
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """Wrong credentials, or an exchange that makes no sense. reason is for the log; clients get one constant text."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Unavailable:
+    """Nobody could decide now: 454 4.7.0 in SMTP (RFC 4954 §6), `NO [UNAVAILABLE]` in IMAP (RFC 5530)."""
+
+
+async def authenticate(
+    kernel: Kernel, session: Session, trace: Trace, credentials: Credentials
+) -> Identity | Refused | Unavailable:
+    """Ask the `authenticate` plan and tell `login_succeeded` or `login_failed`. Never raises for a failed plugin."""
+    pin = kernel.generations.pin()
+    try:
+        answer = await pin.first(hooks.authenticate)(trace, session=session, credentials=credentials)
+    except HookFailed:
+        return Unavailable()
+    finally:
+        pin.release()
+    context = LoginContext(kernel, session, trace)
+    if isinstance(answer, Identity):
+        return succeeded(context, answer, credentials.mechanism)
+    reason = answer.reason if isinstance(answer, Refuse) else NOBODY_KNOWS
+    return failed(context, credentials.username, credentials.mechanism, reason)
+
+
+async def scram_keys(login: LoginContext, username: str) -> ScramKeys | Refuse | None | Unavailable:
+    """What the `resolve_scram_keys` plan has for a name."""
+    pin = login.kernel.generations.pin()
+    try:
+        keys: ScramKeys | Refuse | None = await pin.first(hooks.resolve_scram_keys)(
+            login.trace, session=login.session, username=username
+        )
+    except HookFailed:
+        return Unavailable()
+    finally:
+        pin.release()
+    return keys
+
+
+def succeeded(login: LoginContext, identity: Identity, mechanism: str) -> Identity:
+    """Tell everybody that somebody is in; gives the identity."""
+    login.trace.add("note", "login", "succeeded", detail=f"{mechanism} {identity.login}")
+    pin = login.kernel.generations.pin()
+    pin.notify(login_succeeded)(session=login.session, identity=identity, mechanism=mechanism)
+    pin.release()
+    return identity
+
+
+def failed(login: LoginContext, username: str, mechanism: str, reason: str) -> Refused:
+    """Tell everybody that somebody is not; gives the refusal."""
+    login.trace.add("note", "login", "refused", detail=f"{mechanism} {username[:200]!r}: {reason}")
+    pin = login.kernel.generations.pin()
+    pin.notify(login_failed)(session=login.session, username=username, mechanism=mechanism, reason=reason)
+    pin.release()
+    return Refused(reason)

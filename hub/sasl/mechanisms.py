@@ -1,0 +1,113 @@
+"""The server's side of SASL (RFC 4422): what may be offered on a session, and the exchanges themselves.
+
+Nothing here knows base64, continuation lines or cancellation (`*`): those are the protocol's.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from typing import Final, Protocol, TypeAlias
+
+from hub.hooks import login as hooks
+from hub.hooks.session import Session
+from hub.loading.kernel import Kernel
+from hub.mail.login import Identity, Password
+from hub.sasl.login import LoginContext, Refused, Unavailable, authenticate, failed
+from hub.sasl.scram import ScramExchange
+
+Step: TypeAlias = bytes | Identity | Refused | Unavailable
+
+MAX_RESPONSE: Final = 12288
+"""Octets of base64 in one line of an exchange that a protocol has to take (RFC 4954 §4)."""
+
+MALFORMED: Final = "malformed response"
+
+
+class Exchange(Protocol):
+    """One login under way."""
+
+    async def step(self, response: bytes | None) -> Step:
+        """A challenge for the client, or the end of the exchange.
+
+        response: what the client sent, decoded; None in the first step if the client began without an initial response.
+        """
+
+
+def mechanisms(kernel: Kernel, session: Session) -> tuple[str, ...]:
+    """What this session may use now: nothing in the clear from elsewhere, and only what an enabled plugin can answer."""
+    if session.tls is None and not is_loopback(session.peer[0]):
+        return ()
+    plans = kernel.generations.current.plans
+    scram = ("SCRAM-SHA-256",) if plans[hooks.resolve_scram_keys.__name__] else ()
+    plain = ("PLAIN", "LOGIN") if plans[hooks.authenticate.__name__] else ()
+    return scram + plain
+
+
+def start(mechanism: str, login: LoginContext) -> Exchange:
+    """Begin an exchange; LookupError for a mechanism that `mechanisms` does not name."""
+    if mechanism not in mechanisms(login.kernel, login.session):
+        raise LookupError(mechanism)
+    if mechanism == "SCRAM-SHA-256":
+        return ScramExchange(login)
+    return PlainExchange(login) if mechanism == "PLAIN" else LoginExchange(login)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a peer's address is on this machine; an IPv4 address inside an IPv6 one counts as what it is."""
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    mapped = getattr(address, "ipv4_mapped", None)
+    return (mapped or address).is_loopback
+
+
+class PlainExchange:
+    """PLAIN (RFC 4616): `[authzid] NUL authcid NUL passwd` in one response."""
+
+    def __init__(self, login: LoginContext) -> None:
+        self._login = login
+
+    async def step(self, response: bytes | None) -> Step:
+        """Ask for the response, or decide on it."""
+        if response is None:
+            return b""
+        fields = response.split(b"\0")
+        if len(fields) != 3:
+            return failed(self._login, "", "PLAIN", MALFORMED)
+        if fields[0] not in (b"", fields[1]):
+            return failed(self._login, _shown(fields[1]), "PLAIN", "asked to act as somebody else")
+        return await _decide(self._login, "PLAIN", fields[1], fields[2])
+
+
+class LoginExchange:
+    """LOGIN, never standardised: the name and the password, each in a response of its own."""
+
+    def __init__(self, login: LoginContext) -> None:
+        self._login = login
+        self._username: bytes | None = None
+
+    async def step(self, response: bytes | None) -> Step:
+        """Ask for the name, then for the password, then decide."""
+        if response is None:
+            return b"Username:"
+        if self._username is None:
+            self._username = response
+            return b"Password:"
+        return await _decide(self._login, "LOGIN", self._username, response)
+
+
+async def _decide(
+    login: LoginContext, mechanism: str, username: bytes, password: bytes
+) -> Identity | Refused | Unavailable:
+    try:
+        credentials = Password(username.decode(), password.decode(), mechanism)
+    except UnicodeDecodeError:
+        return failed(login, _shown(username), mechanism, "not UTF-8")
+    if not username or not password or b"\0" in username + password:
+        return failed(login, credentials.username, mechanism, MALFORMED)
+    return await authenticate(login.kernel, login.session, login.trace, credentials)
+
+
+def _shown(username: bytes) -> str:
+    return username.decode("utf-8", "replace")
