@@ -41,9 +41,7 @@ class Pin:
         self.expired = False
         self._released = False
 
-    def first(
-        self, spec: Callable[Concatenate[Plugin, P], Coroutine[object, object, R | None]]
-    ) -> FirstPlan[P, R]:
+    def first(self, spec: Callable[Concatenate[Plugin, P], Coroutine[object, object, R]]) -> FirstPlan[P, R]:
         """The plan of a FIRST hook. HookFailed once the grace period of a replaced generation is over."""
         return cast("FirstPlan[P, R]", self._plan(spec.__name__))
 
