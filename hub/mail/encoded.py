@@ -35,7 +35,6 @@ _MEANT = MappingProxyType(
         "unicode_1_1_utf_7": "utf_7",
         "x_mac_roman": "mac_roman",
         "x_euc_jp": "euc_jp",
-        "ansi_x3_110_1983": "latin_1",
     }
 )
 # Codecs that are no charsets, do not exist everywhere, or say less than UTF-8 does.

@@ -32,10 +32,11 @@ _OPAQUE = (b"application", b"octet-stream", ())
 class Part:
     """One part: what its header says, as octets and in its own case, and where it lies.
 
-    The header block is [header_start:body_start] with its blank line, the body [body_start:body_end]. `lines`
-    counts the line feeds of the body. Children of a multipart are its parts; the child of a message/rfc822 is
-    the message in it. A multipart without parts reads as text/plain. What lies too deep, the part at which the
-    count ends with all behind it, and a message that is transfer-encoded against the rules read as application/octet-stream.
+    The header block is [header_start:body_start] with its blank line, the body [body_start:body_end].
+    `lines` counts the line feeds of the body. Children of a multipart are its parts; the child of a
+    message/rfc822 is the message in it. A multipart without parts reads as text/plain. What lies too deep,
+    the last part that is counted together with all behind it, and a message that is transfer-encoded against
+    the rules read as application/octet-stream.
     """
 
     type: bytes
