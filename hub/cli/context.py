@@ -22,7 +22,7 @@ T = TypeVar("T")
 
 @dataclass(slots=True)
 class Context:
-    """click's object for every verb; nothing is loaded before it is asked for. Errors are click's, with exit code 1."""
+    """click's object for every verb; nothing is loaded before it is asked for."""
 
     config_path: Path | None
     _config: Config | None = field(default=None)

@@ -1,0 +1,85 @@
+"""Write docs/hooks/ from the hookspecs and their docstrings; with --check, say what is out of date.
+
+python docs/generate.py [--check]
+"""
+
+from __future__ import annotations
+
+import inspect
+import sys
+import textwrap
+from collections.abc import Callable
+from pathlib import Path
+
+from hub.hooks.areas import AREAS, SPECS
+from hub.hooks.markers import SpecOptions
+
+HERE = Path(__file__).parent
+
+
+def pages() -> dict[Path, str]:
+    """Path → text of every generated page."""
+    found = {HERE / "hooks" / "README.md": index()}
+    for area in AREAS:
+        name = area.__name__.rpartition(".")[2]
+        specs = [spec for spec in SPECS.values() if spec.__module__ == area.__name__]
+        text = f"# {name}\n\n{inspect.getdoc(area)}\n\n" + "\n".join(map(hook, specs))
+        found[HERE / "hooks" / f"{name}.md"] = text
+    return found
+
+
+def index() -> str:
+    """One line per hook, by area."""
+    lines = [
+        "# Hooks",
+        "",
+        "Generated from the hookspecs. `hub hooks NAME` prints the same and who runs.",
+        "",
+    ]
+    for area in AREAS:
+        name = area.__name__.rpartition(".")[2]
+        lines += [f"## [{name}]({name}.md)", "", f"{inspect.getdoc(area)}", ""]
+        for spec in SPECS.values():
+            if spec.__module__ == area.__name__:
+                summary = (inspect.getdoc(spec) or "").partition("\n")[0]
+                lines.append(f"- [`{spec.__name__}`]({name}.md#{spec.__name__}): {summary}")
+        lines.append("")
+    return "\n".join(lines)
+
+
+def hook(spec: Callable[..., object]) -> str:
+    """The manual of one hook."""
+    options: SpecOptions = vars(spec)["hub_spec_options"]
+    signature = inspect.signature(spec)
+    arguments = ", ".join(f"{each.name}: {each.annotation}" for each in signature.parameters.values())
+    facts = [f"{options.mode.name}: {options.mode.value}", f"deadline {options.timeout:g} s"]
+    if options.mode.name not in ("NOTIFY", "OWN"):
+        facts.insert(1, f"if it fails: {options.on_failure.name}, {options.on_failure.value}")
+    text = textwrap.dedent(inspect.getdoc(spec) or "")
+    return (
+        f"## {spec.__name__}\n\n```python\n{spec.__name__}({arguments}) -> {signature.return_annotation}\n```\n\n"
+        f"*{'; '.join(facts)}*\n\n{text}\n"
+    )
+
+
+def main() -> int:
+    """Exit code 1 if --check finds a difference."""
+    wanted = pages()
+    stale = [
+        path for path, text in wanted.items() if not path.exists() or path.read_text("utf-8") != text
+    ] + [path for path in (HERE / "hooks").glob("*.md") if path not in wanted]
+    if "--check" in sys.argv[1:]:
+        for path in stale:
+            print(f"{path}: out of date; run python docs/generate.py", file=sys.stderr)
+        return 1 if stale else 0
+    for path in stale:
+        if path in wanted:
+            path.parent.mkdir(exist_ok=True)
+            path.write_text(wanted[path], "utf-8")
+        else:
+            path.unlink()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

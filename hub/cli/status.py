@@ -1,0 +1,31 @@
+"""`hub status`: what a running hub is doing."""
+
+from __future__ import annotations
+
+import click
+
+from hub.cli.context import Context, show_json
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="The figures as JSON.")
+@click.pass_obj
+def status(context: Context, as_json: bool) -> None:
+    """Show listeners, sessions, generation, breakers, store and queue of the running hub."""
+    answer = context.ask("status")
+    assert isinstance(answer, dict)
+    if as_json:
+        show_json(answer)
+        return
+    click.echo(
+        f"hub {answer['version']} as {answer['hostname']}, pid {answer['pid']}, up {answer['uptime']:.0f} s, "
+        f"generation {answer['generation']}, {answer['sessions']} sessions"
+    )
+    for listener in answer["listeners"]:
+        click.echo(
+            f"  {listener['name']}: {listener['protocol']} on {listener['address']}, tls {listener['tls']}"
+        )
+    for name in answer["breakers"]:
+        click.secho(f"  breaker of {name} is open", fg="red")
+    for key, value in answer["storage"].items():
+        click.echo(f"  storage {key}: {value}")
