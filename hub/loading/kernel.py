@@ -7,6 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from hub.config.model import HubSettings
+from hub.loading.budget import Budget
+from hub.loading.connections import Connections
 from hub.loading.generation import Generations
 from hub.services.chosen import Services
 from hub.trace.record import Trace
@@ -17,7 +19,8 @@ class Kernel:
     """Made once by the app and shared by all connections; a reload replaces what is in it.
 
     tls: the context for STARTTLS and implicit TLS, None without a certificate. write_trace: takes the
-    records of a session that has ended. sessions: id → trace of the connections that are open.
+    records of a session that has ended. sessions: id → trace of the connections that are open. connections: the
+    protocols behind them, which drain together. budget: the octets of messages on their way in.
     """
 
     settings: HubSettings
@@ -26,3 +29,5 @@ class Kernel:
     tls: ssl.SSLContext | None
     write_trace: Callable[[Trace], None]
     sessions: dict[str, Trace] = field(default_factory=dict)
+    connections: Connections = field(default_factory=Connections)
+    budget: Budget = field(default_factory=Budget)

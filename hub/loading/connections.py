@@ -1,0 +1,75 @@
+"""The open connections of one process: who has been silent for too long, and how all of them end."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+from typing import Final, Protocol
+
+SWEEP: Final = 5.0
+"""Seconds between two looks at all deadlines: one timer for the process instead of one for each connection."""
+
+
+class Connection(Protocol):
+    """What a protocol lets others do to its connection."""
+
+    deadline: float
+    """On the event loop's clock: by then the client should have said something."""
+
+    def expire(self) -> None:
+        """The deadline has passed: take leave, or do nothing if it is us who are at work."""
+
+    def drain(self) -> None:
+        """The hub stops: take leave now, or when what is under way has ended."""
+
+
+@dataclass(slots=True)
+class Connections:
+    """Kept by the protocols, read by the app. draining: no connection is served any more."""
+
+    draining: bool = False
+    _open: set[Connection] = field(default_factory=set)
+    _timer: asyncio.TimerHandle | None = None
+    _emptied: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def add(self, connection: Connection) -> None:
+        """A connection was made."""
+        self._open.add(connection)
+        if self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(SWEEP, self._tick)
+
+    def remove(self, connection: Connection) -> None:
+        """It is gone, and nothing more happens for it."""
+        self._open.discard(connection)
+        if not self._open:
+            self._emptied.set()
+            if self._timer is not None:
+                self._timer.cancel()
+                self._timer = None
+
+    def __len__(self) -> int:
+        return len(self._open)
+
+    async def drain(self, seconds: float) -> int:
+        """End all connections, each where its protocol allows it; gives how many are still open after that time."""
+        self.draining = True
+        self._emptied.clear()
+        for connection in list(self._open):
+            connection.drain()
+        if self._open:
+            try:
+                async with asyncio.timeout(seconds):
+                    await self._emptied.wait()
+            except TimeoutError:
+                pass
+        return len(self._open)
+
+    def sweep(self) -> None:
+        """Tell those whose deadline has passed."""
+        now = asyncio.get_running_loop().time()
+        for connection in [each for each in self._open if each.deadline < now]:
+            connection.expire()
+
+    def _tick(self) -> None:
+        self._timer = asyncio.get_running_loop().call_later(SWEEP, self._tick)
+        self.sweep()
