@@ -34,7 +34,7 @@ class Change:
 def effective(config: Config, models: PluginModels | None = None, plugins: Iterable[str] = ()) -> Values:
     """All values that hold, the hub's and those of every plugin that has a table or is one of `plugins`.
 
-    Where a plugin's model is not known, or its table does not fit it, the table is as it was written and every
+    Where a plugin's model is unknown, or its table does not fit it, the table is shown as written, and every
     text in it counts as a secret.
     """
     values = _masked(config, _dump(config.settings), ())

@@ -27,13 +27,9 @@ def environment_layers(environ: Mapping[str, str], tree: Tree, known: KnownNames
         if not variable.upper().startswith(PREFIX):
             continue
         parts = variable[len(PREFIX) :].split("__")
-        if not all(parts) or len(parts) > MAX_DEPTH:
-            reason = "is not an override: two underscores separate names, and none may be empty"
-            errors.append(
-                ConfigError(f"${variable}", None, "", reason, "An example: HUB__SMTP__MAX_SIZE=25MB")
-            )
-        elif fold(parts[0]) == "include":
-            errors.append(ConfigError(f"${variable}", None, "include", "can be said in files only"))
+        if fault := _refusal(parts, environ[variable]):
+            name = variable.encode(errors="replace").decode()
+            errors.append(ConfigError(f"${name}", None, "", fault, "An example: HUB__SMTP__MAX_SIZE=25MB"))
         else:
             values = _nest(_key(parts, tree, known), parse_value(environ[variable]))
             layers.append(Layer("environment", f"${variable}", values, cwd, variable=variable))
@@ -51,6 +47,17 @@ def parse_value(text: str) -> object:
     except (ValueError, RecursionError):
         return text
     return alone["value"] if listed == {"value": [alone.get("value")]} and len(alone) == 1 else text
+
+
+def _refusal(parts: list[str], text: str) -> str | None:
+    if not all(parts) or len(parts) > MAX_DEPTH:
+        return "is not an override: two underscores separate names, and none may be empty"
+    if fold(parts[0]) == "include":
+        return "is not an override: files are included by files only"
+    # The bytes of a variable that are not UTF-8 arrive as lone surrogates (PEP 383).
+    if any("\ud800" <= character <= "\udfff" for character in "".join((*parts, text))):
+        return "is not UTF-8"
+    return None
 
 
 def _key(parts: list[str], tree: Tree, known: KnownNames) -> tuple[str, ...]:

@@ -58,6 +58,12 @@ def _address(text: str) -> str:
     return text
 
 
+def _at_least_one(addresses: tuple[str, ...]) -> tuple[str, ...]:
+    if not addresses:
+        raise ValueError("should have at least one address")
+    return addresses
+
+
 Size: TypeAlias = Annotated[
     int, BeforeValidator(parse_size), Field(title='size: bytes, or text such as "25MB" or "64KiB"')
 ]
@@ -114,7 +120,7 @@ class HubTable(Table):
         ),
     )
     plugin_dirs: tuple[Path, ...] = Field(
-        default_factory=lambda data: (data["data_dir"] / "plugins.d",) if "data_dir" in data else (),
+        default_factory=lambda data: (data["data_dir"] / "plugins.d",),
         description=(
             "Watched plugin folders: a plugin put there is live at once, saved again it is replaced. "
             "Without it, plugins.d in the data folder."
@@ -222,7 +228,7 @@ class Listener(Table):
             "8314)."
         )
     )
-    bind: Annotated[tuple[Address, ...], Field(min_length=1)] = Field(
+    bind: Annotated[tuple[Address, ...], AfterValidator(_at_least_one)] = Field(
         description=(
             'Addresses to listen on, such as ["127.0.0.1:2525", "[::]:25"]; port 0 lets the system choose.'
         )

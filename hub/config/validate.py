@@ -56,7 +56,8 @@ def validate_table(model: type[Model], table: Mapping[str, object], where: Where
         # A model that decides about extra keys itself keeps its way.
         return model.model_validate(prepared, extra=None if "extra" in model.model_config else "forbid")
     except ValidationError as error:
-        faults = error.errors(include_url=False)
+        # A default made from other fields is missing because one of those is wrong, and that is said too.
+        faults = [f for f in error.errors(include_url=False) if f["type"] != "default_factory_not_called"]
     # Outside of the handler, so that no traceback shows the input beside the error.
     raise ConfigErrors(_translate(fault, model, prepared, where, preparation.revealed) for fault in faults)
 

@@ -14,6 +14,7 @@ _NULL = re.compile(r"null|Null|NULL|~|")
 _BOOL = re.compile(r"(true|True|TRUE)|false|False|FALSE")
 _INT = re.compile(r"[-+]?(?:0|[1-9][0-9]{0,99})|0o[0-7]{1,99}|0x[0-9a-fA-F]{1,99}")
 _FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|(?:0|[1-9][0-9]*)(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
+_SURROGATE = re.compile("[\ud800-\udfff]")
 _SPECIAL = re.compile(r"([-+]?)\.(inf|Inf|INF)|\.(?:nan|NaN|NAN)")
 
 
@@ -92,15 +93,17 @@ class _Reader:
             raise self.fault(line, f"has a tag ({event.tag})", "Write the value without it.")
 
     def _scalar(self, event: yaml.ScalarEvent, line: int) -> None:
+        if _SURROGATE.search(event.value):  # an escape such as \ud800 in double quotes
+            raise self.fault(line, "has half a surrogate pair", "Write the character itself.")
         here = self.open[-1] if self.open else None
         if here is None or not isinstance(here.value, dict) or here.name is not None:
             self._put(_value(event.value) if event.style is None else event.value, line)
             return
-        if event.value in here.value or (*here.key, event.value) in self.lines:
-            first = self.lines[(*here.key, event.value)]
-            raise self.fault(line, f"'{event.value}' is there twice, first on line {first}")
+        key = (*here.key, event.value)
+        if key in self.lines:
+            raise self.fault(line, f"'{event.value}' is there twice, first on line {self.lines[key]}")
         here.name = event.value
-        self.lines[(*here.key, event.value)] = line
+        self.lines[key] = line
 
     def _begin(self, value: dict[str, object] | list[object], line: int) -> None:
         if len(self.open) >= MAX_DEPTH:
