@@ -56,10 +56,8 @@ def hook(spec: Callable[..., object]) -> str:
     if options.mode.name not in ("NOTIFY", "OWN"):
         facts.insert(1, f"if it fails: {options.on_failure.name}, {options.on_failure.value}")
     text = textwrap.dedent(inspect.getdoc(spec) or "")
-    return (
-        f"## {spec.__name__}\n\n```python\n{spec.__name__}({arguments}) -> {signature.return_annotation}\n```\n\n"
-        f"*{'; '.join(facts)}*\n\n{text}\n"
-    )
+    call = f"{spec.__name__}({arguments}) -> {signature.return_annotation}"
+    return f"## {spec.__name__}\n\n```python\n{call}\n```\n\n*{'; '.join(facts)}*\n\n{text}\n"
 
 
 def main() -> int:

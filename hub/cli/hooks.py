@@ -56,12 +56,12 @@ def hooks(context: Context, name: str | None, as_json: bool) -> None:
                 str(order),
                 row["plugin"],
                 row["on_failure"],
-                f"{row['timeout']:g} s",
+                f"{row['timeout']} s",
             )
     Console(highlight=False).print(table)
 
 
-def _steps(context: Context) -> dict[str, list[dict[str, object]]] | None:
+def _steps(context: Context) -> dict[str, list[dict[str, str]]] | None:
     from hub.control import NotRunning, ask
 
     try:

@@ -39,7 +39,7 @@ def run(config: Config, trees: tuple[Path, ...] = ()) -> None:
     from hub.log import configure
 
     settings = config.settings
-    configure(settings.log)
+    configure(settings.log.level, settings.log.format)
     os.umask(0o077)
     try:
         data = settings.hub.data_dir
