@@ -121,7 +121,7 @@ class _Parser:
             if kind == ";":
                 self._end_group()
         elif kind == "<":
-            if self.inner is not None or (self.after_angle and self.has_at):
+            if self.inner or (self.after_angle and self.has_at):
                 self._flush()
             elif self.after_angle:
                 self.outer = []

@@ -22,7 +22,7 @@ from hub.mail.encoded import decode_base64, decode_charset, decode_quoted_printa
         (b"=?ISO-8859-1?B?5Q==?= x =?us-ascii?Q?y?=", "å x y"),
         (b"a =?utf-8?q?b?= =?utf-8?q?c?= d", "a bc d"),
         (b"=?utf-8?q?b?=\t \t=?utf-8?q?c?=", "bc"),
-        (b"=?utf-8?q?b?= =?latin1?q?=e4?=", "bä"),
+        (b"=?utf-8?q?=C3=A4?= =?latin1?q?=e4?=", "ää"),
         (b"=?utf-8?q?=C3?= =?utf-8?q?=A4?=", "ä"),  # one character cut in two
         (b"=?utf-8?b?w6Q?=", "ä"),  # no padding
         (b"=?utf-8?q?two words?=", "two words"),

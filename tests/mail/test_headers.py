@@ -106,6 +106,7 @@ def test_the_body_is_not_searched() -> None:
         (b"A: x\x00y\xff\r\n", [b"x\x00y\xff"]),
         (b"AA: 1\r\nA A: 2\r\n: 3\r\n", []),
         (b"A", []),
+        (b"A\nA: 1\n", [b"1"]),
         (b"\r\nA: 1\r\n", []),
         (b"", []),
     ],

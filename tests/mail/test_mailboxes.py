@@ -51,6 +51,8 @@ def _plain(local: bytes, host: bytes, name: bytes | None = None) -> Mailbox:
         (b"a@b; c@d", [_plain(b"a", b"b"), _plain(b"c", b"d")]),
         (b"Foo <a@b, c@d", [_plain(b"a", b"b", b"Foo"), _plain(b"c", b"d")]),
         (b"<a@b> <c@d>", [_plain(b"a", b"b"), _plain(b"c", b"d")]),
+        (b"<a@b <c@d>", [_plain(b"a", b"b"), _plain(b"c", b"d")]),
+        (b"x <<a@b>>", [_plain(b"a", b"b", b"x")]),
         (b"<a@b> c@d", [_plain(b"a", b"b"), _plain(b"c", b"d")]),
         (b"<a@b> trailing words", [_plain(b"a", b"b")]),
         (b"<a@b> more <c@d>", [_plain(b"a", b"b"), _plain(b"c", b"d")]),
