@@ -12,7 +12,7 @@ from hub.config.errors import ConfigError, ConfigErrors
 from hub.config.key import Key, nearest, suggestion
 from hub.config.schema import annotations_at, choices, names_at
 from hub.config.secrets import MASK, Secret
-from hub.config.tree import Layer, Tree, merge
+from hub.config.tree import Layer, Origin, Tree, merge
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -116,7 +116,9 @@ def _translate(
     ):
         hint = f"Did you mean '{near}'?"
     place = (*where.key, *key)
-    return where.tree.origin(place).error(place, reason, hint)
+    # What a table lacks that nobody wrote stands nowhere, not at some table above.
+    origin = where.tree.origin(place) if where.tree.get(where.key) is not None else Origin("default")
+    return origin.error(place, reason, hint)
 
 
 def _key(fault: ErrorDetails, table: Mapping[str, object]) -> Key:
