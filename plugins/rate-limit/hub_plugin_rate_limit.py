@@ -3,6 +3,7 @@
 import hashlib
 import ipaddress
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Annotated, Final, TypeAlias
 
@@ -47,6 +48,7 @@ def _network(text: str) -> str:
     return text
 
 
+Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
 Rate: TypeAlias = Annotated[str, AfterValidator(_rate)]
 NetworkEntry: TypeAlias = Annotated[str, AfterValidator(_network)]
 
@@ -97,7 +99,7 @@ class Settings(Table):
 class Limits:
     """The settings, read."""
 
-    exempt: tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...]
+    exempt: tuple[Network, ...]
     address_connections: Limit | None
     address_messages: Limit | None
     address_login_failures: Limit | None
@@ -109,7 +111,7 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Client:
-    """Under which names a connection is counted; None if it is exempt."""
+    """Under which names a connection is counted."""
 
     address: str
     network: str
@@ -224,14 +226,15 @@ def _count(plugin: Plugin, limit: Limit, name: str, amount: int) -> int:
 
 def _client(plugin: Plugin, session: Session) -> Client | None:
     """Worked out once per connection."""
-    return session.stash.setdefault(CLIENT, lambda: _named(plugin.stash[LIMITS], session.peer[0]))
+    return session.stash.setdefault(CLIENT, lambda: client_of(session.peer[0], plugin.stash[LIMITS].exempt))
 
 
-def _named(limits: Limits, host: str) -> Client | None:
+def client_of(host: str, exempt: Iterable[Network]) -> Client | None:
+    """Under which names an address is counted, None if it is exempt."""
     address = ipaddress.ip_address(host.partition("%")[0])
     if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:
         address = address.ipv4_mapped
-    if any(address in network for network in limits.exempt):
+    if any(address in network for network in exempt):
         return None
     own, shared = (32, 24) if address.version == 4 else (64, 48)
     return Client(_prefix(address, own), _prefix(address, shared))
