@@ -5,6 +5,7 @@ python docs/generate.py [--check]
 
 from __future__ import annotations
 
+import ast
 import inspect
 import sys
 import textwrap
@@ -15,6 +16,8 @@ from hub.hooks.areas import AREAS, SPECS
 from hub.hooks.markers import SpecOptions
 
 HERE = Path(__file__).parent
+ROOT = HERE.parent
+BEGIN, END = "<!-- proven: begin -->\n", "<!-- proven: end -->\n"
 
 
 def pages() -> dict[Path, str]:
@@ -25,7 +28,40 @@ def pages() -> dict[Path, str]:
         specs = [spec for spec in SPECS.values() if spec.__module__ == area.__name__]
         text = f"# {name}\n\n{inspect.getdoc(area)}\n\n" + "\n".join(map(hook, specs))
         found[HERE / "hooks" / f"{name}.md"] = text
+    found[ROOT / "README.md"] = readme()
     return found
+
+
+def readme() -> str:
+    """The README with its list of features brought up to date."""
+    text = (ROOT / "README.md").read_text("utf-8")
+    before, rest = text.split(BEGIN)
+    after = rest.split(END)[1]
+    areas: dict[str, list[str]] = {}
+    for claim in sorted(proven()):
+        area, _, what = claim.partition(": ")
+        areas.setdefault(area, []).append(what)
+    lines = [f"- **{area}**: {'; '.join(claims)}\n" for area, claims in areas.items()]
+    return f"{before}{BEGIN}{''.join(lines)}{END}{after}"
+
+
+def proven() -> set[str]:
+    """The texts of all `proves` marks."""
+    found = set()
+    for folder in ("tests", "plugins", "examples"):
+        for path in (ROOT / folder).rglob("test_*.py"):
+            for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+                if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                    found |= {claim for mark in node.decorator_list if (claim := claimed(mark))}
+    return found
+
+
+def claimed(mark: ast.expr) -> str | None:
+    """The text of one `@pytest.mark.proves("…")`."""
+    match mark:
+        case ast.Call(func=ast.Attribute(attr="proves"), args=[ast.Constant(value=str(text))]):
+            return text
+    return None
 
 
 def index() -> str:
