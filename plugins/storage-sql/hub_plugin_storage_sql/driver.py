@@ -1,0 +1,200 @@
+"""The driver: each method hands its work to the database's writer, or asks one of its readers."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Final
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from hub import (
+    Acceptance,
+    AccountRef,
+    Appended,
+    Copied,
+    FlagMode,
+    Item,
+    ItemState,
+    LogEntry,
+    Mailbox,
+    MailboxChanges,
+    NewItem,
+    Placed,
+    Plugin,
+    QueueRow,
+    UidRanges,
+    Usage,
+)
+from hub_plugin_storage_sql import accept, items, mailboxes, reading, revisions
+from hub_plugin_storage_sql.database import Database
+from hub_plugin_storage_sql.ranges import clipped
+from hub_plugin_storage_sql.schema import REVISION
+from hub_plugin_storage_sql.sqlite.database import SqliteDatabase
+from hub_plugin_storage_sql.sqlite.schema_lock import schema_transaction
+
+FEW: Final = 32
+"""Items that are read at once on the event loop rather than in a thread."""
+
+
+class Settings(BaseModel):
+    """The `[plugins.storage-sql]` table."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    path: Path | None = Field(
+        None, description="The SQLite file; without it index.sqlite in the plugin's data folder."
+    )
+    reserve: int = Field(
+        64 << 20,
+        ge=0,
+        description="Octets of the disk that new mail leaves free, for expunging and the queue.",
+    )
+
+    def file(self, plugin: Plugin) -> Path:
+        """The path of the SQLite file."""
+        return self.path or plugin.data_dir / "index.sqlite"
+
+
+class SqlStorage:
+    """The index in an SQL database: `hub.Storage`, entered and used on one event loop."""
+
+    def __init__(self, plugin: Plugin) -> None:
+        self._plugin = plugin
+        self._settings = plugin.settings(Settings)
+        self._path = self._settings.file(plugin)
+
+    async def __aenter__(self) -> SqlStorage:
+        await asyncio.to_thread(_prepare_schema, self._path)
+        self._db: Database = SqliteDatabase(
+            self._path, self._plugin.clock, self._plugin.log, self._settings.reserve
+        )
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self._db.close()
+
+    async def accept(self, acceptance: Acceptance) -> Sequence[Placed]:
+        """Every mailbox row and queue row of one message, at once."""
+        return await self._db.write(accept.accept(acceptance))
+
+    async def append(self, account: AccountRef, mailbox: int, items: Sequence[NewItem]) -> Appended:
+        """All items or none. MailboxMissing."""
+        return await self._db.write(accept.append(account, mailbox, items))
+
+    async def ensure_account(self, account: AccountRef) -> None:
+        """The first mailboxes of an account seen for the first time."""
+        if not await self._db.point(lambda db: reading.account_exists(db, account)):
+            await self._db.write(mailboxes.ensure(account))
+
+    async def mailboxes(self, account: AccountRef) -> Sequence[Mailbox]:
+        """By name."""
+        return await self._db.point(lambda db: reading.mailboxes(db, account))
+
+    async def mailbox(self, account: AccountRef, name: str) -> Mailbox | None:
+        """By exact name; INBOX in any case of letters."""
+        return await self._db.point(lambda db: reading.mailbox_named(db, account, name))
+
+    async def subscriptions(self, account: AccountRef) -> Sequence[str]:
+        """Subscribed names, in order."""
+        return await self._db.point(lambda db: reading.subscriptions(db, account))
+
+    async def create_mailbox(self, account: AccountRef, name: str, special_use: str | None = None) -> Mailbox:
+        """With its parents. MailboxExists."""
+        return await self._db.write(mailboxes.create(account, name, special_use))
+
+    async def delete_mailbox(self, account: AccountRef, name: str) -> None:
+        """With its items; children stay. MailboxMissing, MailboxExists for INBOX."""
+        await self._db.write(mailboxes.remove(account, name))
+
+    async def rename_mailbox(self, account: AccountRef, old: str, new: str) -> None:
+        """With its children; INBOX is emptied into the new name. MailboxMissing, MailboxExists."""
+        await self._db.write(mailboxes.rename(account, old, new))
+
+    async def subscribe(self, account: AccountRef, name: str, subscribed: bool) -> None:
+        """Subscribe to a name or no longer."""
+        await self._db.write(mailboxes.subscribe(account, name, subscribed))
+
+    async def states(self, mailbox: int) -> Sequence[ItemState]:
+        """Every item's changeable part, by UID. MailboxMissing."""
+        if await self._db.point(lambda db: reading.count(db, mailbox)) <= FEW:
+            return await self._db.point(lambda db: reading.states(db, mailbox))
+        return await self._db.read(lambda db: reading.states(db, mailbox))
+
+    async def items(self, mailbox: int, uids: UidRanges) -> Sequence[Item]:
+        """The items of those UIDs that are there, by UID."""
+        few = sum(last - first + 1 for first, last in clipped(uids)) <= FEW
+        fetch = self._db.point if few else self._db.read
+        return await fetch(lambda db: reading.items(db, mailbox, uids))
+
+    async def changes(self, mailbox: int, since: int) -> MailboxChanges:
+        """What has happened after the modseq `since`. MailboxMissing."""
+        nothing = await self._db.point(lambda db: reading.unchanged(db, mailbox, since))
+        if nothing is not None:
+            return nothing
+        return await self._db.read(lambda db: reading.changes(db, mailbox, since))
+
+    async def store_flags(
+        self,
+        mailbox: int,
+        uids: UidRanges,
+        mode: FlagMode,
+        flags: frozenset[str],
+        *,
+        unchanged_since: int | None = None,
+    ) -> Sequence[ItemState]:
+        """The items of those UIDs after the change; none that is newer than `unchanged_since`. MailboxMissing."""
+        return await self._db.write(items.store_flags(mailbox, uids, mode, flags, unchanged_since))
+
+    async def copy(self, mailbox: int, uids: UidRanges, target: int) -> Copied:
+        """Into a mailbox of the same account; the blobs are shared. MailboxMissing."""
+        return await self._db.write(items.copy(mailbox, uids, target))
+
+    async def expunge(self, mailbox: int, uids: UidRanges | None = None) -> Sequence[int]:
+        """Remove the items flagged \\Deleted (among those UIDs); their UIDs. MailboxMissing."""
+        return await self._db.write(items.expunge(mailbox, uids))
+
+    async def usage(self, account: AccountRef) -> Usage:
+        """A read by key."""
+        return await self._db.point(lambda db: reading.usage(db, account))
+
+    async def log(self, after: int, limit: int = 1000) -> Sequence[LogEntry]:
+        """Entries after a position, in order."""
+        return await self._db.read(lambda db: reading.log(db, after, limit))
+
+    async def log_position(self) -> int:
+        """The newest position that `log` would give, 0 in an empty store."""
+        return await self._db.point(reading.log_position)
+
+    def watch(self, callback: Callable[[Sequence[LogEntry]], None]) -> Callable[[], None]:
+        """Call back on the event loop with every new entry; gives the function that ends it."""
+        return self._db.watch(callback)
+
+    async def queue(self, limit: int = 1000) -> Sequence[QueueRow]:
+        """The oldest rows first."""
+        return await self._db.read(lambda db: reading.queue(db, limit))
+
+    def status(self) -> Mapping[str, object]:
+        """Driver, location, schema revision, waiting writes."""
+        return {
+            "driver": self._plugin.name,
+            "location": str(self._path),
+            "revision": REVISION,
+            "waiting": self._db.waiting,
+        }
+
+
+def _prepare_schema(path: Path) -> None:
+    """Make the tables of a store that has none; SchemaError if it has others."""
+    with schema_transaction(path) as connection:
+        found = revisions.current(connection, revisions.BRANCH)
+        if found == REVISION:
+            return
+        if found is None:
+            revisions.upgrade(connection, revisions.BRANCH, revisions.FOLDER)
+        else:
+            revisions.require_head(revisions.BRANCH, found, revisions.FOLDER)

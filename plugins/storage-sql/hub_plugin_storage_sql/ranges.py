@@ -1,0 +1,41 @@
+"""Ranges of UIDs: ascending, both ends included."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Final, TypeAlias
+
+Range: TypeAlias = tuple[int, int]
+
+MAX_UID: Final = (1 << 32) - 1  # RFC 3501 §9, nz-number
+
+
+def clipped(uids: Iterable[Range]) -> list[Range]:
+    """The ranges, cut to what can be a UID, so that none reaches into another mailbox."""
+    return [(max(first, 1), min(last, MAX_UID)) for first, last in uids if first <= MAX_UID and last >= 1]
+
+
+def runs(uids: Sequence[int]) -> list[Range]:
+    """Ascending UIDs as the fewest ranges that hold no other number."""
+    found: list[Range] = []
+    first = previous = 0
+    for uid in uids:
+        if uid != previous + 1 or not first:
+            if first:
+                found.append((first, previous))
+            first = uid
+        previous = uid
+    if first:
+        found.append((first, previous))
+    return found
+
+
+def merged(uids: Iterable[Range]) -> list[Range]:
+    """Any ranges as disjoint ascending ones that hold the same numbers."""
+    found: list[Range] = []
+    for first, last in sorted(uids):
+        if found and first <= found[-1][1] + 1:
+            found[-1] = (found[-1][0], max(found[-1][1], last))
+        else:
+            found.append((first, last))
+    return found

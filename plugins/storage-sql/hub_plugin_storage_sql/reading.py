@@ -1,0 +1,289 @@
+"""Queries over accounts, mailboxes, items, the queue and the log."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sqlalchemy import and_, bindparam, select
+
+from hub import (
+    AccountRef,
+    Address,
+    ChangeKind,
+    Item,
+    ItemState,
+    LogEntry,
+    Mailbox,
+    MailboxChanges,
+    MailboxMissing,
+    QueueRow,
+    UidRanges,
+    Usage,
+)
+from hub_plugin_storage_sql.database import Reads, Row, Statement
+from hub_plugin_storage_sql.flags import decoded
+from hub_plugin_storage_sql.mailboxes import canonical
+from hub_plugin_storage_sql.ranges import MAX_UID, Range, clipped, merged
+from hub_plugin_storage_sql.schema import (
+    ACCOUNT,
+    COLLECTION,
+    ITEM,
+    LOG,
+    QUEUE,
+    SUBSCRIPTION,
+    TENANT,
+    UID_BITS,
+)
+
+_b = bindparam
+
+_OF_ACCOUNT = and_(TENANT.c.name == _b("tenant"), ACCOUNT.c.key == _b("account_key"))
+_MAILBOX = (
+    select(
+        COLLECTION.c.id,
+        COLLECTION.c.name,
+        COLLECTION.c.uidvalidity,
+        COLLECTION.c.uidnext,
+        COLLECTION.c.highest_modseq,
+        COLLECTION.c.messages,
+        COLLECTION.c.unseen,
+        COLLECTION.c.size,
+        COLLECTION.c.special_use,
+        SUBSCRIPTION.c.name,
+    )
+    .join(ACCOUNT, ACCOUNT.c.id == COLLECTION.c.account_id)
+    .join(TENANT, TENANT.c.id == ACCOUNT.c.tenant_id)
+    .join(
+        SUBSCRIPTION,
+        and_(SUBSCRIPTION.c.account_id == COLLECTION.c.account_id, SUBSCRIPTION.c.name == COLLECTION.c.name),
+        isouter=True,
+    )
+    .where(COLLECTION.c.kind == "mailbox", _OF_ACCOUNT)
+)
+_MAILBOXES = Statement(_MAILBOX.order_by(COLLECTION.c.name), "tenant account_key")
+_MAILBOX_NAMED = Statement(_MAILBOX.where(COLLECTION.c.name == _b("name")), "tenant account_key name")
+_SUBSCRIPTIONS = Statement(
+    select(SUBSCRIPTION.c.name)
+    .join(ACCOUNT, ACCOUNT.c.id == SUBSCRIPTION.c.account_id)
+    .join(TENANT, TENANT.c.id == ACCOUNT.c.tenant_id)
+    .where(_OF_ACCOUNT)
+    .order_by(SUBSCRIPTION.c.name),
+    "tenant account_key",
+)
+_USAGE = Statement(
+    select(ACCOUNT.c.size, ACCOUNT.c.messages)
+    .join(TENANT, TENANT.c.id == ACCOUNT.c.tenant_id)
+    .where(_OF_ACCOUNT),
+    "tenant account_key",
+)
+
+_MARKS = Statement(
+    select(
+        COLLECTION.c.highest_modseq, COLLECTION.c.uidnext, COLLECTION.c.logged_since, COLLECTION.c.messages
+    ).where(COLLECTION.c.id == _b("mailbox"), COLLECTION.c.kind == "mailbox"),
+    "mailbox",
+)
+_WITHIN = ITEM.c.id.between(_b("low"), _b("high"))
+_STATE = select(ITEM.c.id, ITEM.c.flags, ITEM.c.modseq).where(_WITHIN).order_by(ITEM.c.id)
+_STATES = Statement(_STATE, "low high")
+_CHANGED = Statement(_STATE.where(ITEM.c.modseq > _b("since")), "low high since")
+_ITEMS = Statement(
+    select(
+        ITEM.c.id,
+        ITEM.c.flags,
+        ITEM.c.modseq,
+        ITEM.c.blob,
+        ITEM.c.lines,
+        ITEM.c.head_size,
+        ITEM.c.size,
+        ITEM.c.internal_date,
+        ITEM.c.message_id,
+    )
+    .where(_WITHIN)
+    .order_by(ITEM.c.id),
+    "low high",
+)
+_TOUCHED = Statement(
+    select(LOG.c.kind, LOG.c.first_uid, LOG.c.last_uid).where(
+        LOG.c.collection_id == _b("mailbox"), LOG.c.modseq > _b("since"), LOG.c.first_uid > 0
+    ),
+    "mailbox since",
+)
+_LOG = Statement(
+    select(
+        LOG.c.position,
+        TENANT.c.name,
+        ACCOUNT.c.key,
+        LOG.c.modseq,
+        LOG.c.kind,
+        LOG.c.collection_id,
+        LOG.c.name,
+        LOG.c.first_uid,
+        LOG.c.last_uid,
+        LOG.c.message_id,
+    )
+    .join(ACCOUNT, ACCOUNT.c.id == LOG.c.account_id, isouter=True)
+    .join(TENANT, TENANT.c.id == ACCOUNT.c.tenant_id, isouter=True)
+    .where(LOG.c.position > _b("after"))
+    .order_by(LOG.c.position)
+    .limit(_b("most")),
+    "after most",
+)
+_LAST = Statement(select(LOG.c.position).order_by(LOG.c.position.desc()).limit(1))
+_QUEUE = Statement(
+    select(
+        QUEUE.c.position,
+        QUEUE.c.message_id,
+        QUEUE.c.reverse_local,
+        QUEUE.c.reverse_domain,
+        QUEUE.c.local,
+        QUEUE.c.domain,
+        QUEUE.c.blob,
+        QUEUE.c.size,
+        QUEUE.c.created_at,
+        QUEUE.c.state,
+    )
+    .order_by(QUEUE.c.position)
+    .limit(_b("most")),
+    "most",
+)
+
+
+def mailboxes(db: Reads, account: AccountRef) -> Sequence[Mailbox]:
+    """All mailboxes of an account by name."""
+    return [_mailbox(row) for row in db.rows(_MAILBOXES, account.tenant, account.key)]
+
+
+def mailbox_named(db: Reads, account: AccountRef, name: str) -> Mailbox | None:
+    """One mailbox by its name."""
+    row = db.row(_MAILBOX_NAMED, account.tenant, account.key, canonical(name))
+    return _mailbox(row) if row else None
+
+
+def subscriptions(db: Reads, account: AccountRef) -> Sequence[str]:
+    """Subscribed names in order."""
+    return [name for (name,) in db.rows(_SUBSCRIPTIONS, account.tenant, account.key)]
+
+
+def usage(db: Reads, account: AccountRef) -> Usage:
+    """Nothing for an account that was never used."""
+    row = db.row(_USAGE, account.tenant, account.key)
+    return Usage(*row) if row else Usage(0, 0)
+
+
+def account_exists(db: Reads, account: AccountRef) -> bool:
+    """Whether it was used before."""
+    return db.row(_USAGE, account.tenant, account.key) is not None
+
+
+def states(db: Reads, mailbox: int) -> Sequence[ItemState]:
+    """Every item of a mailbox. MailboxMissing."""
+    _marks(db, mailbox)
+    return _states(db, _STATES, mailbox, [(1, MAX_UID)])
+
+
+def items(db: Reads, mailbox: int, uids: UidRanges) -> Sequence[Item]:
+    """The items of those UIDs."""
+    base = mailbox << UID_BITS
+    return [
+        Item(key - base, decoded(flags), *rest)
+        for first, last in clipped(uids)
+        for key, flags, *rest in db.rows(_ITEMS, base + first, base + last)
+    ]
+
+
+def changes(db: Reads, mailbox: int, since: int) -> MailboxChanges:
+    """What has happened in a mailbox: from the log or, for one who is older, the items. MailboxMissing."""
+    highest_modseq, uidnext, logged_since, _ = _marks(db, mailbox)
+    if since >= highest_modseq:
+        return MailboxChanges(highest_modseq, uidnext, (), ())
+    if since < logged_since:
+        found = _states(db, _CHANGED, mailbox, [(1, MAX_UID)], since)
+        present = found if since == 0 else states(db, mailbox)
+        return MailboxChanges(highest_modseq, uidnext, tuple(found), tuple(_gaps(present, uidnext)))
+    touched: list[Range] = []
+    vanished: list[Range] = []
+    for kind, first, last in db.rows(_TOUCHED, mailbox, since):
+        (vanished if kind == ChangeKind.EXPUNGED.value else touched).append((first, last))
+    found = _states(db, _CHANGED, mailbox, merged(touched), since)
+    return MailboxChanges(highest_modseq, uidnext, tuple(found), tuple(merged(vanished)))
+
+
+def unchanged(db: Reads, mailbox: int, since: int) -> MailboxChanges | None:
+    """The answer for one who has seen everything, None if there is more to tell. MailboxMissing."""
+    highest_modseq, uidnext, _, _ = _marks(db, mailbox)
+    return MailboxChanges(highest_modseq, uidnext, (), ()) if since >= highest_modseq else None
+
+
+def count(db: Reads, mailbox: int) -> int:
+    """How many items a mailbox has. MailboxMissing."""
+    messages: int = _marks(db, mailbox)[3]
+    return messages
+
+
+def log(db: Reads, after: int, limit: int) -> Sequence[LogEntry]:
+    """Entries of the log after a position."""
+    return [
+        LogEntry(position, None if key is None else AccountRef(tenant, key), modseq, _KINDS[kind], *rest)
+        for position, tenant, key, modseq, kind, *rest in db.rows(_LOG, after, limit)
+    ]
+
+
+def log_position(db: Reads) -> int:
+    """The newest position."""
+    row = db.row(_LAST)
+    return row[0] if row else 0
+
+
+def queue(db: Reads, limit: int) -> Sequence[QueueRow]:
+    """The oldest rows of the queue."""
+    return [
+        QueueRow(
+            position,
+            message_id,
+            None if reverse_local is None else Address(reverse_local, reverse_domain),
+            Address(local, domain),
+            *rest,
+        )
+        for position, message_id, reverse_local, reverse_domain, local, domain, *rest in db.rows(
+            _QUEUE, limit
+        )
+    ]
+
+
+_KINDS = {kind.value: kind for kind in ChangeKind}
+
+
+def _mailbox(row: Row) -> Mailbox:
+    return Mailbox(*row[:9], subscribed=row[9] is not None)
+
+
+def _marks(db: Reads, mailbox: int) -> Row:
+    row = db.row(_MARKS, mailbox)
+    if row is None:
+        raise MailboxMissing(f"there is no mailbox with the id {mailbox}")
+    return row
+
+
+def _states(
+    db: Reads, statement: Statement, mailbox: int, ranges: Sequence[Range], *more: int
+) -> list[ItemState]:
+    base = mailbox << UID_BITS
+    return [
+        ItemState(key - base, decoded(flags), modseq)
+        for first, last in ranges
+        for key, flags, modseq in db.rows(statement, base + first, base + last, *more)
+    ]
+
+
+def _gaps(present: Sequence[ItemState], uidnext: int) -> list[Range]:
+    """The UIDs below uidnext that no item has."""
+    found: list[Range] = []
+    expected = 1
+    for state in present:
+        if state.uid > expected:
+            found.append((expected, state.uid - 1))
+        expected = state.uid + 1
+    if expected < uidnext:
+        found.append((expected, uidnext - 1))
+    return found

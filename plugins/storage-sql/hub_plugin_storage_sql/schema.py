@@ -1,0 +1,162 @@
+"""The tables of the index. The migrations make them; a test holds both to each other.
+
+Every row is reached through a tenant: tenant → account → collection → item. No table refers to another
+plugin's.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+
+REVISION: Final = "0001"
+"""The head of this plugin's migrations, known without Alembic."""
+
+METADATA: Final = MetaData()
+
+# In SQLite only a column of exactly this type is the table's own key, and 64 bits wide.
+_Key = BigInteger().with_variant(Integer, "sqlite")
+
+TENANT: Final = Table(
+    "tenant",
+    METADATA,
+    Column("id", _Key, primary_key=True),
+    Column("name", Text, nullable=False, unique=True),
+)
+
+# modseq: of the account's last change. uidvalidity: the highest given to any of its collections so far.
+ACCOUNT: Final = Table(
+    "account",
+    METADATA,
+    Column("id", _Key, primary_key=True),
+    Column("tenant_id", ForeignKey("tenant.id"), nullable=False),
+    Column("key", Text, nullable=False),
+    Column("modseq", BigInteger, nullable=False),
+    Column("uidvalidity", BigInteger, nullable=False),
+    Column("size", BigInteger, nullable=False),
+    Column("messages", BigInteger, nullable=False),
+    UniqueConstraint("tenant_id", "key"),
+)
+
+# logged_since: the log has every change of the collection above this modseq. An id is never given twice.
+COLLECTION: Final = Table(
+    "collection",
+    METADATA,
+    Column("id", _Key, primary_key=True),
+    Column("account_id", ForeignKey("account.id"), nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("special_use", Text),
+    Column("uidvalidity", BigInteger, nullable=False),
+    Column("uidnext", BigInteger, nullable=False),
+    Column("highest_modseq", BigInteger, nullable=False),
+    Column("logged_since", BigInteger, nullable=False),
+    Column("messages", BigInteger, nullable=False),
+    Column("unseen", BigInteger, nullable=False),
+    Column("size", BigInteger, nullable=False),
+    UniqueConstraint("account_id", "kind", "name"),
+    sqlite_autoincrement=True,
+)
+
+UID_BITS: Final = 32  # RFC 3501 §2.3.1.1
+
+# id: the collection's id and, in the low 32 bits, the UID, so that a collection's items lie side by side, in the
+# order of their UIDs, without a second index. flags: sorted, with a space between them. size: RFC822.SIZE, that is
+# with `lines`.
+ITEM: Final = Table(
+    "item",
+    METADATA,
+    Column("id", _Key, primary_key=True, autoincrement=False),
+    Column("flags", Text, nullable=False),
+    Column("modseq", BigInteger, nullable=False),
+    Column("created_modseq", BigInteger, nullable=False),
+    Column("size", BigInteger, nullable=False),
+    Column("head_size", BigInteger, nullable=False),
+    Column("internal_date", BigInteger, nullable=False),
+    Column("message_id", Text, nullable=False),
+    Column("blob", Text, nullable=False),
+    Column("lines", LargeBinary, nullable=False),
+)
+
+SUBSCRIPTION: Final = Table(
+    "subscription",
+    METADATA,
+    Column("account_id", ForeignKey("account.id"), primary_key=True),
+    Column("name", Text, primary_key=True),
+    sqlite_with_rowid=False,
+)
+
+# account_id: of who submitted it.
+QUEUE: Final = Table(
+    "queue",
+    METADATA,
+    Column("position", _Key, primary_key=True),
+    Column("account_id", ForeignKey("account.id")),
+    Column("message_id", Text, nullable=False),
+    Column("reverse_local", Text),
+    Column("reverse_domain", Text),
+    Column("local", Text, nullable=False),
+    Column("domain", Text, nullable=False),
+    Column("blob", Text, nullable=False),
+    Column("head_size", BigInteger, nullable=False),
+    Column("size", BigInteger, nullable=False),
+    Column("created_at", Float, nullable=False),
+    Column("state", Text, nullable=False),
+    sqlite_autoincrement=True,
+)
+
+# name: the collection's at that moment. The newest row is never removed, so that positions only rise.
+LOG: Final = Table(
+    "log",
+    METADATA,
+    Column("position", _Key, primary_key=True),
+    Column("account_id", ForeignKey("account.id")),
+    Column("modseq", BigInteger, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("collection_id", BigInteger),
+    Column("name", Text),
+    Column("first_uid", BigInteger, nullable=False),
+    Column("last_uid", BigInteger, nullable=False),
+    Column("message_id", Text),
+)
+Index("log_of_collection", LOG.c.collection_id, LOG.c.modseq, sqlite_where=LOG.c.collection_id.is_not(None))
+# Ids sort by age, so this grows at its end: what was accepted already is known by it.
+Index("log_of_message", LOG.c.message_id, sqlite_where=LOG.c.message_id.is_not(None))
+
+# expires: seconds since the epoch.
+KV: Final = Table(
+    "kv",
+    METADATA,
+    Column("namespace", Text, primary_key=True),
+    Column("key", Text, primary_key=True),
+    Column("value", LargeBinary, nullable=False),
+    Column("expires", Float),
+    sqlite_with_rowid=False,
+)
+Index("kv_expires", KV.c.expires, sqlite_where=KV.c.expires.is_not(None))
+
+# span: the number of the window, counted from the epoch; the row stands for its newest window alone.
+COUNTER: Final = Table(
+    "counter",
+    METADATA,
+    Column("namespace", Text, primary_key=True),
+    Column("key", Text, primary_key=True),
+    Column("span", BigInteger, nullable=False),
+    Column("value", BigInteger, nullable=False),
+    Column("expires", Float, nullable=False),
+    sqlite_with_rowid=False,
+)
+Index("counter_expires", COUNTER.c.expires)

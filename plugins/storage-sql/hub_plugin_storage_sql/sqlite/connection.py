@@ -1,0 +1,110 @@
+"""Connections to the file, and the statements that they run."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Iterable, Sequence
+from functools import cached_property
+from operator import itemgetter
+from pathlib import Path
+from typing import Final, TypeAlias
+from urllib.parse import quote
+
+from sqlalchemy import Connection, NullPool, create_engine
+from sqlalchemy.dialects import sqlite
+from sqlalchemy.sql.compiler import SQLCompiler
+
+from hub_plugin_storage_sql.database import Row, Statement
+
+BUSY_SECONDS: Final = 30.0
+"""How long a writer waits for the write lock of another process."""
+
+Values: TypeAlias = Sequence[object]
+
+
+class Compiler:
+    """The SQL text of each statement, made at its first use; shared by all connections of a database."""
+
+    def __init__(self) -> None:
+        self._dialect = sqlite.dialect(paramstyle="qmark")
+        self._compiled: dict[Statement, tuple[str, Callable[[Values], Values] | None]] = {}
+
+    def __call__(self, statement: Statement) -> tuple[str, Callable[[Values], Values] | None]:
+        """The text, and what puts the values into the order of its question marks if they are not in it."""
+        known = self._compiled.get(statement)
+        if known is None:
+            known = self._compiled[statement] = self._compile(statement)
+        return known
+
+    def _compile(self, statement: Statement) -> tuple[str, Callable[[Values], Values] | None]:
+        compiled = statement.core.compile(dialect=self._dialect)
+        assert isinstance(compiled, SQLCompiler)
+        marks = compiled.positiontup or []
+        if tuple(marks) == statement.names:
+            return compiled.string, None
+        # A literal in the statement is a question mark too; its value follows those that the caller gives.
+        literals = [name for name in compiled.params if name not in statement.names]
+        names = [*statement.names, *literals]
+        constants = tuple(compiled.params[name] for name in literals)
+        places = [names.index(name) for name in marks]
+        pick = itemgetter(*places) if len(places) > 1 else lambda values: (values[places[0]],)
+        return compiled.string, lambda values: pick((*values, *constants))
+
+
+class OwnedConnection(sqlite3.Connection):
+    """A connection whose transactions are ours: SQLAlchemy, which believes them its own, ends none."""
+
+    def commit(self) -> None:
+        """Nothing: see the class."""
+
+    def rollback(self) -> None:
+        """Nothing: see the class."""
+
+
+class SqliteConnection:
+    """One connection, for one thread at a time: the Reads and Writes of this database."""
+
+    def __init__(self, path: Path, compiler: Compiler, *, read_only: bool) -> None:
+        self.raw = sqlite3.connect(
+            f"file:{quote(str(path))}?mode={'ro' if read_only else 'rwc'}",
+            uri=True,
+            timeout=BUSY_SECONDS,
+            isolation_level=None,
+            check_same_thread=False,
+            cached_statements=256,
+            factory=OwnedConnection,
+        )
+        self._compiler = compiler
+
+    @cached_property
+    def core(self) -> Connection:
+        """The same connection for whole SQLAlchemy statements."""
+        return create_engine("sqlite://", creator=lambda: self.raw, poolclass=NullPool).connect()
+
+    def rows(self, statement: Statement, *values: object) -> list[Row]:
+        """All rows of a query."""
+        return self._execute(statement, values).fetchall()
+
+    def row(self, statement: Statement, *values: object) -> Row | None:
+        """The first row of a query."""
+        row: Row | None = self._execute(statement, values).fetchone()
+        return row
+
+    def run(self, statement: Statement, *values: object) -> int:
+        """Execute once; how many rows it touched."""
+        return self._execute(statement, values).rowcount
+
+    def many(self, statement: Statement, values: Iterable[Values]) -> None:
+        """Execute once for each sequence of values."""
+        text, order = self._compiler(statement)
+        self.raw.executemany(text, values if order is None else map(order, values))
+
+    def close(self) -> None:
+        """Closing the last connection of all processes brings the log of the database into its file."""
+        if "core" in self.__dict__:
+            self.core.invalidate()
+        self.raw.close()
+
+    def _execute(self, statement: Statement, values: Values) -> sqlite3.Cursor:
+        text, order = self._compiler(statement)
+        return self.raw.execute(text, values if order is None else order(values))
