@@ -1,1 +1,22 @@
-"""Domains, accounts, aliases and credentials in SQL."""
+"""Domains, accounts, aliases and credentials in SQL, and the last word on a login.
+
+`tables` is what is kept, `lookup` who an address is, `changes` what `hub account | domain | alias` do,
+`passwords` and `login` who somebody is, `driver` what the hub enters.
+"""
+
+from hub import Credentials, Identity, Plugin, Refuse, ScramKeys, hookimpl
+from hub_plugin_directory_sql.driver import DIRECTORY, Settings, SqlDirectory
+
+__all__ = ["DIRECTORY", "Settings", "SqlDirectory", "authenticate", "resolve_scram_keys"]
+
+
+@hookimpl(trylast=True)
+async def authenticate(plugin: Plugin, credentials: Credentials) -> Identity | Refuse | None:
+    """The password against the account's hash."""
+    return await plugin.stash[DIRECTORY].authenticate(credentials)
+
+
+@hookimpl(trylast=True)
+async def resolve_scram_keys(plugin: Plugin, username: str) -> ScramKeys | Refuse | None:
+    """What was derived when the password was set."""
+    return await plugin.stash[DIRECTORY].scram_keys(username)

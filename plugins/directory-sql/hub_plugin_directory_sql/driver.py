@@ -1,0 +1,235 @@
+"""The driver that the hub enters: lookups with a short memory, changes, logins."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Hashable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Final, TypeVar, cast
+
+from pydantic import BaseModel, ConfigDict, Field
+from sqlalchemy import Connection
+
+from hub import (
+    Account,
+    AccountRef,
+    Address,
+    AddressError,
+    Alias,
+    Identity,
+    Password,
+    Plugin,
+    Refuse,
+    Resolution,
+    ScramKeys,
+    StashKey,
+)
+from hub_plugin_directory_sql import changes, lookup
+from hub_plugin_directory_sql.cache import Cache
+from hub_plugin_directory_sql.login import Logins
+from hub_plugin_directory_sql.lookup import AddressKey, Credential
+from hub_plugin_directory_sql.passwords import Hasher, checked_hash
+from hub_plugin_directory_sql.tables import METADATA
+
+T = TypeVar("T")
+
+_REMEMBERED: Final = 2.0  # seconds: how late a change by another process is seen
+_CACHE_SIZE: Final = 10_000
+
+
+DIRECTORY: Final[StashKey[SqlDirectory]] = StashKey()
+
+
+class Settings(BaseModel):
+    """`[plugins.directory-sql]`."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    hash_memory: int = Field(default=19_456, ge=1024, description="KiB that argon2 uses for one hash")
+    hash_passes: int = Field(default=2, ge=1, description="argon2's passes over that memory")
+    hash_threads: int = Field(default=2, ge=1, description="how many passwords are hashed at the same time")
+
+
+class SqlDirectory:
+    """`DirectoryAdmin` over tables in the hub's database."""
+
+    def __init__(self, plugin: Plugin) -> None:
+        settings = plugin.settings(Settings)
+        self._plugin = plugin
+        self._threads = ThreadPoolExecutor(settings.hash_threads, "directory-hash")
+        hasher = Hasher(memory_kib=settings.hash_memory, passes=settings.hash_passes)
+        self._logins = Logins(hasher, self._threads, plugin.clock, plugin.log, self._replace_secrets)
+        self._cache: Cache[Hashable, object] = Cache(plugin.clock, seconds=_REMEMBERED, size=_CACHE_SIZE)
+
+    async def __aenter__(self) -> SqlDirectory:
+        self._tables = await self._plugin.tables(METADATA)
+        await self._logins.start()
+        self._plugin.stash[DIRECTORY] = self
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+    # -- Directory ----------------------------------------------------------------------------
+
+    async def is_local(self, domain: str) -> bool:
+        """One row by key."""
+        try:
+            key = lookup.domain_id(domain)
+        except AddressError:
+            return False
+        return await self._remembered(("domain", key), lambda: self._domain(key)) is not None
+
+    async def resolve(self, address: Address) -> Resolution | None:
+        """One row by key for an account's own address; anything else is followed in a reader thread."""
+        key = lookup.key_of(address)
+        return None if key is None else await self._remembered(key, lambda: self._resolve(address, key))
+
+    async def account(self, login: str) -> Account | None:
+        """By address; the local part is enough where the hub has one domain."""
+        credential = await self._credential(login)
+        return None if credential is None else credential.account
+
+    async def may_send_as(self, account: AccountRef, address: Address) -> bool:
+        """Whether mail for the address reaches the account: whoever gets the answers may ask."""
+        resolution = await self.resolve(address)
+        return resolution is not None and any(found.ref == account for found in resolution.accounts)
+
+    # -- login --------------------------------------------------------------------------------
+
+    async def authenticate(self, credentials: Password) -> Identity | Refuse | None:
+        """None for an unknown name, after the same time."""
+        return await self._logins.check(await self._credential(credentials.username), credentials)
+
+    async def scram_keys(self, username: str) -> ScramKeys | None:
+        """None as long as we have seen nothing of a password but a foreign hash."""
+        credential = await self._credential(username)
+        return credential.scram if credential is not None and credential.account.enabled else None
+
+    # -- DirectoryAdmin -----------------------------------------------------------------------
+
+    async def domains(self) -> Sequence[tuple[str, str]]:
+        """(domain, tenant), by name."""
+        return await self._tables.read(lookup.list_domains)
+
+    async def add_domain(self, domain: str, tenant: str = "default") -> None:
+        """ValueError if it is one already."""
+        await self._change(lambda connection: changes.add_domain(connection, domain, tenant))
+
+    async def remove_domain(self, domain: str) -> None:
+        """ValueError while something hangs on it."""
+        await self._change(lambda connection: changes.remove_domain(connection, domain))
+
+    async def accounts(self, domain: str | None = None) -> Sequence[Account]:
+        """LookupError for a domain that is not ours."""
+        return await self._tables.read(
+            lambda connection: lookup.list_accounts(connection, _wanted(connection, domain))
+        )
+
+    async def add_account(
+        self,
+        address: Address,
+        password: str | None,
+        *,
+        name: str = "",
+        quota: int | None = None,
+        password_hash: str | None = None,
+    ) -> Account:
+        """LookupError without its domain, ValueError if the address is taken."""
+        if password is not None and password_hash is not None:
+            raise ValueError("an account has a password or a hash of one, not both")
+        if password is not None:
+            kept = await self._logins.make(password)
+        else:
+            kept = changes.Secrets(None if password_hash is None else checked_hash(password_hash))
+        return await self._change(
+            lambda connection: changes.add_account(connection, address, name=name, quota=quota, secrets_=kept)
+        )
+
+    async def set_password(self, address: Address, password: str) -> None:
+        """LookupError without the account, ValueError for a password that cannot be used."""
+        kept = await self._logins.make(password)
+        await self._change(lambda connection: changes.change_account(connection, address, kept.columns()))
+
+    async def change_account(
+        self,
+        address: Address,
+        *,
+        name: str | None = None,
+        quota: int | None = None,
+        enabled: bool | None = None,
+    ) -> Account:
+        """LookupError without the account."""
+        columns = changes.account_changes(name=name, quota=quota, enabled=enabled)
+        return await self._change(lambda connection: changes.change_account(connection, address, columns))
+
+    async def remove_account(self, address: Address) -> None:
+        """LookupError without the account."""
+        await self._change(lambda connection: changes.remove_account(connection, address))
+
+    async def aliases(self, domain: str | None = None) -> Sequence[Alias]:
+        """LookupError for a domain that is not ours."""
+        return await self._tables.read(
+            lambda connection: lookup.list_aliases(connection, _wanted(connection, domain))
+        )
+
+    async def add_alias(self, alias: Alias) -> None:
+        """LookupError without its domain, ValueError where an account is."""
+        await self._change(lambda connection: changes.add_alias(connection, alias))
+
+    async def remove_alias(self, address: Address) -> None:
+        """LookupError without the alias."""
+        await self._change(lambda connection: changes.remove_alias(connection, address))
+
+    # -- underneath ---------------------------------------------------------------------------
+
+    async def _remembered(self, key: Hashable, ask: Callable[[], Awaitable[T | None]]) -> T | None:
+        """An answer of the last seconds; that there is none is asked anew every time."""
+        known = self._cache.get(key)
+        if known is not None:
+            return cast(T, known)
+        changes_before = self._cache.changes
+        answer = await ask()
+        if answer is not None and changes_before == self._cache.changes:
+            self._cache.put(key, answer)
+        return answer
+
+    async def _domain(self, key: str) -> tuple[str, str] | None:
+        return await self._tables.point(lambda connection: lookup.find_domain(connection, key))
+
+    async def _resolve(self, address: Address, key: AddressKey) -> Resolution | None:
+        account = await self._tables.point(lambda connection: lookup.find_account(connection, key))
+        if account is not None and account.enabled:
+            return Resolution((account,))
+        return await self._tables.read(lambda connection: lookup.resolve(connection, address))
+
+    async def _credential(self, login: str) -> Credential | None:
+        def find(connection: Connection) -> Credential | None:
+            key = _login_key(connection, login)
+            return None if key is None else lookup.find_credential(connection, key)
+
+        return await self._tables.point(find)
+
+    async def _change(self, work: Callable[[Connection], T]) -> T:
+        try:
+            return await self._tables.write(work)
+        finally:
+            self._cache.clear()
+
+    async def _replace_secrets(self, account: int, old_hash: str, kept: changes.Secrets) -> None:
+        await self._tables.write(
+            lambda connection: changes.replace_secrets(connection, account, old_hash, kept)
+        )
+
+
+def _login_key(connection: Connection, login: str) -> AddressKey | None:
+    if "@" not in login:
+        domain = lookup.sole_domain(connection)
+        return None if domain is None else AddressKey(lookup.local_id(login), domain)
+    try:
+        return lookup.key_of(Address.parse(login))
+    except AddressError:
+        return None
+
+
+def _wanted(connection: Connection, domain: str | None) -> str | None:
+    return None if domain is None else changes.require_domain(connection, domain)
