@@ -15,7 +15,9 @@ from hub.config.toml_text import dump_value
 from hub.config.tree import Origin
 
 PluginModels: TypeAlias = Callable[[str], type[BaseModel] | None]
-"""The settings model of a plugin, None if it takes no settings. Raises KeyError for no such plugin."""
+"""The settings model of a plugin, None if it takes no settings.
+
+Raises KeyError for no such plugin, ConfigErrors for one whose code is wrong."""
 
 Values: TypeAlias = Mapping[str, object]
 """Nested tables of plain values; a leaf that must not be shown is a `Secret` and shows itself masked."""
@@ -45,21 +47,31 @@ def effective(config: Config, models: PluginModels | None = None, plugins: Itera
     return values
 
 
-def check_plugins(config: Config, models: PluginModels) -> list[ConfigError]:
-    """What is wrong with the tables of plugins, and with active plugins that lack a table which they need."""
+def check_plugins(config: Config, models: PluginModels, active: Iterable[str] = ()) -> list[ConfigError]:
+    """What is wrong with the tables of plugins, and with the plugins that are `active` without one.
+
+    A plugin that is named anywhere, as a driver, in the list or by a table, has to be there.
+    """
     errors: list[ConfigError] = []
-    listed = {name: ("hub", "plugins", index) for index, name in enumerate(config.settings.hub.plugins)}
-    active: dict[str, Key] = {name: key for name, key in listed.items() if not name.startswith("!")}
-    keys = {**active, **{name: ("plugins", name) for name in config.plugin_names()}}
-    for name, key in keys.items():
+    keys = _mentions(config)
+    for name in dict.fromkeys([*keys, *active]):
+        key = keys.get(name, ("plugins", name))
         try:
             config.plugin_settings(name, models(name) or NoSettings)
         except KeyError:
-            hint = suggestion(name, set(active) - {name})
+            hint = suggestion(name, {*keys, *active} - {name})
             errors.append(config.origin_at(key).error(key, f"there is no plugin '{name}'", hint))
         except ConfigErrors as error:
             errors.extend(error.errors)
     return errors
+
+
+def _mentions(config: Config) -> dict[str, Key]:
+    """Where each plugin is named: as a driver, in the list, or, before those, by a table of its own."""
+    keys: dict[str, Key] = {name: ("services", seam) for seam, name in config.settings.services}
+    listed = enumerate(config.settings.hub.plugins)
+    keys |= {name: ("hub", "plugins", index) for index, name in listed if not name.startswith("!")}
+    return keys | {name: ("plugins", name) for name in config.plugin_names()}
 
 
 def differences(before: Values, config: Config, after: Values) -> list[Change]:

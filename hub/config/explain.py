@@ -32,7 +32,10 @@ class Explanation:
 
 
 def explain(text: str, config: Config, defaults: Config, models: PluginModels | None = None) -> Explanation:
-    """Explain the key that `text` names. Raises LookupError, whose sentence has the nearest right key."""
+    """Explain the key that `text` names.
+
+    Raises LookupError, whose sentence has the nearest right key, and ConfigErrors for a plugin's wrong code.
+    """
     try:
         key = parse_key(text)
     except ValueError as error:
@@ -42,7 +45,7 @@ def explain(text: str, config: Config, defaults: Config, models: PluginModels | 
     if not annotations_at(model, below):
         raise LookupError(_unknown(key, config, models))
     field = field_at(model, below)
-    names = names_at(model, below)
+    names = [*names_at(model, below), *(["hub"] if len(key) == len(prefix) == 2 else [])]
     plugins = [str(key[1])] if prefix[:1] == ("plugins",) else []
     default = value_at(effective(defaults, models, plugins), key)
     if default is None and field is not None and not field.is_required():

@@ -103,16 +103,20 @@ def test_every_table_is_checked_against_its_plugin(load_text: Load) -> None:
         url: str
 
     def models(name: str) -> type[BaseModel] | None:
-        return {"needs": Needs, "plain": None, "given": Settings}[name]
+        return {"needs": Needs, "plain": None, "given": Settings, "sql": None, "watched": Needs}[name]
 
     config = load_text(
+        "services = {storage = 'sql', blobs = 'sql', directory = 'sq'}\n"
         "[hub]\nplugins = [\n'needs',\n'plain',\n'lost', '!off']\n"
         "[plugins.givn]\n[plugins.plain]\nx = 1\n[plugins.given]\nlimit = 'x'\n"
     )
-    assert [str(error) for error in check_plugins(config, models)] == [
+    assert [str(error) for error in check_plugins(config, models, ["watched"])] == [
+        "hub.toml:1: services.directory: there is no plugin 'sq'. Did you mean 'sql'?",
         "plugins.needs.url: is required",
-        "hub.toml:8: plugins.plain.x: unknown key. It can be: hub.",
-        "hub.toml:5: hub.plugins[2]: there is no plugin 'lost'. It can be: needs, plain.",
-        "hub.toml:6: plugins.givn: there is no plugin 'givn'. It can be: lost, needs, plain.",
-        "hub.toml:10: plugins.given.limit: should be a valid integer, unable to parse string as an integer",
+        "hub.toml:9: plugins.plain.x: unknown key. It can be: hub.",
+        "hub.toml:6: hub.plugins[2]: there is no plugin 'lost'. "
+        "It can be: given, givn, needs, plain, sq, sql, watched.",
+        "hub.toml:7: plugins.givn: there is no plugin 'givn'. Did you mean 'given'?",
+        "hub.toml:11: plugins.given.limit: should be a valid integer, unable to parse string as an integer",
+        "plugins.watched.url: is required",
     ]
