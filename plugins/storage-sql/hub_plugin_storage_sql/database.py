@@ -1,7 +1,7 @@
-"""What a database does for the store. Statements are SQLAlchemy Core; a backend compiles each once for itself.
+"""What a database does for the store. Statements are SQLAlchemy Core; a backend compiles each of them once.
 
-All that a backend decides (who writes, how an account is locked, what wakes a watcher) stands in the package of
-its name; everything else is written against this page.
+All that a backend decides (who writes, how an account is locked, what wakes a watcher) stands in the package
+of its name; everything else is written against this page.
 """
 
 from __future__ import annotations
@@ -66,6 +66,10 @@ class Database(Protocol):
 
     async def point(self, work: Callable[[Reads], R]) -> R:
         """Read a few rows by key."""
+
+    def peek(self, work: Callable[[Reads], R]) -> R:
+        """The same without waiting, for who cannot."""
+        ...
 
     async def read(self, work: Callable[[Reads], R]) -> R:
         """Read any number of rows, in one consistent state, off the event loop."""

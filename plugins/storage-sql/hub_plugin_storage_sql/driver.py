@@ -18,23 +18,31 @@ from hub import (
     FlagMode,
     Item,
     ItemState,
+    Kv,
     LogEntry,
     Mailbox,
     MailboxChanges,
+    Migrations,
     NewItem,
     Placed,
     Plugin,
     QueueRow,
+    Tables,
     UidRanges,
     Usage,
 )
-from hub_plugin_storage_sql import accept, items, mailboxes, reading, revisions
+from hub_plugin_storage_sql import accept, items, keyvalue, mailboxes, reading, revisions
+from hub_plugin_storage_sql.counters import Counters
 from hub_plugin_storage_sql.database import Database
+from hub_plugin_storage_sql.keyvalue import KeyValues
+from hub_plugin_storage_sql.migrating import SqlMigrations
+from hub_plugin_storage_sql.plugin_tables import PluginTables
 from hub_plugin_storage_sql.ranges import clipped
 from hub_plugin_storage_sql.schema import REVISION
 from hub_plugin_storage_sql.sqlite.database import SqliteDatabase
 from hub_plugin_storage_sql.sqlite.schema_lock import schema_transaction
 
+PURGE_SECONDS: Final = 60.0
 FEW: Final = 32
 """Items that are read at once on the event loop rather than in a thread."""
 
@@ -66,16 +74,26 @@ class SqlStorage:
         self._settings = plugin.settings(Settings)
         self._path = self._settings.file(plugin)
 
+    @classmethod
+    def migrations(cls, plugin: Plugin, branches: Mapping[str, Path]) -> Migrations:
+        """For `hub db`: the store's own branch, and those of the plugins with these folders of migrations."""
+        return SqlMigrations(plugin.settings(Settings).file(plugin), branches)
+
     async def __aenter__(self) -> SqlStorage:
         await asyncio.to_thread(_prepare_schema, self._path)
         self._db: Database = SqliteDatabase(
             self._path, self._plugin.clock, self._plugin.log, self._settings.reserve
         )
+        self._counters = Counters(self._db, self._plugin.clock, self._plugin.log)
+        self._purging = asyncio.create_task(self._purge_now_and_then())
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
+        self._purging.cancel()
+        await asyncio.wait([self._purging])
+        await self._counters.close()
         await self._db.close()
 
     async def accept(self, acceptance: Acceptance) -> Sequence[Placed]:
@@ -147,7 +165,7 @@ class SqlStorage:
         *,
         unchanged_since: int | None = None,
     ) -> Sequence[ItemState]:
-        """The items of those UIDs after the change; none that is newer than `unchanged_since`. MailboxMissing."""
+        """The items of those UIDs after it; none whose modseq is above `unchanged_since`. MailboxMissing."""
         return await self._db.write(items.store_flags(mailbox, uids, mode, flags, unchanged_since))
 
     async def copy(self, mailbox: int, uids: UidRanges, target: int) -> Copied:
@@ -178,6 +196,21 @@ class SqlStorage:
         """The oldest rows first."""
         return await self._db.read(lambda db: reading.queue(db, limit))
 
+    def kv(self, namespace: str) -> Kv:
+        """A plugin's own key-value space."""
+        return KeyValues(self._db, self._plugin.clock, self._counters, namespace)
+
+    async def tables(self, branch: str, metadata: object, migrations: str) -> Tables:
+        """A plugin's own tables, made if its branch never ran. SchemaError if they are not its code's."""
+        folder = Path(migrations)
+        found = await self._db.read(lambda db: revisions.current(db.core, branch))
+        if found is None:
+            await asyncio.to_thread(_make_branch, self._path, branch, folder)
+            found = await self._db.read(lambda db: revisions.current(db.core, branch))
+        revisions.require_head(branch, found, folder)
+        await self._db.read(lambda db: revisions.require_tables(db.core, branch, metadata))
+        return PluginTables(self._db)
+
     def status(self) -> Mapping[str, object]:
         """Driver, location, schema revision, waiting writes."""
         return {
@@ -186,6 +219,23 @@ class SqlStorage:
             "revision": REVISION,
             "waiting": self._db.waiting,
         }
+
+    async def _purge_now_and_then(self) -> None:
+        clock = self._plugin.clock
+        while True:
+            await clock.sleep(PURGE_SECONDS)
+            if await self._db.point(lambda db: keyvalue.has_expired(db, clock.time())):
+                try:
+                    await self._db.write(keyvalue.purge)
+                except OSError as error:
+                    self._plugin.log.warning("expired keys could not be removed", error=str(error))
+
+
+def _make_branch(path: Path, branch: str, folder: Path) -> None:
+    """Run a plugin's migrations, unless another process has done it meanwhile."""
+    with schema_transaction(path) as connection:
+        if revisions.current(connection, branch) is None:
+            revisions.upgrade(connection, branch, folder)
 
 
 def _prepare_schema(path: Path) -> None:

@@ -132,7 +132,7 @@ def move_all(tx: Transaction, mailbox: MailboxRow, target: MailboxRow) -> None:
 
 
 def _flag_change(mode: FlagMode, flags: frozenset[str]) -> Callable[[str], tuple[str, int]]:
-    """From the text of the old flags to the text of the new ones and what that adds to the count of the unseen."""
+    """From the text of the old flags to that of the new ones and what it adds to the count of the unseen."""
     known: dict[str, tuple[str, int]] = {}
     encoded(flags)  # refuses what is no flag, here rather than in the transaction
 

@@ -255,7 +255,21 @@ _KINDS = {kind.value: kind for kind in ChangeKind}
 
 
 def _mailbox(row: Row) -> Mailbox:
-    return Mailbox(*row[:9], subscribed=row[9] is not None)
+    id_, name, uidvalidity, uidnext, highest_modseq, messages, unseen, size, special_use, subscribed_name = (
+        row
+    )
+    return Mailbox(
+        id_,
+        name,
+        uidvalidity,
+        uidnext,
+        highest_modseq,
+        messages,
+        unseen,
+        size,
+        special_use,
+        subscribed_name is not None,
+    )
 
 
 def _marks(db: Reads, mailbox: int) -> Row:

@@ -1,8 +1,8 @@
 """The schema's revisions: one Alembic branch per plugin, each with a version table of its own.
 
-So a branch neither knows nor hinders another, and a plugin that is gone leaves nothing that must be found. All
-functions here run inside a transaction that somebody else has begun. Alembic itself is imported only when
-something is to be migrated.
+So a branch neither knows nor hinders another, and a plugin that is gone leaves nothing that must be found.
+All functions here run inside a transaction that somebody else has begun. Alembic itself is imported only
+when something is to be migrated.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from sqlalchemy import Connection, inspect, text
+from sqlalchemy import Connection, MetaData, inspect, text
 
 if TYPE_CHECKING:
     from alembic.script import ScriptDirectory
@@ -53,17 +53,31 @@ def head(folder: Path) -> str:
 def require_head(branch: str, found: str | None, folder: Path) -> None:
     """SchemaError unless the database has the newest revision of the folder."""
     newest = head(folder)
-    if found == newest:
-        return
-    if found is None or found in _revisions(folder):
+    require_known(branch, found, folder)
+    if found != newest:
         raise SchemaError(
             f"the database has revision {found or 'base'} of the tables of {branch}, this version needs "
             f"{newest}; stop the hub, make a backup and run: hub db upgrade"
         )
+
+
+def require_known(branch: str, found: str | None, folder: Path) -> None:
+    """SchemaError if the database has a revision that the folder does not: a later version made it."""
+    if found is None or found in _revisions(folder):
+        return
     raise SchemaError(
-        f"the database has revision {found} of the tables of {branch}, which this version (up to {newest}) does "
-        f"not know; install the version of {branch} that made it, or a newer one"
+        f"the database has revision {found} of the tables of {branch}, which this version (up to "
+        f"{head(folder)}) does not know; install the version of {branch} that made it, or a newer one"
     )
+
+
+def require_tables(connection: Connection, branch: str, metadata: object) -> None:
+    """SchemaError unless the database has every table of a plugin's metadata."""
+    if not isinstance(metadata, MetaData):
+        raise TypeError(f"{branch}: the tables are an sqlalchemy.MetaData, not {type(metadata).__name__}")
+    missing = metadata.tables.keys() - set(inspect(connection).get_table_names())
+    if missing:
+        raise SchemaError(f"the migrations of {branch} do not make the table {', '.join(sorted(missing))}")
 
 
 def upgrade(connection: Connection, branch: str, folder: Path) -> None:
@@ -72,7 +86,7 @@ def upgrade(connection: Connection, branch: str, folder: Path) -> None:
 
 
 def downgrade(connection: Connection, branch: str, folder: Path, revision: str) -> None:
-    """Take a branch back to a revision, or to before its first (`base`). LookupError if it has no such revision."""
+    """Take a branch back to a revision or before its first (`base`). LookupError if there is none such."""
     if revision != "base" and revision not in _revisions(folder):
         raise LookupError(
             f"{branch} has no revision {revision!r}; it has: base, {', '.join(sorted(_revisions(folder)))}"

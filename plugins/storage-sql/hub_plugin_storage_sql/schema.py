@@ -73,9 +73,9 @@ COLLECTION: Final = Table(
 
 UID_BITS: Final = 32  # RFC 3501 §2.3.1.1
 
-# id: the collection's id and, in the low 32 bits, the UID, so that a collection's items lie side by side, in the
-# order of their UIDs, without a second index. flags: sorted, with a space between them. size: RFC822.SIZE, that is
-# with `lines`.
+# id: the collection's id and, in the low 32 bits, the UID, so that a collection's items lie side by side, in
+# the order of their UIDs, without a second index. flags: sorted, with a space between them. size: RFC822.SIZE,
+# that is with `lines`.
 ITEM: Final = Table(
     "item",
     METADATA,
@@ -148,13 +148,12 @@ KV: Final = Table(
 )
 Index("kv_expires", KV.c.expires, sqlite_where=KV.c.expires.is_not(None))
 
-# span: the number of the window, counted from the epoch; the row stands for its newest window alone.
+# expires: the end of the window that the row stands for; it is a counter's newest.
 COUNTER: Final = Table(
     "counter",
     METADATA,
     Column("namespace", Text, primary_key=True),
     Column("key", Text, primary_key=True),
-    Column("span", BigInteger, nullable=False),
     Column("value", BigInteger, nullable=False),
     Column("expires", Float, nullable=False),
     sqlite_with_rowid=False,

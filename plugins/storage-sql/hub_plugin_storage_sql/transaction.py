@@ -272,7 +272,7 @@ class Transaction:
             self._log.clear()
 
     def reread(self) -> Writes:
-        """The connection, all written and nothing remembered: for statements that change what is kept here."""
+        """The connection, all written and nothing remembered: for statements that change what is cached."""
         self.flush()
         self._accounts.clear()
         self._by_ref.clear()

@@ -128,7 +128,6 @@ def _values() -> None:
         "counter",
         sa.Column("namespace", sa.Text, primary_key=True),
         sa.Column("key", sa.Text, primary_key=True),
-        sa.Column("span", sa.BigInteger, nullable=False),
         sa.Column("value", sa.BigInteger, nullable=False),
         sa.Column("expires", sa.Float, nullable=False),
         sqlite_with_rowid=False,

@@ -63,6 +63,10 @@ class SqliteDatabase:
         """Read a few rows by key, here and now."""
         return work(self._points)
 
+    def peek(self, work: Callable[[Reads], R]) -> R:
+        """The same without waiting."""
+        return work(self._points)
+
     async def read(self, work: Callable[[Reads], R]) -> R:
         """Read any number of rows in a thread, all from one state of the database."""
         return await asyncio.get_running_loop().run_in_executor(self._readers, self._read, work)
@@ -84,7 +88,7 @@ class SqliteDatabase:
             self._idle.append(connection)
 
     def _commit(self, works: Sequence[Callable[[Transaction], object]]) -> list[object | BaseException]:
-        """All in one transaction; when it fails, each half in one, so that in the end the guilty fails alone."""
+        """All in one transaction; when it fails, each half in its own, so that the guilty fails alone."""
         raw = self._writes.raw
         try:
             raw.execute("BEGIN IMMEDIATE")
