@@ -1,0 +1,177 @@
+"""One message, one commit: the bytes first, then every mailbox row and every queue row at once.
+
+head + body ──► blobs: durable, with what `reindex` needs ──► storage: all rows of the message ──► the answer
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from time import perf_counter
+from types import MappingProxyType
+from typing import Final
+
+from hub.delivery.headers import delivery_lines
+from hub.dispatch.verdicts import Decision
+from hub.hooks.delivery import message_accepted, message_delivered
+from hub.hooks.session import Session
+from hub.loading.generation import Pin
+from hub.loading.kernel import Kernel
+from hub.mail.address import Address
+from hub.mail.envelope import Envelope
+from hub.mail.login import AccountRef
+from hub.services.blobs import Spool, StoreFull
+from hub.services.directory import Resolution
+from hub.services.storage import Acceptance, Delivery, Placed, Storage
+from hub.trace.record import Trace
+
+MAILBOXES: Final = MappingProxyType({"inbox": "INBOX", "junk": "\\Junk", "quarantine": "Quarantine"})
+"""Where a decision puts a message; a name with a backslash is a special use (RFC 6154)."""
+
+_TO_JSON: Final = json.JSONEncoder(separators=(",", ":")).encode
+
+
+@dataclass(frozen=True, slots=True)
+class Recipient:
+    """An accepted recipient and where it leads; mail for elsewhere forwards to the address itself."""
+
+    address: Address
+    resolution: Resolution
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """What is to be kept: the header block as it came, with the lines that the hub puts before it, and the body.
+
+    A body that is a spool lies in its file already.
+    """
+
+    head: bytes
+    body: bytes | Spool
+
+    @property
+    def size(self) -> int:
+        """Octets of header block and body."""
+        return len(self.head) + (len(self.body) if isinstance(self.body, bytes) else self.body.size)
+
+
+@dataclass(frozen=True, slots=True)
+class AcceptResult:
+    """What was committed. placed: the mailbox rows; queued: how many queue rows."""
+
+    placed: Sequence[Placed]
+    queued: int
+
+
+async def accept(
+    kernel: Kernel,
+    pin: Pin,
+    session: Session,
+    trace: Trace,
+    envelope: Envelope,
+    recipients: Sequence[Recipient],
+    content: Content,
+    decision: Decision,
+) -> AcceptResult:
+    """Keep a message for all its recipients, or for none; whoever gets an answer from here may say 250.
+
+    The facts `message_accepted` and `message_delivered` are told. StoreFull when there is no room, OSError or whatever the drivers
+    raise otherwise: then nothing of it is kept.
+    """
+    began = perf_counter()
+    received_at = kernel.services.clock.time()
+    sender = session.identity.account if session.identity else None
+    deliveries = _deliveries(envelope, recipients, MAILBOXES[decision.place])
+    queue = tuple(dict.fromkeys(address for each in recipients for address in each.resolution.forwards))
+    head = b"".join([f"{name}: {value}\r\n".encode() for name, value in decision.headers]) + content.head
+    recovery = _recovery(envelope, received_at, deliveries, queue, sender)
+    size = content.size + len(head) - len(content.head)
+    if isinstance(content.body, bytes):
+        blob = await kernel.services.blobs.put(head, content.body, recovery)
+    else:
+        blob = await content.body.keep(head, recovery)
+    placed = await _commit(
+        kernel.services.storage,
+        Acceptance(
+            envelope.id,
+            blob,
+            len(head),
+            size,
+            received_at,
+            envelope.reverse_path,
+            deliveries,
+            queue,
+            sender,
+        ),
+    )
+    trace.add("commit", blob, "durable", seconds=perf_counter() - began, detail=f"{size} octets")
+    _tell(pin, session, trace, envelope, size, placed, queue)
+    return AcceptResult(placed, len(queue))
+
+
+async def _commit(storage: Storage, acceptance: Acceptance) -> Sequence[Placed]:
+    """Commit, and once more if the outcome is unknown: the store takes an id only once."""
+    try:
+        return await storage.accept(acceptance)
+    except StoreFull:
+        raise
+    except Exception:
+        return await storage.accept(acceptance)
+
+
+def _deliveries(envelope: Envelope, recipients: Sequence[Recipient], mailbox: str) -> tuple[Delivery, ...]:
+    """One copy for each account, however many of the recipients lead to it; it names the first one."""
+    found: dict[AccountRef, Delivery] = {}
+    for recipient in recipients:
+        for account in recipient.resolution.accounts:
+            if account.ref not in found:
+                address = recipient.address if recipient.address.domain else account.address
+                found[account.ref] = Delivery(
+                    account.ref, mailbox, delivery_lines(envelope.reverse_path, address)
+                )
+    return tuple(found.values())
+
+
+def _recovery(
+    envelope: Envelope,
+    received_at: float,
+    deliveries: Sequence[Delivery],
+    queue: Sequence[Address],
+    sender: AccountRef | None,
+) -> bytes:
+    """The Acceptance as JSON, so that an index can be made anew out of the blobs."""
+    return _TO_JSON(
+        {
+            "id": envelope.id,
+            "received_at": received_at,
+            "reverse_path": None if envelope.reverse_path is None else str(envelope.reverse_path),
+            "deliveries": [
+                [each.account.tenant, each.account.key, each.mailbox, each.lines.decode()]
+                for each in deliveries
+            ],
+            "queue": [str(address) for address in queue],
+            "sender": sender and [sender.tenant, sender.key],
+        }
+    ).encode()
+
+
+def _tell(
+    pin: Pin,
+    session: Session,
+    trace: Trace,
+    envelope: Envelope,
+    size: int,
+    placed: Sequence[Placed],
+    queue: Sequence[Address],
+) -> None:
+    for each in placed:
+        trace.add("delivery", each.mailbox, "delivered", detail=f"{each.account.key} uid {each.uid}")
+    for address in queue:
+        trace.add("delivery", str(address), "queued")
+    accepted, delivered = pin.notify(message_accepted), pin.notify(message_delivered)
+    if accepted:
+        accepted(session=session, envelope=envelope, size=size)
+    if delivered:
+        for each in placed:
+            delivered(message_id=envelope.id, account=each.account, mailbox=each.mailbox, uid=each.uid)

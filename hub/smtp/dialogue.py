@@ -1,0 +1,86 @@
+"""One SMTP conversation without its wire: what state it is in, and which function answers which command.
+
+A command function takes the dialogue and the octets after the verb; it gives a reply, or an awaitable of one where somebody has to
+be asked.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Awaitable, Callable, Mapping
+from typing import TypeAlias
+
+import structlog
+
+from hub.config.model import Listener
+from hub.loading.kernel import Kernel
+from hub.sasl.mechanisms import Exchange
+from hub.smtp import replies
+from hub.smtp.incoming import Incoming
+from hub.smtp.replies import Reply
+from hub.smtp.session import SmtpSession, Transaction
+from hub.trace.record import Trace
+
+Answer: TypeAlias = Reply | Awaitable[Reply]
+
+
+class State(enum.Enum):
+    """What the next octets of the client are."""
+
+    COMMAND = "a command line"
+    LOGIN = "a response in an AUTH exchange"
+    DATA = "a message"
+    TLS = "a handshake"
+    CLOSING = "of no interest"
+
+
+class Dialogue:
+    """The state of one conversation. transaction: from MAIL on; incoming: from 354 on; exchange: during AUTH."""
+
+    __slots__ = (
+        "errors",
+        "exchange",
+        "incoming",
+        "kernel",
+        "listener",
+        "session",
+        "state",
+        "trace",
+        "transaction",
+    )
+
+    def __init__(self, kernel: Kernel, listener: Listener, session: SmtpSession, trace: Trace) -> None:
+        self.kernel = kernel
+        self.listener = listener
+        self.session = session
+        self.trace = trace
+        self.state = State.COMMAND
+        self.errors = 0
+        self.transaction: Transaction | None = None
+        self.incoming: Incoming | None = None
+        self.exchange: Exchange | None = None
+
+    @property
+    def offers_tls(self) -> bool:
+        """Whether STARTTLS would work now."""
+        return self.listener.tls == "starttls" and self.kernel.tls is not None and self.session.tls is None
+
+    def failed(self, where: str) -> Reply:
+        """Log the exception under way; what the client is told about it, which is nothing of ours."""
+        message = self.transaction.envelope.id if self.transaction else None
+        structlog.get_logger("hub.smtp").exception(
+            "internal error", where=where, session=self.session.id, message=message
+        )
+        return replies.INTERNAL
+
+    def end_transaction(self) -> None:
+        """Back to where MAIL can come; the generation may go."""
+        transaction, self.transaction = self.transaction, None
+        self.incoming = None
+        if transaction is not None:
+            transaction.pin.release()
+            self.trace.message = None
+
+
+Command: TypeAlias = Callable[[Dialogue, bytes], Answer]
+Commands: TypeAlias = Mapping[bytes, Command]

@@ -1,0 +1,133 @@
+"""The octets between 354 and the line with only a dot, as they arrive.
+
+The buffer that they are taken from begins with a CR LF that nobody sent: so the first line is like every other one, and a message
+is what lies between the first CR LF and CR LF dot CR LF (RFC 5321 §4.1.1.4). Nothing else ends a message or a line: an LF or CR
+that stands alone has the whole message refused once it has ended, so that nobody downstream can read two messages out of one.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from hub.delivery.accept import Content
+from hub.services.blobs import Blobs, Spool, StoreFull
+from hub.smtp import replies
+from hub.smtp.replies import Reply
+
+END: Final = b"\r\n.\r\n"
+HEAD_END: Final = b"\r\n\r\n"
+IN_MEMORY: Final = 256 * 1024
+"""A body up to this size stays in memory, and no header block is larger."""
+PIECE: Final = 64 * 1024
+"""What is written at once of a body that does not stay."""
+
+_FIELD_NAME: Final = re.compile(rb"[!-9;-~]+[ \t]*:")
+
+
+def split(message: bytes) -> tuple[bytes, bytes]:
+    """The header block, with the empty line that ends it even if none came, and the body.
+
+    A message that does not begin with a header field has none, and is body from its first octet.
+    """
+    if not _FIELD_NAME.match(message):
+        return b"\r\n", message.removeprefix(b"\r\n")
+    at = message.find(HEAD_END)
+    if at < 0:
+        return message + b"\r\n", b""
+    return message[: at + 4], message[at + 4 :]
+
+
+class Incoming:
+    """One message on its way in; its beginning in the caller's buffer, what no longer fits there in a spool.
+
+    refusal: why the message is not kept; from then on its octets are dropped as they come.
+    """
+
+    __slots__ = ("_blobs", "_from", "_head", "_limit", "_scanned", "_size", "_spool", "refusal")
+
+    def __init__(self, blobs: Blobs, limit: int, buffer: bytearray) -> None:
+        buffer[:0] = b"\r\n"
+        self.refusal: Reply | None = None
+        self._blobs = blobs
+        self._limit = limit
+        self._from = 2  # where in the buffer the message goes on
+        self._scanned = 0  # no end of the message begins before this offset
+        self._size = 0  # octets already taken out of the buffer
+        self._head = b""
+        self._spool: Spool | None = None
+
+    def take_last(self, buffer: bytearray) -> bytes | None:
+        """The rest of the message and its end, removed from the buffer; None while the end has not come."""
+        at = buffer.find(END, self._scanned)
+        if at < 0:
+            self._scanned = max(0, len(buffer) - len(END) + 1)
+            return None
+        piece = self._take(buffer, at + 2)
+        del buffer[:3]  # the dot's line
+        return piece
+
+    def take_piece(self, buffer: bytearray, spent: bool) -> bytes | None:
+        """What the buffer should no longer hold, removed from it; None if it may stay.
+
+        spent: the process holds too much already.
+        """
+        if len(buffer) <= PIECE:
+            return None
+        is_leaving = self._spool is not None or self.refusal is not None
+        if len(buffer) <= IN_MEMORY and not is_leaving and not (spent and HEAD_END in buffer):
+            return None
+        # What may be the beginning of the end, or of a line, stays together.
+        keep = next((k for k in (4, 3, 2, 1) if buffer.endswith(END[:k])), 0)
+        piece = self._take(buffer, len(buffer) - keep)
+        self._scanned = 0
+        return piece
+
+    async def write(self, piece: bytes) -> None:
+        """Put a piece of the message on disk, unless the message is refused."""
+        if self._spool is None and self.refusal is None:
+            self._head, piece = split(piece)
+            if len(self._head) > IN_MEMORY:
+                self.refusal = replies.HEAD_TOO_LARGE
+        try:
+            if self.refusal is None:
+                self._spool = self._spool or await self._blobs.spool()
+                await self._spool.write(piece)
+        except StoreFull:
+            self.refusal = replies.STORE_FULL
+        if self.refusal is not None:
+            await self.discard()
+
+    async def finish(self, piece: bytes) -> Content | Reply:
+        """The whole message, its last piece being this one; or the reason that there is none."""
+        if self._spool is not None:
+            await self.write(piece)
+        if self.refusal is not None:
+            await self.discard()
+            return self.refusal
+        if self._spool is None:
+            return Content(*split(piece))
+        return Content(self._head, self._spool)
+
+    async def discard(self) -> None:
+        """Forget what is on disk."""
+        spool, self._spool = self._spool, None
+        if spool is not None:
+            await spool.discard()
+
+    def _take(self, buffer: bytearray, end: int) -> bytes:
+        """Remove the octets up to `end`, without the dots that hide other dots (RFC 5321 §4.5.2)."""
+        piece = bytes(memoryview(buffer)[:end])
+        del buffer[:end]
+        if b"\n." in piece:
+            piece = piece.replace(b"\r\n.", b"\r\n")
+        start, self._from = self._from, 0
+        lines = piece.count(b"\r\n")
+        if piece.count(b"\n") != lines or piece.count(b"\r") != lines:
+            self.refusal = self.refusal or replies.BARE_LINE_END
+        if start:
+            piece = piece[start:]
+        self._size += len(piece)
+        if self._size > self._limit:
+            self.refusal = replies.TOO_LARGE
+        return piece

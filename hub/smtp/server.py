@@ -1,0 +1,406 @@
+"""The wire of SMTP: octets in, replies out.
+
+    data_received ──► buffer ──► _advance: one command after the other ──► _out ──► one write per burst
+                                    │ somebody has to be asked
+                                    └► one task that goes on until the buffer is empty
+
+`SmtpProtocol` is a subclass of aiosmtpd's `SMTP`, so whatever takes a protocol of aiosmtpd takes this one; inherited are the
+vocabulary of commands with the texts of HELP, and nothing that happens per octet or per connection. What is replaced and why: the
+constructor (it looks through all members of handler and server for every connection, and finds out the host's name by DNS),
+the reader and its task (a task and a stream for every idle connection), the loop over lines of DATA, the write and drain after
+every reply (no pipelining), sizes kept in a dictionary that connections share, the text of exceptions sent to clients, an end of
+file that cancels a delivery half-way, and AUTH, which is not offered under implicit TLS.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import Awaitable, Callable, Mapping
+from types import MappingProxyType
+from typing import ClassVar, Final, cast
+
+from aiosmtpd.smtp import SMTP
+
+from hub.config.model import Listener
+from hub.hooks.observe import session_closed
+from hub.hooks.session import TlsInfo
+from hub.loading.kernel import Kernel
+from hub.mail.ident import new_id
+from hub.sasl.mechanisms import MAX_RESPONSE
+from hub.smtp import auth, greeting, replies, transaction
+from hub.smtp.dialogue import Command, Dialogue, State
+from hub.smtp.incoming import Incoming
+from hub.smtp.message import end_of_data
+from hub.smtp.replies import Reply, encode
+from hub.smtp.session import SmtpSession
+from hub.trace.record import Trace
+
+MAX_LINE: Final = 2048
+"""Octets of a command: the 512 of RFC 5321 §4.5.3.1.4 and what extensions add to them."""
+MAX_BUFFER: Final = 64 * 1024
+"""While a command runs no more is read than this, and what was read before."""
+FAREWELL: Final = 30.0
+"""Seconds that a client gets to read our last words."""
+
+_COMMANDS: Final[Mapping[bytes, Command]] = MappingProxyType(
+    {
+        b"EHLO": greeting.ehlo,
+        b"HELO": greeting.helo,
+        b"MAIL": transaction.mail,
+        b"RCPT": transaction.rcpt,
+        b"DATA": transaction.data,
+        b"RSET": transaction.rset,
+        b"NOOP": greeting.noop,
+        b"QUIT": greeting.quit_,
+        b"VRFY": greeting.verify,
+        b"EXPN": greeting.expand,
+        b"HELP": greeting.help_,
+        b"AUTH": auth.auth,
+        b"STARTTLS": greeting.starttls,
+    }
+)
+
+
+def factory(kernel: Kernel, listener_name: str, listener: Listener) -> Callable[[], SmtpProtocol]:
+    """What `loop.create_server` calls for each connection to a listener; with `ssl=` for implicit TLS."""
+    return lambda: SmtpProtocol(kernel, listener_name, listener)
+
+
+class SmtpProtocol(SMTP):
+    """One connection. deadline: on the loop's clock, when the client will have been silent for too long."""
+
+    __slots__ = (
+        "_buffer",
+        "_detail",
+        "_dialogue",
+        "_eof",
+        "_held",
+        "_is_lost",
+        "_is_paused",
+        "_kernel",
+        "_listener",
+        "_listener_name",
+        "_out",
+        "_skipping",
+        "_slow",
+        "_task",
+        "_transport",
+        "_verb",
+        "deadline",
+    )
+    commands: ClassVar[Mapping[bytes, Command]] = _COMMANDS
+    deadline: float
+    _dialogue: Dialogue
+    _transport: asyncio.Transport
+
+    def __init__(self, kernel: Kernel, listener_name: str, listener: Listener) -> None:
+        self._kernel = kernel
+        self._listener_name = listener_name
+        self._listener = listener
+        self._buffer = bytearray()
+        self._out = bytearray()
+        self._task: asyncio.Task[None] | None = None
+        self._skipping = False  # the rest of a line that was too long
+        self._slow = False  # the client does not read what we write
+        self._is_paused = False  # we do not read what the client writes
+        self._eof = False
+        self._is_lost = False
+        self._held = 0  # octets that the budget knows of
+        self._verb, self._detail = "connect", ""  # the command under way, for the trace
+
+    def __del__(self) -> None:
+        """Nothing: aiosmtpd's looks after a future that is not made here."""
+
+    # -- what the transport calls ------------------------------------------------------------------------------------------------------
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Greet, unless a plugin has to be asked first."""
+        self._transport = cast(asyncio.Transport, transport)
+        kernel = self._kernel
+        session = SmtpSession(
+            new_id(),
+            self._listener.protocol,
+            self._listener_name,
+            _endpoint(transport, "peername"),
+            _endpoint(transport, "sockname"),
+            _tls_info(transport),
+        )
+        trace = Trace(session.id)
+        trace.add("session", session.protocol, "opened", detail=f"{session.peer[0]}:{session.peer[1]}")
+        self._dialogue = Dialogue(kernel, self._listener, session, trace)
+        kernel.sessions[session.id] = trace
+        kernel.connections.add(self)
+        self._heard()
+        answer = greeting.connect(self._dialogue)
+        if isinstance(answer, Reply):
+            self._reply(answer)
+            self._go_on()
+        else:
+            self._task = asyncio.get_running_loop().create_task(self._work(answer))
+
+    def data_received(self, data: bytes) -> None:
+        """Take what the client sends, and answer it if nothing is under way."""
+        buffer = self._buffer
+        buffer += data
+        self._heard()
+        if self._dialogue.state is State.DATA:
+            self._hold(len(buffer))
+        if self._task is None:
+            self._go_on()
+        elif len(buffer) > MAX_BUFFER and not self._is_paused:
+            self._is_paused = True
+            self._transport.pause_reading()
+
+    def eof_received(self) -> bool:
+        """The client has said all; what it has said is still answered, where the transport allows it."""
+        self._eof = True
+        if self._task is not None:
+            return self._dialogue.session.tls is None
+        return False
+
+    def connection_lost(self, error: Exception | None) -> None:
+        """The connection is gone; a message that is being kept is kept all the same."""
+        if self._is_lost:
+            return
+        self._is_lost = True
+        if self._task is None:
+            self._end()
+
+    def pause_writing(self) -> None:
+        """The client reads too slowly: it gets no more to read."""
+        self._slow = True
+
+    def resume_writing(self) -> None:
+        """It has caught up."""
+        self._slow = False
+        if self._task is None:
+            self._go_on()
+
+    # -- what the hub calls ------------------------------------------------------------------------------------------------------------
+
+    def expire(self) -> None:
+        """Close on a client that is silent, or that does not even read why."""
+        if self._slow or self._dialogue.state is State.CLOSING:
+            self._transport.abort()
+        elif self._task is None:
+            self._close(replies.IDLE)
+
+    def drain(self) -> None:
+        """Close, unless a message is on its way in or a command runs: then after its reply."""
+        if self._task is None and self._dialogue.state is not State.DATA:
+            self._close(replies.DRAINING)
+
+    # -- the loop ----------------------------------------------------------------------------------------------------------------------
+
+    def _go_on(self) -> None:
+        pending = self._advance()
+        if pending is not None:
+            self._task = asyncio.get_running_loop().create_task(self._work(pending))
+
+    async def _work(self, pending: Awaitable[Reply | None] | None) -> None:
+        while pending is not None:
+            try:
+                reply = await pending
+            except Exception:
+                reply = self._dialogue.failed("command")
+            if reply is not None:
+                self._reply(reply)
+            pending = self._advance()
+        self._task = None
+        if self._is_lost:
+            self._end()
+            return
+        self._heard()
+        if self._is_paused:
+            self._is_paused = False
+            self._transport.resume_reading()
+
+    def _advance(self) -> Awaitable[Reply | None] | None:
+        """Answer commands as long as there are whole ones and nobody has to be asked."""
+        dialogue = self._dialogue
+        while not (self._is_lost or self._slow):
+            state = dialogue.state
+            if state is State.DATA:
+                pending: Awaitable[Reply | None] | None = self._read_message()
+                if pending is not None:
+                    return pending
+                break
+            if state is State.TLS:
+                self._flush()
+                return self._start_tls()
+            if state is State.CLOSING:
+                self._flush()
+                self._transport.close()
+                self.deadline = asyncio.get_running_loop().time() + FAREWELL
+                return None
+            if self._kernel.connections.draining:
+                self._close(replies.DRAINING)
+                return None
+            line = self._take_line()
+            if line is None:
+                break
+            answer = self._answer(line)
+            if not isinstance(answer, Reply):
+                return answer
+            self._reply(answer)
+        self._flush()
+        if self._eof and not self._is_lost:
+            self._transport.close()
+        return None
+
+    def _take_line(self) -> bytes | None:
+        """The next command line without its end, removed from the buffer; a bare LF stays on it to be refused."""
+        buffer = self._buffer
+        at = buffer.find(b"\n")
+        if at < 0:
+            if len(buffer) > MAX_RESPONSE + 2:
+                buffer.clear()
+                self._skipping = True
+            return None
+        if self._skipping:
+            self._skipping = False
+            line = b" " * (MAX_RESPONSE + 1)
+        elif at and buffer[at - 1] == 13:
+            line = bytes(memoryview(buffer)[: at - 1])
+        else:
+            line = bytes(memoryview(buffer)[: at + 1])
+        del buffer[: at + 1]
+        return line
+
+    def _answer(self, line: bytes) -> Reply | Awaitable[Reply]:
+        dialogue = self._dialogue
+        try:
+            if dialogue.state is State.LOGIN:
+                return auth.response(dialogue, line)
+            verb, _, argument = line.partition(b" ")
+            verb = verb.upper()
+            command = self.commands.get(verb)
+            self._note(verb, argument)
+            if b"\r" in line or b"\n" in line or b"\0" in line:
+                return replies.NOT_CRLF
+            if len(line) > MAX_LINE and (verb != b"AUTH" or len(line) > MAX_RESPONSE):
+                return replies.LINE_TOO_LONG
+            if command is None:
+                return replies.UNKNOWN_COMMAND if line.isascii() else replies.NOT_ASCII
+            if verb == b"STARTTLS" and self._buffer:
+                dialogue.state = State.CLOSING
+                return replies.TLS_INJECTION
+            answer = command(dialogue, argument.strip())
+        except Exception:
+            return dialogue.failed("command")
+        return answer
+
+    def _read_message(self) -> Awaitable[Reply | None] | None:
+        dialogue, buffer = self._dialogue, self._buffer
+        incoming = dialogue.incoming
+        assert incoming is not None
+        piece = incoming.take_last(buffer)
+        if piece is not None:
+            dialogue.state = State.COMMAND
+            return self._finish_message(piece)
+        piece = incoming.take_piece(buffer, self._kernel.budget.spent)
+        return None if piece is None else self._write_piece(incoming, piece)
+
+    async def _finish_message(self, piece: bytes) -> Reply:
+        try:
+            return await end_of_data(self._dialogue, piece)
+        finally:
+            self._hold(0)
+
+    async def _write_piece(self, incoming: Incoming, piece: bytes) -> None:
+        await incoming.write(piece)
+        self._hold(len(self._buffer))
+
+    async def _start_tls(self) -> None:
+        dialogue, context = self._dialogue, self._kernel.tls
+        assert context is not None
+        dialogue.state = State.CLOSING
+        try:
+            transport = await asyncio.get_running_loop().start_tls(
+                self._transport, self, context, server_side=True
+            )
+        except OSError as error:  # what a handshake fails with: SSLError, ConnectionError, TimeoutError
+            dialogue.trace.add("note", "TLS", "failed", detail=str(error))
+            self.connection_lost(error)  # asyncio tells only if the handshake was over
+            return
+        assert transport is not None
+        self._transport = transport
+        session = dialogue.session
+        session.tls, session.greeting, session.extended = _tls_info(transport), None, False
+        dialogue.state = State.COMMAND
+
+    # -- small parts -------------------------------------------------------------------------------------------------------------------
+
+    def _reply(self, reply: Reply) -> None:
+        dialogue = self._dialogue
+        dialogue.trace.add("command", self._verb, f"{reply.code} {reply.enhanced}", detail=self._detail)
+        utf8 = dialogue.transaction is not None and dialogue.transaction.envelope.smtputf8
+        self._out += encode(reply, utf8=utf8)
+        if reply is replies.GO_AHEAD:
+            settings, blobs = self._kernel.settings.smtp, self._kernel.services.blobs
+            dialogue.incoming = Incoming(blobs, settings.max_size, self._buffer)
+            dialogue.state = State.DATA
+        elif reply.code >= 400:
+            dialogue.errors += 1
+            if dialogue.errors >= self._kernel.settings.smtp.max_errors and reply.code != 421:
+                self._out += encode(replies.TOO_MANY_ERRORS)
+                dialogue.state = State.CLOSING
+        if len(self._out) > MAX_BUFFER:
+            self._flush()
+
+    def _note(self, verb: bytes, argument: bytes) -> None:
+        """Remember for the trace what is asked; never what follows the mechanism of AUTH."""
+        shown = argument.split(b" ", 1)[0] if verb == b"AUTH" else argument
+        self._verb = verb[:20].decode("ascii", "backslashreplace")
+        self._detail = shown[:256].decode("utf-8", "backslashreplace")
+
+    def _close(self, reply: Reply) -> None:
+        self._out += encode(reply)
+        self._dialogue.state = State.CLOSING
+        self._advance()
+
+    def _flush(self) -> None:
+        if self._out and not self._is_lost:
+            self._transport.write(bytes(self._out))
+        self._out.clear()
+
+    def _heard(self) -> None:
+        loop = asyncio.get_running_loop()
+        self.deadline = loop.time() + self._kernel.settings.smtp.timeout
+
+    def _hold(self, octets: int) -> None:
+        if octets != self._held:
+            change, self._held = octets - self._held, octets
+            self._kernel.budget.change(change)
+
+    def _end(self) -> None:
+        """Nothing more happens for this connection."""
+        dialogue, kernel = self._dialogue, self._kernel
+        incoming = dialogue.incoming
+        self._hold(0)
+        dialogue.end_transaction()
+        pin = kernel.generations.pin()
+        pin.notify(session_closed)(session=dialogue.session)
+        pin.release()
+        dialogue.trace.add("session", dialogue.session.protocol, "closed")
+        kernel.sessions.pop(dialogue.session.id, None)
+        kernel.write_trace(dialogue.trace)
+        kernel.connections.remove(self)
+        if incoming is not None:
+            self._task = asyncio.get_running_loop().create_task(incoming.discard())
+
+
+def _endpoint(transport: asyncio.BaseTransport, name: str) -> tuple[str, int]:
+    """A socket's address; empty if the connection is gone already."""
+    found = transport.get_extra_info(name)
+    return (found[0], found[1]) if isinstance(found, tuple) else ("", 0)
+
+
+def _tls_info(transport: asyncio.BaseTransport) -> TlsInfo | None:
+    """What the handshake has agreed on; None on a plain connection."""
+    agreed: ssl.SSLObject | None = transport.get_extra_info("ssl_object")
+    cipher = agreed.cipher() if agreed is not None else None
+    if agreed is None or cipher is None:
+        return None
+    return TlsInfo(agreed.version() or "", cipher[0])

@@ -1,0 +1,261 @@
+"""MAIL, RCPT, DATA and RSET: the envelope (RFC 5321 §3.3), and who may send what to whom."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from hub.delivery.accept import Recipient
+from hub.dispatch.failure import HookFailed
+from hub.hooks.delivery import recipient_refused
+from hub.hooks.smtp import smtp_mail, smtp_rcpt
+from hub.mail.address import Address, AddressError, parse_path
+from hub.mail.envelope import Envelope
+from hub.mail.ident import new_id
+from hub.mail.verdict import Defer, Reject
+from hub.services.directory import Account, Resolution
+from hub.smtp import replies
+from hub.smtp.dialogue import Answer, Dialogue
+from hub.smtp.replies import Reply, refusal
+from hub.smtp.session import Transaction
+
+
+def mail(dialogue: Dialogue, argument: bytes) -> Answer:
+    """MAIL FROM:<reverse-path> [parameters]."""
+    session = dialogue.session
+    if session.greeting is None:
+        return replies.GREET_FIRST
+    if session.is_submission and session.identity is None:
+        return replies.AUTH_REQUIRED
+    if dialogue.transaction is not None:
+        return replies.NESTED_MAIL
+    if argument[:5].upper() != b"FROM:":
+        return replies.MAIL_SYNTAX
+    try:
+        sender, rest = parse_path(argument[5:], utf8=True)
+    except AddressError as error:
+        return Reply(501, "5.1.7", str(error))
+    parameters = _NO_PARAMETERS if not rest else _mail_parameters(rest, session.extended)
+    if isinstance(parameters, Reply):
+        return parameters
+    if not parameters.smtputf8 and not argument.isascii():
+        return replies.NEEDS_SMTPUTF8
+    envelope = Envelope(new_id(), sender, (), parameters.size, parameters.body, parameters.smtputf8)
+    transaction = Transaction(dialogue.kernel.generations.pin(), envelope)
+    dialogue.trace.begin(envelope)
+    if transaction.pin.first(smtp_mail) or (session.identity is not None and sender is not None):
+        return _ask_mail(dialogue, transaction)
+    return _begin(dialogue, transaction)
+
+
+async def _ask_mail(dialogue: Dialogue, transaction: Transaction) -> Reply:
+    begun = False
+    try:
+        refused = await _refuse_mail(dialogue, transaction)
+        begun = refused is None
+    except HookFailed:
+        refused = replies.INTERNAL
+    finally:
+        if not begun:
+            transaction.pin.release()
+    if refused is not None:
+        return _mail_refused(dialogue, transaction, refused)
+    return _begin(dialogue, transaction)
+
+
+async def _refuse_mail(dialogue: Dialogue, transaction: Transaction) -> Reply | None:
+    """A plugin's no, or the core's to a sender that the account may not use."""
+    envelope, identity = transaction.envelope, dialogue.session.identity
+    plan = transaction.pin.first(smtp_mail)
+    if plan:
+        verdict = await plan(dialogue.trace, session=dialogue.session, envelope=envelope)
+        if isinstance(verdict, Reject | Defer):
+            return refusal(verdict, 550, 450)
+    # The null reverse-path is for notifications, which a client may send too (RFC 8098 §3).
+    if identity is not None and envelope.reverse_path is not None:
+        directory = dialogue.kernel.services.directory
+        if not await directory.may_send_as(identity.account, envelope.reverse_path):
+            return replies.NOT_YOUR_SENDER
+    return None
+
+
+def _begin(dialogue: Dialogue, transaction: Transaction) -> Reply:
+    if (transaction.envelope.size or 0) > dialogue.kernel.settings.smtp.max_size:
+        transaction.pin.release()
+        return _mail_refused(dialogue, transaction, replies.TOO_LARGE)
+    dialogue.transaction = transaction
+    return replies.SENDER_OK
+
+
+def _mail_refused(dialogue: Dialogue, transaction: Transaction, reply: Reply) -> Reply:
+    _tell_refused(dialogue, transaction, None, reply)
+    return reply
+
+
+@dataclass(frozen=True, slots=True)
+class _MailParameters:
+    size: int | None = None
+    body: Literal["7BIT", "8BITMIME"] = "7BIT"
+    smtputf8: bool = False
+
+
+_NO_PARAMETERS = _MailParameters()
+
+
+def _mail_parameters(text: bytes, extended: bool) -> _MailParameters | Reply:
+    found = _parameters(text)
+    if isinstance(found, Reply):
+        return found
+    # AUTH= says who vouches for the sender (RFC 4954 §5); nobody's word is taken, which is as if it were <>.
+    if not extended or found.keys() - {"SIZE", "BODY", "SMTPUTF8", "AUTH"}:
+        return replies.UNKNOWN_PARAMETER
+    size, body = found.get("SIZE"), found.get("BODY", "7BIT").upper()
+    if size is not None and not (size.isdecimal() and len(size) <= 20):
+        return replies.BAD_SIZE
+    if body not in ("7BIT", "8BITMIME"):
+        return replies.BAD_BODY
+    if found.get("SMTPUTF8"):
+        return replies.BAD_PARAMETER
+    return _MailParameters(
+        None if size is None else int(size),
+        "8BITMIME" if body == "8BITMIME" else "7BIT",
+        "SMTPUTF8" in found,
+    )
+
+
+def _parameters(text: bytes) -> Mapping[str, str] | Reply:
+    """`KEYWORD=value` by keyword in upper case, `KEYWORD` with an empty value (RFC 5321 §4.1.2)."""
+    found: dict[str, str] = {}
+    for word in text.split():
+        name, equals, value = word.partition(b"=")
+        key = name.upper().decode("ascii", "replace")
+        if not key.replace("-", "").isalnum() or not key.isascii() or key in found or (equals and not value):
+            return replies.BAD_PARAMETER
+        found[key] = value.decode("ascii", "replace")
+    return found
+
+
+def rcpt(dialogue: Dialogue, argument: bytes) -> Answer:
+    """RCPT TO:<forward-path>."""
+    transaction = dialogue.transaction
+    if transaction is None:
+        return replies.NEED_MAIL
+    if argument[:3].upper() != b"TO:":
+        return replies.RCPT_SYNTAX
+    try:
+        recipient, rest = parse_path(argument[3:], utf8=True)
+    except AddressError as error:
+        return Reply(501, "5.1.3", str(error))
+    if recipient is None:
+        return replies.NULL_RECIPIENT
+    if rest:
+        return replies.UNKNOWN_PARAMETER
+    if not transaction.envelope.smtputf8 and not argument.isascii():
+        return replies.NEEDS_SMTPUTF8
+    if len(transaction.recipients) >= dialogue.kernel.settings.smtp.max_recipients:
+        return replies.TOO_MANY_RECIPIENTS
+    return _ask_rcpt(dialogue, transaction, recipient)
+
+
+async def _ask_rcpt(dialogue: Dialogue, transaction: Transaction, recipient: Address) -> Reply:
+    found: Resolution | Reply
+    try:
+        found = await _find(dialogue, transaction, recipient)
+    except HookFailed:
+        found = replies.INTERNAL
+    if isinstance(found, Reply):
+        _tell_refused(dialogue, transaction, recipient, found)
+        return found
+    envelope = transaction.envelope
+    if recipient not in transaction.recipients:
+        transaction.envelope = Envelope(
+            envelope.id,
+            envelope.reverse_path,
+            (*envelope.recipients, recipient),
+            envelope.size,
+            envelope.body,
+            envelope.smtputf8,
+            envelope.stash,
+        )
+        transaction.recipients[recipient] = Recipient(recipient, found)
+    return replies.RECIPIENT_OK
+
+
+async def _find(dialogue: Dialogue, transaction: Transaction, recipient: Address) -> Resolution | Reply:
+    """Where a recipient leads, or why it is refused: plugins first, then relaying, existence and quota."""
+    plan = transaction.pin.first(smtp_rcpt)
+    if plan:
+        verdict = await plan(
+            dialogue.trace, session=dialogue.session, envelope=transaction.envelope, recipient=recipient
+        )
+        if isinstance(verdict, Reject | Defer):
+            return refusal(verdict, 550, 450)
+    directory = dialogue.kernel.services.directory
+    if recipient.domain and not await directory.is_local(recipient.domain):
+        # Only who has logged in sends elsewhere, and only on a submission listener does anybody log in.
+        if dialogue.session.identity is None:
+            return replies.NO_RELAYING
+        return Resolution(forwards=(recipient,))
+    resolution = await directory.resolve(recipient)
+    if resolution is None:
+        return replies.NOBODY
+    accounts = tuple([account for account in resolution.accounts if account.enabled])
+    if not accounts and not resolution.forwards:
+        return replies.DISABLED
+    is_postmaster = recipient.local.lower() == "postmaster"  # RFC 5321 §4.5.1
+    if not resolution.forwards and not is_postmaster:
+        for account in accounts:
+            if not await _is_full(dialogue, account, transaction.envelope.size or 0):
+                break
+        else:
+            return replies.MAILBOX_FULL
+    return Resolution(accounts, resolution.forwards)
+
+
+async def _is_full(dialogue: Dialogue, account: Account, size: int) -> bool:
+    """Whether a message of that size is more than the account has room for."""
+    if account.quota is None:
+        return False
+    usage = await dialogue.kernel.services.storage.usage(account.ref)
+    return usage.size >= account.quota or usage.size + size > account.quota
+
+
+def data(dialogue: Dialogue, argument: bytes) -> Answer:
+    """DATA; what follows 354 is read by Incoming."""
+    if argument:
+        return replies.NO_ARGUMENT
+    if dialogue.transaction is None:
+        return replies.NEED_MAIL
+    if not dialogue.transaction.recipients:
+        return replies.NEED_RCPT
+    if dialogue.kernel.budget.spent:
+        return _wait_for_room(dialogue)
+    return replies.GO_AHEAD
+
+
+async def _wait_for_room(dialogue: Dialogue) -> Reply:
+    await dialogue.kernel.budget.room()
+    return replies.GO_AHEAD
+
+
+def rset(dialogue: Dialogue, argument: bytes) -> Answer:
+    """RSET."""
+    if argument:
+        return replies.NO_ARGUMENT
+    dialogue.end_transaction()
+    return replies.OK
+
+
+def _tell_refused(
+    dialogue: Dialogue, transaction: Transaction, recipient: Address | None, reply: Reply
+) -> None:
+    plan = transaction.pin.notify(recipient_refused)
+    if plan:
+        plan(
+            session=dialogue.session,
+            envelope=transaction.envelope,
+            recipient=recipient,
+            code=reply.code,
+            text=f"{reply.enhanced} {reply.text}",
+        )
