@@ -35,6 +35,7 @@ class ControlServer:
         self._path = path
         self._handlers = handlers
         self._server: asyncio.Server | None = None
+        self._answering: set[asyncio.Task[None]] = set()
 
     async def start(self) -> None:
         """Listen. OSError; RuntimeError if another hub serves this data folder."""
@@ -45,7 +46,7 @@ class ControlServer:
         self._path.unlink(missing_ok=True)
         previous = os.umask(0o177)
         try:
-            self._server = await asyncio.start_unix_server(self._serve, self._path, limit=LIMIT)
+            self._server = await asyncio.start_unix_server(self._connected, self._path, limit=LIMIT)
         finally:
             os.umask(previous)
 
@@ -54,19 +55,29 @@ class ControlServer:
         if self._server is not None:
             self._server.close()
             self._path.unlink(missing_ok=True)
+        for task in self._answering:
+            task.cancel()
+        await asyncio.gather(*self._answering, return_exceptions=True)
+
+    def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.get_running_loop().create_task(self._serve(reader, writer))
+        self._answering.add(task)
+        task.add_done_callback(self._answering.discard)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with contextlib.suppress(ConnectionError, ValueError):  # ValueError: a line over the limit
+        # ValueError: a line over the limit
+        with contextlib.suppress(ConnectionError, ValueError), contextlib.closing(writer):
             while line := await reader.readline():
                 writer.write(json.dumps(await self._answer(line), default=str).encode() + b"\n")
                 await writer.drain()
-        writer.close()
+        with contextlib.suppress(ConnectionError):
+            await writer.wait_closed()
 
     async def _answer(self, line: bytes) -> Mapping[str, object]:
         try:
             request = json.loads(line)
             handler = self._handlers.get(request.pop("verb", ""))
-        except (ValueError, AttributeError):
+        except (ValueError, AttributeError, TypeError):
             return {"error": "a request is one JSON object with a verb"}
         if handler is None:
             return {"error": f"this hub knows the verbs {', '.join(sorted(self._handlers))}"}
