@@ -1,7 +1,10 @@
 """What is wrong with a configuration, and where: a `ConfigError` per fault, raised together."""
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,11 +24,10 @@ class ConfigError:
 
     def __str__(self) -> str:
         place = f"{self.file}:{self.line}" if self.line is not None else self.file
-        return (
-            ": ".join(filter(None, (place, self.key, self.reason)))
-            + "." * bool(self.hint)
-            + f" {self.hint}".rstrip()
-        )
+        text = ": ".join(filter(None, (place, self.key, self.reason)))
+        text = f"{text}. {self.hint}" if self.hint else text
+        # What a file says may be repeated here, and must neither break the line nor steer a terminal.
+        return _CONTROL.sub(lambda match: f"\\x{ord(match[0]):02x}", text)
 
 
 class ConfigErrors(Exception):

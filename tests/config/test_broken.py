@@ -175,6 +175,11 @@ def test_an_error_has_only_the_parts_that_it_knows() -> None:
     assert str(ConfigError("", None, "tls", "is wrong")) == "tls: is wrong"
 
 
+def test_what_a_file_says_cannot_break_the_line_of_its_error() -> None:
+    error = ConfigError("hub.toml", 1, "plugins.x", "secret://env/a\nhub.toml:2: fine\x1b[2J is empty")
+    assert str(error) == "hub.toml:1: plugins.x: secret://env/a\\x0ahub.toml:2: fine\\x1b[2J is empty"
+
+
 @pytest.mark.parametrize(
     ("data", "line", "reason"),
     [
