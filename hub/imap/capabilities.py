@@ -1,0 +1,30 @@
+"""What this server can do, as it stands in CAPABILITY: each one only where it works now."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from hub.imap.session import ImapSession
+from hub.sasl.mechanisms import mechanisms
+
+BASE: Final = b"IMAP4rev1 LITERAL+ SASL-IR ID"
+MAIL: Final = b"CHILDREN IDLE NAMESPACE SPECIAL-USE UIDPLUS UNSELECT"
+
+
+def capabilities(session: ImapSession) -> bytes:
+    """The words behind CAPABILITY for this connection as it stands."""
+    if session.identity is not None:
+        return b"%b %b" % (BASE, MAIL)
+    words = [BASE]
+    if can_start_tls(session):
+        words.append(b"STARTTLS")
+    if not session.plain_login_allowed:
+        words.append(b"LOGINDISABLED")
+    words += [b"AUTH=" + name.encode("ascii") for name in mechanisms(session.kernel, session)]
+    words.append(MAIL)
+    return b" ".join(words)
+
+
+def can_start_tls(session: ImapSession) -> bool:
+    """Whether STARTTLS works now."""
+    return session.starttls_offered and session.tls is None and session.kernel.tls is not None

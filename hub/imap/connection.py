@@ -1,0 +1,302 @@
+"""One connection: reads commands, runs them in order, answers each; no task exists while the client is
+silent."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import ssl
+from time import perf_counter
+from typing import Final, cast
+
+from hub.hooks.observe import session_closed, session_opened
+from hub.hooks.session import TlsInfo
+from hub.imap.capabilities import capabilities
+from hub.imap.dispatch import perform
+from hub.imap.input import LineTooLong
+from hub.imap.replies import (
+    BYE_SHUTDOWN,
+    BYE_TIMEOUT,
+    BYE_TOO_MANY_ERRORS,
+    Reply,
+    bad,
+)
+from hub.imap.session import ImapSession
+from hub.imap.tokens import TAG
+from hub.imap.updates import tell
+
+LOGIN_TIMEOUT: Final = 180.0
+BLOCKED_TIMEOUT: Final = 300.0
+MAX_ERRORS_BEFORE_LOGIN: Final = 20
+WRITE_BUFFER: Final = 256 << 10
+
+_log = logging.getLogger("hub.imap")
+
+
+class Connection(asyncio.Protocol):
+    """The transport's side of a session. While a command runs there is one task, between commands there
+    is none."""
+
+    __slots__ = (
+        "_all",
+        "_draining",
+        "_errors",
+        "_heard",
+        "_loop",
+        "_lost",
+        "_task",
+        "_timer",
+        "_transport",
+        "session",
+    )
+
+    def __init__(self, session: ImapSession, connections: set[Connection]) -> None:
+        self.session = session
+        self._all = connections
+        self._loop = asyncio.get_running_loop()
+        self._task: asyncio.Task[None] | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._transport: asyncio.Transport | None = None
+        self._heard = self._loop.time()
+        self._errors = 0
+        self._draining = self._lost = False
+
+    # -- what the event loop calls -----------------------------------------------------------------
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Greet (RFC 3501 §7.1)."""
+        session = self.session
+        session.start_tls = self._start_tls
+        session.wakened = self._wakened
+        self._attach(cast(asyncio.Transport, transport))
+        session.peer = _address(transport.get_extra_info("peername"))
+        session.local = _address(transport.get_extra_info("sockname"))
+        self._all.add(self)
+        session.kernel.sessions[session.id] = session.trace
+        session.trace.add(
+            "session", session.protocol, "opened", detail=f"{session.peer[0]}:{session.peer[1]}"
+        )
+        session.out.send(b"* OK [CAPABILITY %b] IMAP server ready\r\n" % capabilities(session))
+        session.out.flush()
+        self._observe(session_opened.__name__)
+        self._arm()
+
+    def data_received(self, data: bytes) -> None:
+        """Octets are kept until a command has them; a line that is whole starts the task."""
+        self._heard = self._loop.time()
+        self.session.input.feed(data)
+        self._advance()
+
+    def eof_received(self) -> bool:
+        """A client that has sent all its commands still gets the answers; a TLS connection cannot be half
+        open."""
+        self.session.input.close()
+        self._advance()
+        return self._task is not None and self.session.tls is None
+
+    def pause_writing(self) -> None:
+        """The client does not read."""
+        self.session.out.pause(self._loop.time())
+
+    def resume_writing(self) -> None:
+        """The client reads again."""
+        self.session.out.resume()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Wake whoever waits for the client, so that the command ends."""
+        self._lost = True
+        if self._timer is not None:
+            self._timer.cancel()
+        self.session.input.close()
+        self.session.out.close()
+        if self._task is None:
+            self._closed()
+
+    # -- what the listener calls -------------------------------------------------------------------
+
+    def drain(self) -> None:
+        """Say BYE, now or after the command under way."""
+        self._draining = True
+        if self._task is None:
+            self._bye(BYE_SHUTDOWN)
+
+    # -- the task ----------------------------------------------------------------------------------
+
+    def _advance(self) -> None:
+        if (
+            self._task is None
+            and not self._lost
+            and not self.session.ending
+            and self.session.input.has_line()
+        ):
+            self._task = self._loop.create_task(self._serve())
+
+    async def _serve(self) -> None:
+        session = self.session
+        try:
+            while not session.ending and not self._draining and session.input.has_line():
+                session.out.begin()
+                await self._next()
+                session.out.flush()
+                await session.out.flow()
+        except ConnectionResetError:
+            session.ending = True
+        except Exception:
+            _log.exception("an IMAP session failed", extra={"session": session.id})
+            session.out.send(b"* BYE [SERVERBUG] Something went wrong in the server\r\n")
+            session.ending = True
+        finally:
+            self._task = None
+            self._rest()
+
+    def _rest(self) -> None:
+        """No command is left: wait for the next one, or close."""
+        session = self.session
+        if self._lost:
+            self._closed()
+        elif session.ending or session.input.closed:
+            self._close()
+        elif self._draining:
+            self._bye(BYE_SHUTDOWN)
+        elif session.idling is not None and session.view is not None and session.view.stale:
+            self._wakened()
+        else:
+            session.out.flush()
+
+    async def _next(self) -> None:
+        """Read a command and answer it."""
+        session = self.session
+        try:
+            line = session.input.take_line()
+            if line is None:
+                return
+            if session.idling is not None:
+                await self._end_idle(line)
+                return
+            began = perf_counter()
+            name, reply = await perform(session, line)
+            tag = line.split(b" ", 1)[0]
+        except LineTooLong as error:
+            tag = error.start.split(b" ", 1)[0]
+            name, reply, began = (
+                "",
+                bad(f"The line is longer than {session.input.limit} octets").reply,
+                perf_counter(),
+            )
+            session.idling = None
+            await session.input.skip_line()
+        if reply is None:
+            return
+        session.out.send(reply.line(tag if TAG.fullmatch(tag) else b"*"))
+        session.trace.add(
+            "command", name, reply.condition.decode(), seconds=perf_counter() - began, detail=_detail(reply)
+        )
+        if reply.condition == b"BAD" and session.identity is None:
+            self._errors += 1
+            if self._errors >= MAX_ERRORS_BEFORE_LOGIN:
+                session.out.send(BYE_TOO_MANY_ERRORS)
+                session.ending = True
+
+    async def _end_idle(self, line: bytes) -> None:
+        session = self.session
+        tag, session.idling = session.idling, None
+        assert tag is not None
+        await tell(session, expunged=True)
+        reply = Reply(b"OK", b"IDLE is over") if line.upper() == b"DONE" else bad("IDLE ends with DONE").reply
+        session.out.send(reply.line(tag))
+        session.trace.add("command", "IDLE", reply.condition.decode())
+
+    def _wakened(self) -> None:
+        """The selected mailbox has changed: a client in IDLE is told at once, any other after its next
+        command."""
+        if (
+            self.session.idling is not None
+            and self._task is None
+            and not self._lost
+            and not self.session.ending
+        ):
+            self._task = self._loop.create_task(self._tell_idler())
+
+    async def _tell_idler(self) -> None:
+        session = self.session
+        try:
+            session.out.begin()
+            await tell(session, expunged=True)
+            session.out.flush()
+        except ConnectionResetError:
+            session.ending = True
+        except Exception:
+            _log.exception("an IDLE client cannot be told", extra={"session": session.id})
+        finally:
+            self._task = None
+            self._rest()
+            self._advance()
+
+    # -- the ends ----------------------------------------------------------------------------------
+
+    async def _start_tls(self, context: ssl.SSLContext) -> None:
+        assert self._transport is not None
+        self.session.out.flush()
+        transport = await self._loop.start_tls(self._transport, self, context, server_side=True)
+        if transport is None:
+            raise ConnectionResetError("the client has left during the TLS handshake")
+        self._attach(transport)
+
+    def _attach(self, transport: asyncio.Transport) -> None:
+        self._transport = transport
+        transport.set_write_buffer_limits(high=WRITE_BUFFER)
+        self.session.input.attach(transport)
+        self.session.out.attach(transport)
+        tls = transport.get_extra_info("ssl_object")
+        if tls is not None:
+            self.session.tls = TlsInfo(tls.version() or "", (tls.cipher() or ("",))[0])
+
+    def _arm(self) -> None:
+        """One timer per connection, set anew when it fires early: octets that arrive cost no timer."""
+        session, now = self.session, self._loop.time()
+        silent = session.kernel.settings.imap.timeout if session.identity is not None else LOGIN_TIMEOUT
+        blocked = session.out.blocked_since
+        if blocked is not None and now - blocked >= BLOCKED_TIMEOUT:
+            assert self._transport is not None
+            self._transport.abort()
+            return
+        if now - self._heard >= silent and blocked is None:
+            self._bye(BYE_TIMEOUT)
+            return
+        due = min(self._heard + silent, now + LOGIN_TIMEOUT)
+        self._timer = self._loop.call_at(max(due, now + 1.0), self._arm)
+
+    def _bye(self, farewell: bytes) -> None:
+        self.session.out.send(farewell)
+        self.session.ending = True
+        self._close()
+
+    def _close(self) -> None:
+        self.session.out.flush()
+        self.session.input.close()
+        if self._transport is not None:
+            self._transport.close()
+
+    def _closed(self) -> None:
+        session = self.session
+        session.select(None)
+        self._all.discard(self)
+        session.trace.add("session", session.protocol, "closed")
+        session.kernel.sessions.pop(session.id, None)
+        session.kernel.write_trace(session.trace)
+        self._observe(session_closed.__name__)
+
+    def _observe(self, hook: str) -> None:
+        pin = self.session.kernel.generations.pin()
+        plan = pin.notify(session_opened if hook == "session_opened" else session_closed)
+        if plan:
+            plan(session=self.session)
+        pin.release()
+
+
+def _address(name: object) -> tuple[str, int]:
+    return (str(name[0]), int(name[1])) if isinstance(name, tuple) else ("", 0)
+
+
+def _detail(reply: Reply) -> str:
+    return "" if reply.condition == b"OK" else reply.text.decode("ascii", "replace")

@@ -1,0 +1,126 @@
+"""Reading what a FETCH needs of a message, and sending it: small pieces in one go, large ones as they are
+read."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from hub.imap.sections import Piece, size
+from hub.imap.session import ImapSession
+from hub.mail.structure import Structure
+from hub.services.blobs import BlobGone
+from hub.services.storage import Item
+
+SMALL: Final = 128 << 10
+"""Octets that may be read into memory before they are sent, and parsed on the event loop."""
+
+
+@dataclass(frozen=True, slots=True)
+class Large:
+    """A literal that is sent as it is read: its announcement, then pieces of one blob."""
+
+    announcement: bytes
+    blob: str
+    pieces: tuple[Piece, ...]
+
+
+class Contents:
+    """One message under the hands of a command; what was read once is not read again."""
+
+    __slots__ = ("_blob", "_head", "_session", "item")
+
+    def __init__(self, session: ImapSession, item: Item) -> None:
+        self._session = session
+        self.item = item
+        self._head: bytes | None = None
+        self._blob: bytes | None = None
+
+    @property
+    def blob_size(self) -> int:
+        """Octets of the header block and body."""
+        return self.item.size - len(self.item.lines)
+
+    async def head(self) -> bytes:
+        """The header block without the item's own lines. BlobGone."""
+        if self._head is None:
+            if self._blob is not None:
+                self._head = self._blob[: self.item.head_size]
+            else:
+                self._head = await self._session.kernel.services.blobs.read(
+                    self.item.blob, 0, self.item.head_size
+                )
+        return self._head
+
+    async def blob(self) -> bytes:
+        """Header block and body, in memory. BlobGone."""
+        if self._blob is None:
+            self._blob = await self._session.kernel.services.blobs.read(self.item.blob)
+        return self._blob
+
+    async def structure(self) -> Structure:
+        """The parts, as offsets into the blob. BlobGone."""
+        structure = self._session.structure(self.item.blob)
+        if structure is None:
+            data = await self.blob()
+            if len(data) <= SMALL:
+                structure = Structure(data)
+            else:
+                structure = await asyncio.to_thread(Structure, data)
+            self._session.keep_structure(self.item.blob, structure)
+        return structure
+
+    async def small(self, pieces: Sequence[Piece]) -> bytes:
+        """The pieces as octets. BlobGone."""
+        out: list[bytes] = []
+        for piece in pieces:
+            if isinstance(piece, bytes):
+                out.append(piece)
+            elif self._blob is not None or (piece.length == self.blob_size and piece.length <= SMALL):
+                data = await self.blob()
+                out.append(data[piece.offset : piece.offset + piece.length])
+            elif piece.length:
+                out.append(
+                    await self._session.kernel.services.blobs.read(self.item.blob, piece.offset, piece.length)
+                )
+        return b"".join(out)
+
+    async def literal(self, label: bytes, pieces: Sequence[Piece]) -> bytes | Large:
+        """`label {n}` and n octets, or what `send_large` takes. BlobGone."""
+        length = size(pieces)
+        if length > SMALL and self._blob is None:
+            await self.head()  # whether the blob is there at all is known before anything is sent
+            return Large(b"%b {%d}\r\n" % (label, length), self.item.blob, tuple(pieces))
+        octets = await self.small(pieces)
+        if len(octets) != length:
+            raise BlobGone(f"{self.item.blob} is shorter than the index says")
+        return b"%b {%d}\r\n%b" % (label, length, _lawful(octets))
+
+
+async def send_large(session: ImapSession, large: Large) -> None:
+    """Send a literal as it is read. ConnectionResetError when it cannot be read to its end: nothing else
+    can follow."""
+    out, left = session.out, size(large.pieces)
+    out.send(large.announcement)
+    try:
+        for piece in large.pieces:
+            if isinstance(piece, bytes):
+                out.send(_lawful(piece))
+                left -= len(piece)
+                continue
+            stream = session.kernel.services.blobs.stream(large.blob, piece.offset, piece.length)
+            async for chunk in stream:
+                out.send(_lawful(chunk))
+                left -= len(chunk)
+                await out.flow()
+    except BlobGone as error:
+        raise ConnectionResetError("a message ended within a literal") from error
+    if left:
+        raise ConnectionResetError("a message ended within a literal")
+
+
+def _lawful(octets: bytes) -> bytes:
+    """RFC 3501 §4.3: a literal holds no NUL."""
+    return octets.replace(b"\0", b"\x80") if b"\0" in octets else octets

@@ -1,0 +1,119 @@
+"""From the first line of a command to its reply: state, literals, plugins, the family's function, updates."""
+
+from __future__ import annotations
+
+import difflib
+import logging
+from types import MappingProxyType
+
+from hub.dispatch.failure import HookFailed
+from hub.hooks.imap import imap_command
+from hub.imap import replies
+from hub.imap.append import COMMANDS as APPEND
+from hub.imap.change import COMMANDS as CHANGE
+from hub.imap.command import Command, State
+from hub.imap.fetch import COMMANDS as FETCH
+from hub.imap.general import COMMANDS as GENERAL
+from hub.imap.literals import collect, discard
+from hub.imap.login import COMMANDS as LOGIN
+from hub.imap.mailboxes import COMMANDS as MAILBOXES
+from hub.imap.replies import Refused, Reply, bad
+from hub.imap.search import COMMANDS as SEARCH
+from hub.imap.select import COMMANDS as SELECT
+from hub.imap.session import ImapSession
+from hub.imap.tokens import TAG, Reader
+from hub.imap.updates import tell
+from hub.mail.verdict import Defer, Reject
+from hub.services.blobs import StoreFull
+from hub.services.storage import MailboxMissing
+
+_log = logging.getLogger("hub.imap")
+
+_FAMILIES = (GENERAL, LOGIN, MAILBOXES, SELECT, FETCH, SEARCH, CHANGE, APPEND)
+_COMMANDS = MappingProxyType({command.name: command for family in _FAMILIES for command in family})
+
+
+async def perform(session: ImapSession, line: bytes) -> tuple[str, Reply | None]:
+    """Do the command that begins with this line; its name and the tagged reply, None if that comes later."""
+    name = ""
+    try:
+        name, command, reader = await _read(session, line)
+        reply = await _run(session, command, reader)
+    except Refused as refused:
+        reply = refused.reply
+    return name, reply
+
+
+async def _read(session: ImapSession, line: bytes) -> tuple[str, Command, Reader]:
+    """Name and check a command, and collect its literals; a refused one is read to its end first."""
+    reader = Reader([line], [])
+    try:
+        reader.match(TAG, "a tag: a command is written as A1 NOOP")
+        reader.space()
+        name = reader.word("a command behind the tag").decode("ascii")
+        if name == "UID":
+            reader.space()
+            name = "UID " + reader.word("a command behind UID").decode("ascii")
+        command = _COMMANDS.get(name)
+        if command is None:
+            raise bad(_unknown(name))
+        _check_state(session, command)
+    except Refused:
+        await discard(session, line)
+        raise
+    return name, command, reader if command.streams else await collect(session, reader)
+
+
+def _unknown(name: str) -> str:
+    near = difflib.get_close_matches(name[:40], _COMMANDS, 1)
+    return f"There is no command {name[:40]}" + (f", did you mean {near[0]}?" if near else "")
+
+
+def _check_state(session: ImapSession, command: Command) -> None:
+    """Refused unless the command may come now (RFC 3501 §3)."""
+    if command.state is State.ANY:
+        return
+    if command.state is State.NOT_AUTHENTICATED:
+        if session.identity is not None:
+            raise Refused(replies.ALREADY_IN)
+    elif session.identity is None:
+        raise Refused(replies.NEEDS_LOGIN)
+    elif command.state is State.SELECTED and session.view is None:
+        raise Refused(replies.NEEDS_MAILBOX)
+
+
+async def _run(session: ImapSession, command: Command, reader: Reader) -> Reply | None:
+    session.pin_now()
+    try:
+        if command.asked:
+            await _ask(session, command)
+        reply = await command.run(session, reader)
+    except Refused as refused:
+        reply = refused.reply
+    except MailboxMissing:
+        reply = replies.NO_SUCH_MAILBOX
+    except StoreFull:
+        reply = replies.STORE_FULL
+    except HookFailed:
+        reply = replies.UNAVAILABLE
+    except ConnectionResetError:
+        raise
+    except Exception:
+        _log.exception("%s failed", command.name, extra={"session": session.id})
+        reply = replies.SERVER_BUG
+    finally:
+        session.unpin()
+    if reply is not None and session.view is not None:
+        await tell(session, expunged=command.renumbers, with_uid=command.with_uid)
+    return reply
+
+
+async def _ask(session: ImapSession, command: Command) -> None:
+    """Refused if a plugin does not want the command."""
+    plan = session.pin.first(imap_command)
+    if not plan:
+        return
+    verdict = await plan(session.trace, session=session, name=command.name)
+    if isinstance(verdict, Reject | Defer):
+        code = b"UNAVAILABLE" if isinstance(verdict, Defer) else b""
+        raise Refused(Reply(b"NO", verdict.text.encode("ascii", "replace"), code))

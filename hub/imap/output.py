@@ -1,0 +1,82 @@
+"""Responses on their way out: collected, written in large pieces, and held back when the client stops
+reading."""
+
+from __future__ import annotations
+
+import asyncio
+from time import perf_counter
+
+_FLUSH_AT = 64 << 10
+_SLICE = 0.01  # seconds that one command may keep the event loop without a pause
+
+
+class Output:
+    """A buffer between the commands and the transport."""
+
+    __slots__ = ("_began", "_pieces", "_size", "_transport", "_writable", "blocked_since", "closed")
+
+    def __init__(self) -> None:
+        self._transport: asyncio.WriteTransport | None = None
+        self._pieces: list[bytes] = []
+        self._size = 0
+        self._writable: asyncio.Future[None] | None = None
+        self._began = 0.0
+        self.blocked_since: float | None = None
+        self.closed = False
+
+    def attach(self, transport: asyncio.WriteTransport) -> None:
+        """Write to this transport from now on."""
+        self._transport = transport
+
+    def send(self, octets: bytes) -> None:
+        """Write these octets at the next flush."""
+        self._pieces.append(octets)
+        self._size += len(octets)
+
+    def flush(self) -> None:
+        """Hand everything to the transport."""
+        if self._pieces:
+            if self._transport is not None and not self.closed:
+                self._transport.write(b"".join(self._pieces))
+            self._pieces.clear()
+            self._size = 0
+
+    async def flow(self) -> None:
+        """Call between the pieces of a long answer: flushes, waits for a slow client, lets other sessions
+        run.
+
+        ConnectionResetError once the client has left.
+        """
+        if self._size >= _FLUSH_AT:
+            self.flush()
+        if self.closed:
+            raise ConnectionResetError("the client has left")
+        if self._writable is not None:
+            await asyncio.shield(self._writable)
+            self._began = perf_counter()
+        elif perf_counter() - self._began > _SLICE:
+            await asyncio.sleep(0)
+            self._began = perf_counter()
+
+    def begin(self) -> None:
+        """A command starts: its slice of the event loop's time is measured from here."""
+        self._began = perf_counter()
+
+    def pause(self, now: float) -> None:
+        """The client is not reading."""
+        self.blocked_since = now
+        self._writable = asyncio.get_running_loop().create_future()
+
+    def resume(self) -> None:
+        """The client reads again."""
+        self.blocked_since = None
+        if self._writable is not None:
+            waiting, self._writable = self._writable, None
+            if not waiting.done():
+                waiting.set_result(None)
+
+    def close(self) -> None:
+        """The client has left: nothing is written any more and nobody waits."""
+        self.closed = True
+        self._pieces.clear()
+        self.resume()

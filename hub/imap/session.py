@@ -1,0 +1,165 @@
+"""One IMAP connection as commands and hooks see it."""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+from hub.hooks.imap import mailbox_changed
+from hub.hooks.session import TlsInfo
+from hub.imap.input import MAX_LINE, Input
+from hub.imap.output import Output
+from hub.imap.view import View
+from hub.imap.wakeups import Wakeups
+from hub.loading.generation import Pin
+from hub.loading.kernel import Kernel
+from hub.mail.ident import new_id
+from hub.mail.login import AccountRef, Identity
+from hub.mail.stash import Stash
+from hub.mail.structure import Structure
+from hub.sasl.mechanisms import is_loopback
+from hub.services.log import ChangeKind
+from hub.services.storage import Storage
+from hub.trace.record import Trace
+
+_STRUCTURES: Final = 8
+
+
+class ImapSession:
+    """From accept to close. It is the `Session` of hooks; the rest is for the commands of this package.
+
+    view: the selected mailbox; pin: the generation of the command under way; idling: the tag of an IDLE
+    that has begun; ending: the connection is closed after this command.
+    """
+
+    __slots__ = (
+        "_pin",
+        "_structures",
+        "_unwatch",
+        "ending",
+        "id",
+        "identity",
+        "idling",
+        "input",
+        "kernel",
+        "listener",
+        "local",
+        "out",
+        "peer",
+        "protocol",
+        "start_tls",
+        "starttls_offered",
+        "stash",
+        "tls",
+        "trace",
+        "view",
+        "wakened",
+        "wakeups",
+    )  # fmt: skip
+
+    def __init__(self, kernel: Kernel, listener: str, protocol: str, wakeups: Wakeups) -> None:
+        self.id = new_id()
+        self.kernel = kernel
+        self.listener = listener
+        self.protocol = protocol
+        self.wakeups = wakeups
+        self.peer = ("", 0)
+        self.local = ("", 0)
+        self.tls: TlsInfo | None = None
+        self.identity: Identity | None = None
+        self.stash = Stash()
+        self.trace = Trace(self.id)
+        self.input = Input()
+        self.out = Output()
+        self.view: View | None = None
+        self.idling: bytes | None = None
+        self.ending = False
+        self.starttls_offered = False
+        self.start_tls: Callable[[ssl.SSLContext], Awaitable[None]] | None = None
+        self.wakened: Callable[[], None] | None = None
+        self._pin: Pin | None = None
+        self._unwatch: Callable[[], None] | None = None
+        self._structures: dict[str, Structure] = {}
+
+    @property
+    def greeting(self) -> str | None:
+        """IMAP clients do not greet."""
+        return None
+
+    @property
+    def account(self) -> AccountRef:
+        """Whose mailboxes these are; only after login."""
+        assert self.identity is not None
+        return self.identity.account
+
+    @property
+    def mailbox(self) -> View:
+        """The selected mailbox; only for commands that need one."""
+        assert self.view is not None
+        return self.view
+
+    @property
+    def storage(self) -> Storage:
+        """The index."""
+        return self.kernel.services.storage
+
+    @property
+    def plain_login_allowed(self) -> bool:
+        """Whether a password may cross this connection: over TLS, or without leaving the machine."""
+        return self.tls is not None or is_loopback(self.peer[0])
+
+    @property
+    def pin(self) -> Pin:
+        """The generation that the command under way began with."""
+        assert self._pin is not None
+        return self._pin
+
+    def pin_now(self) -> None:
+        """A command begins."""
+        self._pin = self.kernel.generations.pin()
+
+    def unpin(self) -> None:
+        """The command is over."""
+        if self._pin is not None:
+            self._pin.release()
+            self._pin = None
+
+    def log_in(self, identity: Identity) -> None:
+        """Somebody is in: from now on their lines may be long."""
+        self.identity = identity
+        self.input.limit = MAX_LINE
+
+    def select(self, view: View | None) -> None:
+        """Look at another mailbox, or at none, and be told of its changes."""
+        if self._unwatch is not None:
+            self._unwatch()
+            self._unwatch = None
+        self.view = view
+        self._structures.clear()
+        if view is not None:
+            self._unwatch = self.wakeups.watch(view.id, self._changed)
+
+    def changed(self, mailbox: str, kind: ChangeKind, uids: tuple[int, ...] = ()) -> None:
+        """Tell plugins, and oneself, that this session has changed a mailbox."""
+        if self.view is not None and self.view.name == mailbox:
+            self.view.stale = True
+        plan = self.pin.notify(mailbox_changed)
+        if plan:
+            plan(session=self, account=self.account, mailbox=mailbox, kind=kind, uids=uids)
+
+    def structure(self, blob: str) -> Structure | None:
+        """The parts of a message that was looked at a moment ago: clients fetch part by part."""
+        return self._structures.get(blob)
+
+    def keep_structure(self, blob: str, structure: Structure) -> None:
+        """Remember the parts of a message for the next command; the oldest is forgotten."""
+        if len(self._structures) >= _STRUCTURES:
+            del self._structures[next(iter(self._structures))]
+        self._structures[blob] = structure
+
+    def _changed(self) -> None:
+        if self.view is not None:
+            self.view.stale = True
+        if self.wakened is not None:
+            self.wakened()
