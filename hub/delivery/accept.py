@@ -42,7 +42,7 @@ class Recipient:
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """What is to be kept: the header block as it came, with the lines that the hub puts before it, and the body.
+    """What is to be kept: the header block, with the lines that the hub puts before it, and the body.
 
     A body that is a spool lies in its file already.
     """
@@ -76,8 +76,8 @@ async def accept(
 ) -> AcceptResult:
     """Keep a message for all its recipients, or for none; whoever gets an answer from here may say 250.
 
-    The facts `message_accepted` and `message_delivered` are told. StoreFull when there is no room, OSError or whatever the drivers
-    raise otherwise: then nothing of it is kept.
+    The facts `message_accepted` and `message_delivered` are told. StoreFull when there is no room, OSError or
+    whatever else the drivers raise: then nothing of it is kept.
     """
     began = perf_counter()
     received_at = kernel.services.clock.time()

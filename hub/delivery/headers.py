@@ -1,4 +1,4 @@
-"""Header fields that the hub writes: the trace fields of RFC 5321 §4.4, and what RFC 6409 §8 lets a submission server add."""
+"""Header fields that the hub writes: trace fields (RFC 5321 §4.4) and what a submission lacks (RFC 6409 §8)."""
 
 from __future__ import annotations
 
@@ -34,9 +34,10 @@ def received(session: Session, envelope: Envelope, hostname: str, seconds: float
     helo = name if name and _PLAIN_NAME.match(name) else "unknown"
     # A single recipient's name betrays no other one (RFC 5321 §7.6).
     single = f"\r\n\tfor <{envelope.recipients[0]}>" if len(envelope.recipients) == 1 else ""
+    protocol = with_protocol(session, envelope, extended=extended)
     line = (
         f"Received: from {helo} ({literal(session.peer[0])})\r\n\tby {hostname}"
-        f" with {with_protocol(session, envelope, extended=extended)} id {envelope.id}{single}; {date(seconds)}\r\n"
+        f" with {protocol} id {envelope.id}{single}; {date(seconds)}\r\n"
     )
     return line.encode()
 

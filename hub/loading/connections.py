@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Final, Protocol
 
 SWEEP: Final = 5.0
-"""Seconds between two looks at all deadlines: one timer for the process instead of one for each connection."""
+"""Seconds between two looks at all deadlines: one timer for the process, not one for each connection."""
 
 
 class Connection(Protocol):
@@ -51,7 +51,7 @@ class Connections:
         return len(self._open)
 
     async def drain(self, seconds: float) -> int:
-        """End all connections, each where its protocol allows it; gives how many are still open after that time."""
+        """End all connections, each where its protocol allows it; how many are still open after that time."""
         self.draining = True
         self._emptied.clear()
         for connection in list(self._open):

@@ -19,8 +19,8 @@ class Kernel:
     """Made once by the app and shared by all connections; a reload replaces what is in it.
 
     tls: the context for STARTTLS and implicit TLS, None without a certificate. write_trace: takes the
-    records of a session that has ended. sessions: id → trace of the connections that are open. connections: the
-    protocols behind them, which drain together. budget: the octets of messages on their way in.
+    records of a session that has ended. sessions: id → trace of the connections that are open. connections:
+    the protocols behind them, which drain together. budget: the octets of messages on their way in.
     """
 
     settings: HubSettings

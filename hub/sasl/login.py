@@ -27,7 +27,7 @@ class LoginContext:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """Wrong credentials, or an exchange that makes no sense. reason is for the log; clients get one constant text."""
+    """Wrong credentials, or a senseless exchange. reason is for the log; clients get one constant text."""
 
     reason: str
 
@@ -40,7 +40,7 @@ class Unavailable:
 async def authenticate(
     kernel: Kernel, session: Session, trace: Trace, credentials: Credentials
 ) -> Identity | Refused | Unavailable:
-    """Ask the `authenticate` plan and tell `login_succeeded` or `login_failed`. Never raises for a failed plugin."""
+    """Ask the `authenticate` plan; tell `login_succeeded` or `login_failed`. A failed plugin never raises."""
     pin = kernel.generations.pin()
     try:
         answer = await pin.first(hooks.authenticate)(trace, session=session, credentials=credentials)
@@ -55,7 +55,7 @@ async def authenticate(
     return failed(context, credentials.username, credentials.mechanism, reason)
 
 
-async def scram_keys(login: LoginContext, username: str) -> ScramKeys | Refuse | None | Unavailable:
+async def scram_keys(login: LoginContext, username: str) -> ScramKeys | Refuse | Unavailable | None:
     """What the `resolve_scram_keys` plan has for a name."""
     pin = login.kernel.generations.pin()
     try:

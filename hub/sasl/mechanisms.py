@@ -29,12 +29,12 @@ class Exchange(Protocol):
     async def step(self, response: bytes | None) -> Step:
         """A challenge for the client, or the end of the exchange.
 
-        response: what the client sent, decoded; None in the first step if the client began without an initial response.
+        response: what the client sent, decoded; None in the first step without an initial response.
         """
 
 
 def mechanisms(kernel: Kernel, session: Session) -> tuple[str, ...]:
-    """What this session may use now: nothing in the clear from elsewhere, and only what an enabled plugin can answer."""
+    """What this session may use now: nothing in the clear from elsewhere, only what some plugin can answer."""
     if session.tls is None and not is_loopback(session.peer[0]):
         return ()
     plans = kernel.generations.current.plans
@@ -53,7 +53,7 @@ def start(mechanism: str, login: LoginContext) -> Exchange:
 
 
 def is_loopback(host: str) -> bool:
-    """Whether a peer's address is on this machine; an IPv4 address inside an IPv6 one counts as what it is."""
+    """Whether an address is on this machine; an IPv4 address inside an IPv6 one counts as what it is."""
     try:
         address = ipaddress.ip_address(host)
     except ValueError:

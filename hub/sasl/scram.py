@@ -19,7 +19,7 @@ _KV_KEY: Final = "scram-fake-salt"
 
 
 class ScramExchange:
-    """client-first → server-first, client-final → server-final, and an empty response that ends it (RFC 4422 §5)."""
+    """client-first → server-first, client-final → server-final, and an empty response (RFC 4422 §5)."""
 
     def __init__(self, login: LoginContext) -> None:
         self._login = login

@@ -1,7 +1,7 @@
 """One SMTP conversation without its wire: what state it is in, and which function answers which command.
 
-A command function takes the dialogue and the octets after the verb; it gives a reply, or an awaitable of one where somebody has to
-be asked.
+A command function takes the dialogue and the octets after the verb; it gives a reply, or an awaitable of one
+where somebody has to be asked.
 """
 
 from __future__ import annotations
@@ -10,16 +10,17 @@ import enum
 from collections.abc import Awaitable, Callable, Mapping
 from typing import TypeAlias
 
-import structlog
-
 from hub.config.model import Listener
 from hub.loading.kernel import Kernel
+from hub.log import get_logger
 from hub.sasl.mechanisms import Exchange
 from hub.smtp import replies
 from hub.smtp.incoming import Incoming
 from hub.smtp.replies import Reply
 from hub.smtp.session import SmtpSession, Transaction
 from hub.trace.record import Trace
+
+_log = get_logger(area="smtp")
 
 Answer: TypeAlias = Reply | Awaitable[Reply]
 
@@ -35,7 +36,7 @@ class State(enum.Enum):
 
 
 class Dialogue:
-    """The state of one conversation. transaction: from MAIL on; incoming: from 354 on; exchange: during AUTH."""
+    """The state of one conversation. transaction: from MAIL on; incoming: from 354 on; exchange: in AUTH."""
 
     __slots__ = (
         "errors",
@@ -68,9 +69,7 @@ class Dialogue:
     def failed(self, where: str) -> Reply:
         """Log the exception under way; what the client is told about it, which is nothing of ours."""
         message = self.transaction.envelope.id if self.transaction else None
-        structlog.get_logger("hub.smtp").exception(
-            "internal error", where=where, session=self.session.id, message=message
-        )
+        _log.error("internal error", where=where, session=self.session.id, message=message, exc_info=True)
         return replies.INTERNAL
 
     def end_transaction(self) -> None:

@@ -16,7 +16,7 @@ from hub.smtp import replies
 from hub.smtp.dialogue import Answer, Dialogue, State
 from hub.smtp.replies import Reply, refusal
 
-# Wider than RFC 5321 §4.1.3, for hosts call themselves all sorts of things, but one word that no log or header misreads.
+# Wider than RFC 5321 §4.1.3, for hosts call themselves all sorts of things; but one word in ASCII.
 _NAME: Final = re.compile(rb"[!-~]{1,255}\Z")
 
 

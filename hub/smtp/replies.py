@@ -1,6 +1,6 @@
-"""Every reply that the server gives, by name: (basic code, enhanced code of RFC 3463, a sentence for a human).
+"""Every reply that the server gives: basic code, enhanced code of RFC 3463, a sentence for a human.
 
-A reply to a greeting, an intermediate reply (3xx) and the greeting itself carry no enhanced code (RFC 2034 §4).
+The greeting, a reply to a greeting and an intermediate reply (3xx) carry no enhanced code (RFC 2034 §4).
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ class Reply(NamedTuple):
 
 
 def encode(reply: Reply, *, utf8: bool = False) -> bytes:
-    """The reply on the wire (RFC 5321 §4.2); text outside ASCII only where the client has asked for it (RFC 6531 §3.5)."""
+    """The reply on the wire (RFC 5321 §4.2). utf8: the client has asked for it (RFC 6531 §3.5)."""
     code, enhanced, text = reply
     if "\n" in text:
         *lines, last = text.split("\n")
@@ -37,7 +37,7 @@ def refusal(verdict: Reject | Defer, reject: int, defer: int) -> Reply:
     return Reply(reject if isinstance(verdict, Reject) else defer, verdict.code, verdict.text)
 
 
-# -- the session -----------------------------------------------------------------------------------------------------------------------
+# -- the session ---------------------------------------------------------------------------------
 
 BYE: Final = Reply(221, "2.0.0", "Bye")
 OK: Final = Reply(250, "2.0.0", "OK")
@@ -60,7 +60,7 @@ DRAINING: Final = Reply(421, "4.3.2", "The server is going down for a while; try
 CONNECT_FAILED: Final = Reply(421, "4.3.0", "Cannot serve you now; try again later")
 INTERNAL: Final = Reply(451, "4.3.0", "Something went wrong here; try again later")
 
-# -- TLS and login ---------------------------------------------------------------------------------------------------------------------
+# -- TLS and login --------------------------------------------------------------------------------
 
 READY_FOR_TLS: Final = Reply(220, "2.0.0", "Ready to start TLS")
 NO_TLS: Final = Reply(502, "5.5.1", "TLS is not offered on this connection")
@@ -82,7 +82,7 @@ AUTH_REFUSED: Final = Reply(535, "5.7.8", "The name or the password is wrong")
 AUTH_UNAVAILABLE: Final = Reply(454, "4.7.0", "Logins cannot be checked now; try again later")
 AUTH_REQUIRED: Final = Reply(530, "5.7.0", "Log in first")
 
-# -- the envelope ----------------------------------------------------------------------------------------------------------------------
+# -- the envelope ---------------------------------------------------------------------------------
 
 SENDER_OK: Final = Reply(250, "2.1.0", "OK")
 RECIPIENT_OK: Final = Reply(250, "2.1.5", "OK")
@@ -108,7 +108,7 @@ NOBODY: Final = Reply(550, "5.1.1", "Nobody has this address here")
 DISABLED: Final = Reply(550, "5.2.1", "The mailbox is disabled")
 MAILBOX_FULL: Final = Reply(452, "4.2.2", "The mailbox is full; try again later")
 
-# -- the message -----------------------------------------------------------------------------------------------------------------------
+# -- the message ----------------------------------------------------------------------------------
 
 GO_AHEAD: Final = Reply(354, "", "Send the message, end it with a line that has only a dot")
 TOO_LARGE: Final = Reply(552, "5.3.4", "The message is larger than SIZE allows")

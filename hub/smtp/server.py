@@ -4,12 +4,13 @@
                                     │ somebody has to be asked
                                     └► one task that goes on until the buffer is empty
 
-`SmtpProtocol` is a subclass of aiosmtpd's `SMTP`, so whatever takes a protocol of aiosmtpd takes this one; inherited are the
-vocabulary of commands with the texts of HELP, and nothing that happens per octet or per connection. What is replaced and why: the
-constructor (it looks through all members of handler and server for every connection, and finds out the host's name by DNS),
-the reader and its task (a task and a stream for every idle connection), the loop over lines of DATA, the write and drain after
-every reply (no pipelining), sizes kept in a dictionary that connections share, the text of exceptions sent to clients, an end of
-file that cancels a delivery half-way, and AUTH, which is not offered under implicit TLS.
+`SmtpProtocol` is a subclass of aiosmtpd's `SMTP`, so whatever takes a protocol of aiosmtpd takes this one;
+inherited are the vocabulary of commands with the texts of HELP, and nothing that happens per octet or per
+connection. What is replaced and why: the constructor (it looks through all members of handler and server for every
+connection, and finds out the host's name by DNS), the reader and its task (a task and a stream for every idle
+connection), the loop over lines of DATA, the write and drain after every reply (no pipelining), sizes kept in a
+dictionary that connections share, the text of exceptions sent to clients, an end of file that cancels a delivery
+half-way, and AUTH, which is not offered under implicit TLS.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from hub.config.model import Listener
 from hub.hooks.observe import session_closed
 from hub.hooks.session import TlsInfo
 from hub.loading.kernel import Kernel
+from hub.log import MESSAGE, SESSION
 from hub.mail.ident import new_id
 from hub.sasl.mechanisms import MAX_RESPONSE
 from hub.smtp import auth, greeting, replies, transaction
@@ -112,7 +114,7 @@ class SmtpProtocol(SMTP):
     def __del__(self) -> None:
         """Nothing: aiosmtpd's looks after a future that is not made here."""
 
-    # -- what the transport calls ------------------------------------------------------------------------------------------------------
+    # -- what the transport calls -----------------------------------------------------------------
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Greet, unless a plugin has to be asked first."""
@@ -177,7 +179,7 @@ class SmtpProtocol(SMTP):
         if self._task is None:
             self._go_on()
 
-    # -- what the hub calls ------------------------------------------------------------------------------------------------------------
+    # -- what the hub calls -----------------------------------------------------------------------
 
     def expire(self) -> None:
         """Close on a client that is silent, or that does not even read why."""
@@ -191,7 +193,7 @@ class SmtpProtocol(SMTP):
         if self._task is None and self._dialogue.state is not State.DATA:
             self._close(replies.DRAINING)
 
-    # -- the loop ----------------------------------------------------------------------------------------------------------------------
+    # -- the loop ---------------------------------------------------------------------------------
 
     def _go_on(self) -> None:
         pending = self._advance()
@@ -199,11 +201,14 @@ class SmtpProtocol(SMTP):
             self._task = asyncio.get_running_loop().create_task(self._work(pending))
 
     async def _work(self, pending: Awaitable[Reply | None] | None) -> None:
+        dialogue = self._dialogue
+        SESSION.set(dialogue.session.id)
         while pending is not None:
+            MESSAGE.set(dialogue.trace.message)
             try:
                 reply = await pending
             except Exception:
-                reply = self._dialogue.failed("command")
+                reply = dialogue.failed("command")
             if reply is not None:
                 self._reply(reply)
             pending = self._advance()
@@ -250,7 +255,7 @@ class SmtpProtocol(SMTP):
         return None
 
     def _take_line(self) -> bytes | None:
-        """The next command line without its end, removed from the buffer; a bare LF stays on it to be refused."""
+        """The next command without its end, removed from the buffer; a bare LF stays on it to be refused."""
         buffer = self._buffer
         at = buffer.find(b"\n")
         if at < 0:
@@ -330,7 +335,7 @@ class SmtpProtocol(SMTP):
         session.tls, session.greeting, session.extended = _tls_info(transport), None, False
         dialogue.state = State.COMMAND
 
-    # -- small parts -------------------------------------------------------------------------------------------------------------------
+    # -- small parts ------------------------------------------------------------------------------
 
     def _reply(self, reply: Reply) -> None:
         dialogue = self._dialogue

@@ -12,7 +12,7 @@ from hub.services.directory import Directory
 
 
 async def may_use_from(directory: Directory, identity: Identity, headers: Headers) -> bool:
-    """Whether every address in every From field is one that the account may use; true without such a field."""
+    """Whether every address in every From field is one that the account may use; true without a field."""
     for value in headers.raw_all("From"):
         for mailbox in addresses(value):
             if mailbox.is_group_mark:
