@@ -61,12 +61,20 @@ class TraceRing:
             + b"\n"
             for session in sessions
         )
-        current = self._folder / CURRENT
-        descriptor = os.open(current, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        while not self._write(lines):
+            pass
+
+    def _write(self, lines: bytes) -> bool:
+        """Append to the current file; False if it was full, and is now the previous one."""
+        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
+        descriptor = os.open(self._folder / CURRENT, flags, 0o600)
         try:
-            if os.fstat(descriptor).st_size + len(lines) > self._half:
+            size = os.fstat(descriptor).st_size
+            if size and size + len(lines) > self._half:
                 self._turn(descriptor)
+                return False
             os.write(descriptor, lines)
+            return True
         finally:
             os.close(descriptor)
 
