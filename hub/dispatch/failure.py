@@ -5,13 +5,15 @@ from __future__ import annotations
 import traceback
 from dataclasses import dataclass
 from types import CodeType
+from typing import Final
+
+LONGEST_REASON: Final = 500
 
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """One failed step. reason is for the log and the trace, never for a client; where.
-
-    `file:line` in the plugin, if known.
+    """One failed step. reason is for the log and the trace, never for a client; where: `file:line` in the
+    plugin, if known.
     """
 
     hook: str
@@ -31,10 +33,27 @@ class HookFailed(Exception):
         self.failure = failure
 
 
-def where(error: BaseException, code: CodeType) -> str:
-    """The innermost line of the implementation's own file that the error passed through.
+class SelfCancelled(Exception):
+    """A plugin's coroutine was cancelled, and not by the hub."""
 
-    Else where it begins.
+    def __str__(self) -> str:
+        return "it cancelled itself"
+
+
+def reason(error: BaseException) -> str:
+    """An exception as one text, even if it cannot print itself."""
+    if isinstance(error, SelfCancelled):
+        return str(error)
+    try:
+        text = str(error)[:LONGEST_REASON]
+    except BaseException as worse:
+        text = f"(its text cannot be had: {type(worse).__name__})"
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
+def where(error: BaseException, code: CodeType) -> str:
+    """The innermost line of the implementation's own file that the error passed through; else where it
+    begins.
     """
     line = code.co_firstlineno
     for frame, number in traceback.walk_tb(error.__traceback__):

@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import Final
 
-from hub.dispatch.step import abandon
+from hub.log import MESSAGE, SESSION
 
 BOUND: Final = 1000
 
@@ -21,7 +21,7 @@ class Notifier:
     __slots__ = ("_facts", "_task", "dropped")
 
     def __init__(self) -> None:
-        self._facts: deque[Callable[[], Awaitable[object]]] = deque()
+        self._facts: deque[tuple[str | None, str | None, Callable[[], Awaitable[object]]]] = deque()
         self._task: asyncio.Task[None] | None = None
         self.dropped = 0
 
@@ -30,7 +30,7 @@ class Notifier:
         if len(self._facts) >= BOUND:
             self.dropped += 1
             return
-        self._facts.append(tell)
+        self._facts.append((SESSION.get(), MESSAGE.get(), tell))
         if self._task is None:
             self._task = asyncio.get_running_loop().create_task(self._tell_all())
 
@@ -44,11 +44,14 @@ class Notifier:
         if self._task is not None:
             self.dropped += len(self._facts)
             self._facts.clear()
-            abandon(self._task)
+            self._task.cancel()
 
     async def _tell_all(self) -> None:
         try:
             while self._facts:
-                await self._facts.popleft()()
+                session, message, tell = self._facts.popleft()
+                SESSION.set(session)
+                MESSAGE.set(message)
+                await tell()
         finally:
             self._task = None

@@ -14,7 +14,7 @@ from typing import Generic, ParamSpec, TypeVar, cast
 
 from hub.dispatch.failure import Failure, HookFailed
 from hub.dispatch.notify import Notifier
-from hub.dispatch.step import Step, abandon
+from hub.dispatch.step import Step
 from hub.hooks.markers import OnFailure
 from hub.trace.record import Trace
 
@@ -105,7 +105,7 @@ class CollectPlan(Plan, Generic[P, R]):
             await asyncio.wait(tasks)
         except asyncio.CancelledError:
             for task in tasks:
-                abandon(task)
+                task.cancel()
             raise
         return _answers(self.steps, [task.result() for task in tasks])
 

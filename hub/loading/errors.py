@@ -1,0 +1,35 @@
+"""What is wrong with a plugin, and where: a `LoadError` per fault, raised together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class LoadError:
+    """One fault. file: as the operator would type it; line counts from 1; hint: a sentence, often the
+    nearest right name.
+    """
+
+    plugin: str
+    reason: str
+    file: str = ""
+    line: int | None = None
+    hint: str = ""
+
+    def __str__(self) -> str:
+        place = f"{self.file}:{self.line}" if self.line is not None else self.file
+        text = f"{place or self.plugin}: {self.reason}"
+        return f"{text.rstrip('.')}. {self.hint}" if self.hint else text
+
+
+class LoadErrors(Exception):
+    """Every fault that was found; `str()` has one line for each."""
+
+    def __init__(self, errors: Iterable[LoadError]) -> None:
+        self.errors = tuple(dict.fromkeys(errors))
+        super().__init__(self.errors)
+
+    def __str__(self) -> str:
+        return "\n".join(map(str, self.errors))

@@ -1,0 +1,231 @@
+"""Importing plugins anew, all or nothing.
+
+A module that is imported again is a new object; the old one stays whole for whoever still uses it.
+`importlib.reload` would change it under them.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+import traceback
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from importlib.abc import MetaPathFinder
+from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
+from importlib.util import spec_from_file_location
+from types import CodeType, MappingProxyType, ModuleType
+from typing import TYPE_CHECKING
+
+from hub.config.key import nearest
+from hub.loading.errors import LoadError
+from hub.loading.sources import Kind, Source
+from hub.mail.stash import StashKey
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+
+
+class FreshLoader(SourceFileLoader):
+    """Compiles what stands in the file now.
+
+    The `.pyc` cache compares times in whole seconds and sizes, and so serves stale code when a file of the
+    same length is saved twice in one second.
+    """
+
+    def get_code(self, fullname: str) -> CodeType:
+        """Neither read from nor written to the cache."""
+        path = self.get_filename(fullname)
+        return self.source_to_code(self.get_data(path), path)
+
+
+class PluginFinder(MetaPathFinder):
+    """Finds the modules of the sources that it was told of, before anything else does."""
+
+    def __init__(self) -> None:
+        self._sources: dict[str, Source] = {}
+
+    def install(self) -> None:
+        """From now on take part in every import of this process."""
+        sys.meta_path.insert(0, self)
+
+    def uninstall(self) -> None:
+        """No longer."""
+        sys.meta_path.remove(self)
+
+    def tell(self, source: Source) -> Source | None:
+        """Take the source's top-level module from there from now on; what it was taken from until now."""
+        before = self._sources.get(source.top)
+        self._sources[source.top] = source
+        return before
+
+    def forget(self, top: str) -> None:
+        """Do not answer for the top-level module any more."""
+        self._sources.pop(top, None)
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        """The place of a plugin's module, with a loader that is always fresh."""
+        source = self._sources.get(fullname.partition(".")[0])
+        if source is None:
+            return None
+        if source.kind is Kind.FILE:
+            file = str(source.location)
+            return spec_from_file_location(fullname, file, loader=FreshLoader(fullname, file))
+        spec = PathFinder.find_spec(fullname, [str(source.base)] if path is None else path)
+        if spec is not None and type(spec.loader) is SourceFileLoader:
+            spec.loader = FreshLoader(spec.loader.name, spec.loader.path)
+        return spec
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """One plugin's code, imported. modules: all that belong to it in `sys.modules`; settings: its `Settings`
+    model.
+    """
+
+    source: Source
+    digest: str
+    module: ModuleType
+    modules: Mapping[str, ModuleType]
+    settings: type[BaseModel] | None
+
+    def matches(self, source: Source, digest: str) -> bool:
+        """Whether this is what importing the source would give."""
+        return self.digest == digest and self.source.location == source.location
+
+    @property
+    def summary(self) -> str:
+        """The first line of its docstring."""
+        return (self.module.__doc__ or "").strip().partition("\n")[0]
+
+    @property
+    def exclusive(self) -> bool:
+        """Whether it cannot exist twice, so that the old one must stop before the new one starts."""
+        return vars(self.module).get("exclusive") is True
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A source to import, its digest, and the modules besides the plugin's own that are needed at once."""
+
+    source: Source
+    digest: str
+    modules: tuple[str, ...] = ()
+
+
+class FreshImport:
+    """One transaction: import some sources anew, and `undo` as if nothing had been."""
+
+    def __init__(self, finder: PluginFinder, wanted: Iterable[Wanted]) -> None:
+        self._finder = finder
+        self._wanted = tuple(wanted)
+        self._tops = {each.source.top for each in self._wanted}
+        self._old: dict[str, ModuleType] = {}
+        self._old_sources: dict[str, Source | None] = {}
+
+    def run(self) -> tuple[list[Loaded], list[LoadError]]:
+        """Import all of them, and gather what is wrong; to be called in a thread, for it takes as long as
+        they take.
+        """
+        self._old = _modules_of(self._tops)
+        for name in self._old:
+            del sys.modules[name]
+        for source in (each.source for each in self._wanted):
+            self._old_sources.setdefault(source.top, self._finder.tell(source))
+            if source.kind is Kind.INSTALLED and str(source.base) not in sys.path:
+                sys.path.append(str(source.base))  # its libraries, after the hub's own
+        loaded: list[Loaded] = []
+        errors: list[LoadError] = []
+        for each in self._wanted:
+            try:
+                for name in (each.source.module, *each.modules):
+                    import_module(name)
+            except BaseException as error:
+                errors.append(_explain(each.source, error))
+            else:
+                loaded.append(_bind(each.source, each.digest, _modules_of({each.source.top})))
+        return loaded, errors
+
+    def undo(self) -> None:
+        """Put back what was there before."""
+        for name in _modules_of(self._tops):
+            del sys.modules[name]
+        sys.modules.update(self._old)
+        for top, source in self._old_sources.items():
+            if source is None:
+                self._finder.forget(top)
+            else:
+                self._finder.tell(source)
+
+
+def restore(finder: PluginFinder, loaded: Loaded) -> None:
+    """Make an earlier import of a plugin the current one again."""
+    withdraw(finder, loaded)
+    sys.modules.update(loaded.modules)
+    finder.tell(loaded.source)
+
+
+def withdraw(finder: PluginFinder, loaded: Loaded) -> None:
+    """Take a plugin's modules out of `sys.modules`; whoever holds one keeps it."""
+    for name in _modules_of({loaded.source.top}):
+        del sys.modules[name]
+    finder.forget(loaded.source.top)
+
+
+def _modules_of(tops: set[str]) -> dict[str, ModuleType]:
+    return {name: module for name, module in list(sys.modules.items()) if name.partition(".")[0] in tops}
+
+
+def _bind(source: Source, digest: str, modules: Mapping[str, ModuleType]) -> Loaded:
+    """Name the plugin's stash keys after it and find its settings."""
+    for module in modules.values():
+        for variable, value in vars(module).items():
+            if isinstance(value, StashKey) and value.name is None:
+                value.bind(f"{source.name}.{variable}", source.top)
+    module = modules[source.module]
+    return Loaded(source, digest, module, MappingProxyType(dict(modules)), _settings_model(module))
+
+
+def _settings_model(module: ModuleType) -> type[BaseModel] | None:
+    model = vars(module).get("Settings")
+    if not isinstance(model, type):
+        return None
+    from pydantic import BaseModel
+
+    return model if issubclass(model, BaseModel) else None
+
+
+def _explain(source: Source, error: BaseException) -> LoadError:
+    """What went wrong while the source was imported, at the line of the plugin that it went wrong at."""
+    if isinstance(error, SyntaxError) and error.filename:
+        hint = f"Near: {error.text.strip()}" if error.text else ""
+        return LoadError(
+            source.name, f"SyntaxError: {error.msg}", source.shown(error.filename), error.lineno, hint
+        )
+    files = {str(file) for file in source.files()}
+    place = [
+        (frame.f_code.co_filename, number)
+        for frame, number in traceback.walk_tb(error.__traceback__)
+        if frame.f_code.co_filename in files
+    ]
+    file, line = place[-1] if place else (str(source.location), None)
+    return LoadError(source.name, _reason(error), source.shown(file), line, _hint(source, error))
+
+
+def _reason(error: BaseException) -> str:
+    text = str(error)
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
+def _hint(source: Source, error: BaseException) -> str:
+    if isinstance(error, SystemExit):
+        return "A plugin must not end the process"
+    if isinstance(error, ModuleNotFoundError) and error.name:
+        return f"The plugin needs it installed beside the hub: pip install {error.name.partition('.')[0]}"
+    found = re.search(r"cannot import name '(\w+)' from 'hub'", str(error))
+    if found and (near := nearest(found[1], getattr(sys.modules.get("hub"), "__all__", ()))):
+        return f"Did you mean '{near}'?"
+    return ""

@@ -1,0 +1,421 @@
+"""The one who knows which plugins serve: starts them, reloads them, drains what was replaced."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from time import perf_counter
+from types import MappingProxyType
+from typing import Final, cast
+
+from hub.config.key import suggestion
+from hub.config.load import Config
+from hub.dispatch.failure import HookFailed, reason
+from hub.dispatch.plan import ChainPlan, CollectPlan, FirstPlan, NotifyPlan, check_arguments
+from hub.dispatch.threads import PluginThreads, PoolFull
+from hub.loading.catalogue import Catalogue, scan
+from hub.loading.compile import compile_plans, hooks
+from hub.loading.drivers import FIXED, SERVICES, check_choice, chosen, driver_module
+from hub.loading.errors import LoadError, LoadErrors
+from hub.loading.generation import Generation, Generations
+from hub.loading.importing import FreshImport, PluginFinder, Wanted, restore, withdraw
+from hub.loading.reload import Lineup, Report, Transaction, Wish, changes, same
+from hub.loading.scope import Scope, Surroundings
+from hub.loading.sources import Source
+from hub.log import get_logger
+from hub.services.blobs import Blobs
+from hub.services.chosen import Services
+from hub.services.clock import Clock
+from hub.services.directory import Directory
+from hub.services.storage import Storage
+
+IMPORTING: Final = 60.0
+"""Seconds that the changed plugins have to be imported."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What is on disk. active: in run order; seen: equal if the same was seen before."""
+
+    catalogue: Catalogue
+    active: tuple[Source, ...]
+    digests: Mapping[str, str]
+    errors: tuple[LoadError, ...]
+    seen: object
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What is wanted next, in run order: plugins that are there, and such as `fresh` must import, with their
+    services.
+
+    restart_needed: the services whose change takes effect with new workers.
+    """
+
+    config: Config
+    plans: Sequence[Wish | tuple[Wanted, tuple[str, ...]]]
+    fresh: FreshImport
+    restart_needed: tuple[str, ...]
+
+
+class Loader:
+    """Owns the catalogue, the current generation, its scopes, and those that are draining.
+
+    trees: folders of source trees (`--plugins`). path: in place of `sys.path`, for what is installed.
+    """
+
+    def __init__(
+        self, config: Config, clock: Clock, *, trees: Sequence[Path] = (), path: Sequence[str] | None = None
+    ) -> None:
+        self.config = config
+        self._clock = clock
+        self._trees = tuple(trees)
+        self._path = path
+        self._hooks = hooks()
+        self._lock = asyncio.Lock()
+        self._finder = PluginFinder()
+        self._threads = PluginThreads("loading", size=2)
+        self._log = get_logger(area="loading")
+        empty = Generation(0, {}, compile_plans((), self._hooks).plans)
+        self.generations = Generations(empty, self._emptied)
+        self._now = Lineup({}, empty)
+        self._previous: Lineup | None = None
+        self._draining: list[Lineup] = []
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._seen: object = None
+        self._services: Services | None = None
+        self.catalogue: Catalogue | None = None
+        self._around = Surroundings(
+            config.settings.hub.data_dir, clock, self._call, self._tell, asyncio.get_running_loop()
+        )
+
+    @property
+    def services(self) -> Services:
+        """The drivers that the config chose, from `start` on; `directory` may be another one after a
+        reload.
+        """
+        if self._services is None:
+            raise RuntimeError("the loader has not started")
+        return self._services
+
+    async def start(self) -> Generations:
+        """Load what is enabled and serve with it. LoadErrors, with everything closed again."""
+        self._finder.install()
+        try:
+            async with self._lock:
+                report = await self._reload(self.config, force=True)
+                assert report is not None
+        except BaseException:
+            await self.close()
+            raise
+        if report.errors:
+            await self.close()
+            raise LoadErrors(report.errors)
+        return self.generations
+
+    async def reload(self, config: Config | None = None) -> Report:
+        """Serve with what is on disk and in the config now; if anything is wrong with it, go on as before."""
+        async with self._lock:
+            report = await self._reload(config or self.config, force=True)
+            assert report is not None
+            return report
+
+    async def reload_if_changed(self) -> Report | None:
+        """The same if what is on disk is not what was last tried; None if it is."""
+        async with self._lock:
+            return await self._reload(self.config, force=False)
+
+    async def rollback(self) -> Report:
+        """Serve with the plugins of the generation before this one again, until something is saved or
+        reloaded.
+        """
+        async with self._lock:
+            began = perf_counter()
+            if self._previous is None:
+                error = LoadError("hub", "there is no generation to go back to")
+                return self._report(began, errors=(error,))
+            now, back = self._now, self._previous
+            _restore(self._finder, back)
+            return await self._swap(
+                began,
+                [member.wish for member in back.members.values()],
+                (),
+                lambda: _restore(self._finder, now),
+            )
+
+    async def close(self) -> None:
+        """Close every scope, the drivers' last; what transactions still hold them fails at its next hook."""
+        lineups = [self._now, *self._draining]
+        self._draining.clear()
+        for task in self._tasks:
+            task.cancel()
+        for lineup in lineups:
+            self.generations.expire(lineup.generation)
+        members = [member for lineup in lineups for member in lineup.members.values()]
+        for member in sorted(members, key=lambda member: bool(member.wish.drives)):
+            if "storage" not in member.drivers:
+                await member.scope.close()
+        for member in members:
+            await member.scope.close()
+        self._around.storage = None
+        self._threads.close()
+        for member in members:
+            withdraw(self._finder, member.wish.loaded)
+        self._finder.uninstall()
+
+    # -- one reload -------------------------------------------------------------------------------------
+
+    async def _reload(self, config: Config, *, force: bool) -> Report | None:
+        began = perf_counter()
+        found = await self._look(config)
+        if found.seen == self._seen and not force:
+            return None
+        self._seen = found.seen
+        if found.errors:
+            return await self._refuse(began, found.errors)
+        target = self._target(config, found)
+        try:
+            wishes = await self._import(target)
+        except LoadErrors as failed:
+            return await self._refuse(began, failed.errors)
+        report = await self._swap(began, wishes, target.restart_needed, target.fresh.undo)
+        if report.ok:
+            self.config, self.catalogue = config, found.catalogue
+        return report
+
+    async def _look(self, config: Config) -> Found:
+        settings = config.settings
+        catalogue = await self._threads.run(partial(scan, settings.hub.plugin_dirs, self._trees, self._path))
+        choice = chosen(settings.services)
+        active, errors = catalogue.active(settings.hub.plugins, choice.values())
+        errors = [*catalogue.problems, *errors]
+        errors += filter(None, (check_choice(catalogue, *pair) for pair in choice.items()))
+        for name in config.plugin_names():
+            if name not in catalogue.sources:
+                origin = config.origin_at(("plugins", name))
+                said, hint = f"there is no plugin '{name}'", suggestion(name, catalogue.sources)
+                errors.append(LoadError(name, said, origin.name, origin.line, hint))
+        digests: dict[str, str] = {}
+        try:
+            for source in active:
+                digests[source.name] = await self._threads.run(source.digest)
+        except OSError as error:
+            errors.append(LoadError(source.name, f"it cannot be read: {error.strerror}", str(error.filename)))
+        seen = (tuple(digests.items()), tuple(map(str, errors)))
+        return Found(catalogue, tuple(active), digests, tuple(errors), seen)
+
+    def _target(self, config: Config, found: Found) -> Target:
+        """What to import and what to keep; whoever holds a fixed service stays as it is."""
+        choice = chosen(config.settings.services)
+        fixed = {
+            service: member
+            for member in self._now.members.values()
+            for service in FIXED.intersection(member.wish.drives)
+        }
+        restart = [service for service, member in fixed.items() if choice[service] != member.wish.name]
+        keep = {member.wish.name: member.wish for member in fixed.values()}
+        plans: list[Wish | tuple[Wanted, tuple[str, ...]]] = [
+            wish for name, wish in keep.items() if name not in found.digests
+        ]
+        for source in found.active:
+            drives = tuple(service for service in SERVICES if choice[service] == source.name)
+            digest = found.digests[source.name]
+            old = self._now.members.get(source.name)
+            same_code = old is not None and old.wish.loaded.matches(source, digest)
+            if source.name in keep:
+                wish = keep[source.name]
+                if not same_code or not wish.shares_scope(Wish(wish.loaded, config, wish.drives)):
+                    restart += [service for service in wish.drives if service in FIXED]
+                plans.append(wish)
+                continue
+            drives = tuple(service for service in drives if service not in fixed)
+            if old is not None and same_code and set(drives) <= set(old.wish.drives):
+                plans.append(Wish(old.wish.loaded, config, drives))
+            else:
+                modules = tuple(filter(None, (driver_module(source, service) for service in drives)))
+                plans.append((Wanted(source, digest, modules), drives))
+        fresh = FreshImport(self._finder, [each[0] for each in plans if isinstance(each, tuple)])
+        return Target(config, plans, fresh, tuple(dict.fromkeys(restart)))
+
+    async def _import(self, target: Target) -> list[Wish]:
+        try:
+            async with asyncio.timeout(IMPORTING):
+                loaded, errors = await self._threads.run(target.fresh.run)
+            if errors:
+                raise LoadErrors(errors)
+        except BaseException as error:
+            target.fresh.undo()
+            if isinstance(error, TimeoutError | PoolFull):
+                raise LoadErrors(
+                    [LoadError("hub", f"importing the plugins hangs: {reason(error)}")]
+                ) from error
+            raise
+        by_name = {each.source.name: each for each in loaded}
+        return [
+            each if isinstance(each, Wish) else Wish(by_name[each[0].source.name], target.config, each[1])
+            for each in target.plans
+        ]
+
+    async def _swap(
+        self, began: float, wishes: Sequence[Wish], restart: tuple[str, ...], undo: Callable[[], None]
+    ) -> Report:
+        """Build, start, swap, and see to what was replaced; `undo` puts the modules back if that fails."""
+        old = self._now
+        if same(old, wishes):
+            return self._report(began, changed=changes(old, old), restart=restart)
+        transaction = Transaction(old, wishes, self._around, self._hooks)
+        try:
+            new = await transaction.run()
+        except LoadErrors as failed:
+            undo()
+            if transaction.stopped:
+                await self._start_again()
+            return await self._refuse(began, failed.errors)
+        except BaseException:
+            undo()
+            raise
+        self._previous = old
+        await self._serve(new)
+        changed = changes(old, new)
+        for warning in new.warnings:
+            self._log.warning("plugin", reason=str(warning))
+        report = self._report(began, changed=changed, restart=restart, warnings=new.warnings)
+        news = {name: what for name, what in changed.items() if what != "kept"}
+        self._log.info("plugins loaded", generation=report.generation, changed=news, seconds=report.seconds)
+        for service in restart:
+            self._log.warning("takes effect with new workers", service=service)
+        self._tell("plugins_reloaded", {"generation": report.generation, "changed": MappingProxyType(news)})
+        return report
+
+    async def _start_again(self) -> None:
+        """Exclusive plugins were stopped for successors that failed: start them once more from the code they
+        had.
+        """
+        wishes = [member.wish for member in self._now.members.values()]
+        try:
+            await self._serve(await Transaction(self._now, wishes, self._around, self._hooks).run())
+        except LoadErrors as failed:
+            for error in failed.errors:
+                self._log.error("a stopped plugin does not start again", reason=str(error))
+
+    async def _serve(self, new: Lineup) -> None:
+        """The swap itself: nothing before it is visible, nothing in it waits."""
+        old, self._now = self._now, new
+        self.generations.swap(new.generation)
+        self._take_drivers(new)
+        scopes = {member.scope for member in new.members.values()}
+        gone = [member for member in old.members.values() if member.scope not in scopes]
+        tops = {member.wish.loaded.source.top for member in new.members.values()}
+        for member in gone:
+            if member.wish.loaded.source.top not in tops:
+                withdraw(self._finder, member.wish.loaded)
+        await asyncio.gather(*(member.scope.stop_timers() for member in gone))
+        for member in new.members.values():
+            member.scope.open_timers()
+        self._draining.append(old)
+        if self.generations.pinned(old.generation):
+            self._spawn(self._expire(old))
+        else:
+            self._emptied(old.generation)
+
+    def _take_drivers(self, lineup: Lineup) -> None:
+        filled = {
+            service: driver
+            for member in lineup.members.values()
+            for service, driver in member.drivers.items()
+            if service in member.wish.drives
+        }
+        if self._services is None:
+            self._services = Services(
+                cast(Storage, filled["storage"]),
+                cast(Blobs, filled["blobs"]),
+                cast(Directory, filled["directory"]),
+                self._clock,
+            )
+        else:
+            self._services.directory = cast(Directory, filled["directory"])
+
+    # -- what was replaced ------------------------------------------------------------------------------
+
+    def _emptied(self, generation: Generation) -> None:
+        """Nobody uses a replaced generation any more."""
+        for lineup in [each for each in self._draining if each.generation is generation]:
+            self._draining.remove(lineup)
+            used = {member.scope for each in (self._now, *self._draining) for member in each.members.values()}
+            unused = [member.scope for member in lineup.members.values() if member.scope not in used]
+            if unused:
+                self._spawn(_close_all(unused))
+
+    async def _expire(self, lineup: Lineup) -> None:
+        """The grace period of a replaced generation."""
+        await self._clock.sleep(self.config.settings.hub.reload_grace)
+        if lineup in self._draining:
+            still = self.generations.pinned(lineup.generation)
+            self._log.warning("grace period over", generation=lineup.generation.number, transactions=still)
+            self.generations.expire(lineup.generation)
+            self._emptied(lineup.generation)
+
+    def _spawn(self, work: Coroutine[object, object, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    # -- for scopes -------------------------------------------------------------------------------------
+
+    async def _call(self, name: str, arguments: Mapping[str, object]) -> object:
+        plan = self.generations.current.plans.get(name)
+        if plan is None:
+            raise LookupError(f"there is no hook '{name}'. {suggestion(name, self._hooks)}")
+        check_arguments(plan, arguments)
+        if isinstance(plan, NotifyPlan):
+            return plan(**arguments)
+        if not isinstance(plan, FirstPlan | CollectPlan | ChainPlan):
+            raise LookupError(f"{name} is called by the hub alone")
+        pin = self.generations.pin()
+        try:
+            if not isinstance(plan, CollectPlan):
+                return await plan(None, **arguments)
+            answers = await plan(None, **arguments)
+        finally:
+            pin.release()
+        for failure in (answer.failure for answer in answers):
+            if failure is not None:
+                raise HookFailed(failure)
+        return [answer.value for answer in answers]
+
+    def _tell(self, name: str, arguments: Mapping[str, object]) -> None:
+        plan = self.generations.current.plans[name]
+        if plan and isinstance(plan, NotifyPlan):
+            plan(**arguments)
+
+    async def _refuse(self, began: float, errors: tuple[LoadError, ...]) -> Report:
+        if self.generations.current.number:  # else whoever starts the hub prints them
+            for error in errors:
+                self._log.error("reload refused", plugin=error.plugin, reason=str(error))
+            self._tell("reload_refused", {"errors": tuple(map(str, errors))})
+        return self._report(began, errors=errors)
+
+    def _report(
+        self,
+        began: float,
+        *,
+        changed: Mapping[str, str] = MappingProxyType({}),
+        errors: tuple[LoadError, ...] = (),
+        warnings: tuple[LoadError, ...] = (),
+        restart: tuple[str, ...] = (),
+    ) -> Report:
+        seconds = perf_counter() - began
+        return Report(self.generations.current.number, changed, errors, warnings, restart, seconds)
+
+
+async def _close_all(scopes: Sequence[Scope]) -> None:
+    for scope in scopes:
+        await scope.close()
+
+
+def _restore(finder: PluginFinder, lineup: Lineup) -> None:
+    for member in lineup.members.values():
+        restore(finder, member.wish.loaded)

@@ -1,0 +1,127 @@
+"""The structured log: one line per event, carrying the session, the message and the plugin that it belongs
+to.
+
+Nothing is imported until the first line is written, so that a command that logs nothing stays quick.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import MutableMapping
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Final, Literal, TextIO, TypeAlias
+
+if TYPE_CHECKING:
+    from structlog.typing import FilteringBoundLogger, Processor
+
+Level: TypeAlias = Literal["debug", "info", "warning", "error"]
+Form: TypeAlias = Literal["console", "json"]
+Event: TypeAlias = MutableMapping[str, object]
+
+SESSION: Final[ContextVar[str | None]] = ContextVar("hub_session", default=None)
+"""The id of the session that this task works for."""
+
+MESSAGE: Final[ContextVar[str | None]] = ContextVar("hub_message", default=None)
+"""The id of the message that this task works for."""
+
+_LEVELS: Final = {
+    "debug": logging.DEBUG,
+    "info": logging.INFO,
+    "warning": logging.WARNING,
+    "error": logging.ERROR,
+}
+
+
+class LazyLogger:
+    """A logger with fixed fields that imports structlog with its first line."""
+
+    __slots__ = ("_fields", "_logger")
+
+    def __init__(self, fields: dict[str, object]) -> None:
+        self._fields = fields
+        self._logger: FilteringBoundLogger | None = None
+
+    def debug(self, event: str, /, **fields: object) -> None:
+        """Of use to who debugs the hub."""
+        self._bound().debug(event, **fields)
+
+    def info(self, event: str, /, **fields: object) -> None:
+        """Of use to the operator, on a normal day."""
+        self._bound().info(event, **fields)
+
+    def warning(self, event: str, /, **fields: object) -> None:
+        """The operator should look at it some day."""
+        self._bound().warning(event, **fields)
+
+    def error(self, event: str, /, **fields: object) -> None:
+        """The operator should look at it now; exc_info=True or an exception adds its traceback."""
+        self._bound().error(event, **fields)
+
+    def _bound(self) -> FilteringBoundLogger:
+        if self._logger is None:
+            import structlog
+
+            self._logger = structlog.get_logger(**self._fields)
+        return self._logger
+
+
+def get_logger(**fields: object) -> LazyLogger:
+    """A logger whose lines all carry the fields, such as `area="smtp"`."""
+    return LazyLogger(fields)
+
+
+def configure(level: Level = "info", form: Form = "console", stream: TextIO | None = None) -> None:
+    """Say what is logged and how: for people, or as one JSON object per line; to stderr unless told
+    otherwise.
+
+    The standard library's logging, which other libraries write to, comes out the same way, from warnings on.
+    """
+    import structlog
+
+    stream = stream or sys.stderr
+    shared: list[Processor] = [
+        _add_context,
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+    ]
+    last: list[Processor]
+    if form == "json":
+        last = [structlog.processors.format_exc_info, structlog.processors.JSONRenderer(default=str)]
+    else:
+        last = [_escape, structlog.dev.ConsoleRenderer(colors=stream.isatty())]
+    structlog.configure(
+        processors=[*shared, *last],
+        wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[level]),
+        logger_factory=structlog.PrintLoggerFactory(stream),
+        cache_logger_on_first_use=False,
+    )
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=shared,
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *last],
+        )
+    )
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(max(_LEVELS[level], logging.WARNING))
+
+
+def _add_context(_logger: object, _method: str, event: Event) -> Event:
+    for name, variable in (("session", SESSION), ("message", MESSAGE)):
+        if value := variable.get():
+            event.setdefault(name, value)
+    return event
+
+
+def _escape(_logger: object, _method: str, event: Event) -> Event:
+    """What a client sent must not move the operator's cursor; a traceback keeps its lines."""
+    for name, value in event.items():
+        if isinstance(value, str) and not value.isprintable():
+            event[name] = "".join(map(_printable, value))
+    return event
+
+
+def _printable(character: str) -> str:
+    return character if character.isprintable() or character == "\n" else ascii(character)[1:-1]
