@@ -3,13 +3,12 @@
 import sqlalchemy as sa
 from alembic import op
 
-revision = "directory-sql-0001"
+revision = "0001"
 down_revision = None
-branch_labels = ("directory-sql",)
-depends_on = None
 
 
 def upgrade() -> None:
+    """Make all tables."""
     op.create_table("directory_tenant", sa.Column("name", sa.String(255), primary_key=True))
     op.create_table(
         "directory_domain",
@@ -52,5 +51,6 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
+    """Remove them, with everything in them."""
     for table in ("alias_target", "alias", "account", "domain", "tenant"):
         op.drop_table(f"directory_{table}")

@@ -1,0 +1,246 @@
+"""`hub domain | account | alias`, as operators and scripts use them, on the installed directory."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import cast
+
+import pytest
+from click.testing import CliRunner, Result
+from hub_plugin_directory_sql import SqlDirectory, driver
+from hub_plugin_storage_sql import SqlStorage
+
+from hub.cli.main import main
+from hub.hooks.plugin import Plugin
+from hub.mail.address import Address
+from hub.mail.login import Identity, Password
+from hub.mail.stash import Stash
+from hub.services.clock import SystemClock
+from hub.services.directory import Resolution
+from hub.services.tables import Tables
+
+ALICE = Address("alice", "example.test")
+
+
+@dataclass
+class Scope:
+    name: str
+    data_dir: Path
+    storage: SqlStorage | None = None
+    clock: SystemClock = field(default_factory=SystemClock)
+    stash: Stash = field(default_factory=Stash)
+    log: None = None
+
+    def settings(self, model: type) -> object:
+        return model()
+
+    async def tables(self, metadata: object) -> Tables:
+        assert self.storage is not None
+        return await self.storage.tables(
+            self.name, metadata, str(Path(driver.__file__).parent / "migrations")
+        )
+
+
+Open = Callable[[], AbstractAsyncContextManager[SqlDirectory]]
+Run = Callable[..., Result]
+
+
+@pytest.fixture
+def open_directory(tmp_path: Path) -> Open:
+    @asynccontextmanager
+    async def opened() -> AsyncIterator[SqlDirectory]:
+        storage = SqlStorage(cast(Plugin, Scope("storage-sql", tmp_path)))
+        async with (
+            storage,
+            SqlDirectory(cast(Plugin, Scope("directory-sql", tmp_path, storage))) as directory,
+        ):
+            yield directory
+
+    return opened
+
+
+@pytest.fixture
+def run(open_directory: Open, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Run `hub …`; what it prints is in `output`, `stdout` and `stderr`."""
+    monkeypatch.setattr("hub.cli.context.Context.directory", lambda self: open_directory())
+    return lambda *arguments, text=None: CliRunner().invoke(main, list(arguments), input=text)
+
+
+@pytest.fixture
+def alice(run: Run) -> None:
+    assert run("domain", "add", "example.test").exit_code == 0
+    assert run("account", "add", str(ALICE), "--password-stdin", text="wonderland\n").exit_code == 0
+
+
+def logs_in(open_directory: Open, password: str) -> bool:
+    async def work() -> bool:
+        async with open_directory() as directory:
+            return isinstance(await directory.authenticate(Password(str(ALICE), password)), Identity)
+
+    return asyncio.run(work())
+
+
+def resolved(open_directory: Open, address: Address) -> Resolution | None:
+    async def work() -> Resolution | None:
+        async with open_directory() as directory:
+            return await directory.resolve(address)
+
+    return asyncio.run(work())
+
+
+def refused(result: Result) -> str:
+    """The one sentence of a verb that failed."""
+    assert result.exit_code == 1, result.output
+    assert result.stdout == ""
+    assert result.stderr.startswith("Error: ")
+    assert result.stderr.count("\n") == 1
+    return result.stderr.removeprefix("Error: ").rstrip("\n")
+
+
+# -- domains ----------------------------------------------------------------------------------
+
+
+def test_domains_are_added_listed_and_removed(run: Run) -> None:
+    assert "There are no domains yet" in run("domain", "list").output
+    assert run("domain", "add", "Example.test").exit_code == 0
+    assert run("domain", "add", "another.test", "--tenant", "acme").exit_code == 0
+    listed = run("domain", "list").output
+    assert "example.test" in listed
+    assert "acme" in listed
+    assert json.loads(run("domain", "list", "--json").output) == [
+        {"domain": "another.test", "tenant": "acme"},
+        {"domain": "example.test", "tenant": "default"},
+    ]
+    assert run("domain", "remove", "another.test").exit_code == 0
+    assert [row["domain"] for row in json.loads(run("domain", "list", "--json").output)] == ["example.test"]
+
+
+def test_a_domain_in_use_is_not_removed(run: Run, alice: None) -> None:
+    assert "hub account remove alice@example.test" in refused(run("domain", "remove", "example.test"))
+
+
+@pytest.mark.parametrize("domain", ["no domain", "x-.test", ""])
+def test_what_is_no_domain_is_refused(run: Run, domain: str) -> None:
+    refused(run("domain", "add", domain))
+
+
+# -- accounts ---------------------------------------------------------------------------------
+
+
+def test_an_account_in_an_unknown_domain_says_how_to_add_it(run: Run) -> None:
+    result = run("account", "add", "alice@example.test")
+    assert refused(result) == (
+        "example.test is not a domain of this hub; add it with: hub domain add example.test"
+    )
+
+
+def test_a_password_comes_from_the_input(run: Run, open_directory: Open, alice: None) -> None:
+    assert logs_in(open_directory, "wonderland")
+    assert run("account", "passwd", str(ALICE), "--password-stdin", text="looking glass\r\n").exit_code == 0
+    assert not logs_in(open_directory, "wonderland")
+    assert logs_in(open_directory, "looking glass")
+    assert "no password" in refused(run("account", "passwd", str(ALICE), "--password-stdin", text="\n"))
+
+
+def test_a_password_is_made_and_printed_once(run: Run, open_directory: Open) -> None:
+    run("domain", "add", "example.test")
+    output = run("account", "add", str(ALICE), "--generate").output
+    assert logs_in(open_directory, output.split("Password: ")[1].strip())
+    again = run("account", "passwd", str(ALICE), "--generate").output
+    assert logs_in(open_directory, again.split("Password: ")[1].strip())
+    assert again.split("Password: ")[1] != output.split("Password: ")[1]
+
+
+def test_a_password_is_asked_for_twice_and_not_shown(run: Run, open_directory: Open) -> None:
+    run("domain", "add", "example.test")
+    result = run("account", "add", str(ALICE), text="wonderland\nwonderland\n")
+    assert result.exit_code == 0
+    assert "wonderland" not in result.output
+    assert logs_in(open_directory, "wonderland")
+
+
+def test_a_hash_from_elsewhere_is_taken(run: Run, open_directory: Open) -> None:
+    run("domain", "add", "example.test")
+    assert "no kind that can be verified" in refused(run("account", "add", str(ALICE), "--hash", "x"))
+    text = "{SSHA}lQD9NqIYlAHbZVqOyxYzOi3uNlYBAgME"  # of "wonderland" and the salt 1 2 3 4
+    assert run("account", "add", str(ALICE), "--hash", text).exit_code == 0
+    assert logs_in(open_directory, "wonderland")
+    assert not logs_in(open_directory, text)
+
+
+def test_one_source_of_a_password_is_enough(run: Run) -> None:
+    assert run("account", "add", str(ALICE), "--generate", "--hash", "x").exit_code == 2
+    assert run("account", "passwd", str(ALICE), "--generate", "--password-stdin").exit_code == 2
+
+
+def test_accounts_are_changed_and_listed(run: Run, alice: None) -> None:
+    changed = run("account", "set", str(ALICE), "--quota", "1.5GB", "--name", "Alice [b]", "--disable")
+    assert changed.exit_code == 0
+    listed = run("account", "list").output
+    for text in ("alice@example.test", "Alice [b]", "1.5 GB", "disabled"):
+        assert text in listed
+        assert text in changed.output
+    (row,) = json.loads(run("account", "list", "example.test", "--json").output)
+    assert (row["address"], row["quota"], row["enabled"]) == ("alice@example.test", 1_500_000_000, False)
+    assert run("account", "set", str(ALICE), "--enable", "--quota", "0").exit_code == 0
+    (row,) = json.loads(run("account", "list", "--json").output)
+    assert (row["name"], row["quota"], row["enabled"]) == ("Alice [b]", None, True)
+    assert run("account", "set", str(ALICE)).exit_code == 2
+
+
+def test_an_account_is_removed_when_that_is_confirmed(run: Run, alice: None) -> None:
+    assert run("account", "remove", str(ALICE), text="n\n").exit_code == 1
+    assert str(ALICE) in run("account", "list").output
+    assert run("account", "remove", str(ALICE), "--yes").exit_code == 0
+    assert "There are no accounts" in run("account", "list").output
+
+
+def test_a_misspelt_account_is_named_with_the_nearest(run: Run, alice: None) -> None:
+    assert "Did you mean alice@example.test?" in refused(
+        run("account", "remove", "alcie@example.test", "--yes")
+    )
+    assert "alcie@example.test" in refused(run("account", "passwd", "alcie@example.test", "--generate"))
+    assert "unknown.test" in refused(run("account", "list", "unknown.test"))
+
+
+@pytest.mark.parametrize("address", ["alice", "alice@", "a b@example.test", "postmaster"])
+def test_what_is_no_address_is_refused_with_the_reason(run: Run, address: str) -> None:
+    result = run("account", "add", address)
+    assert result.exit_code == 2
+    assert "is not an address: " in result.stderr
+
+
+def test_a_size_is_refused_with_how_to_write_it(run: Run) -> None:
+    result = run("account", "set", str(ALICE), "--quota", "much")
+    assert result.exit_code == 2
+    assert "25MB" in result.stderr
+
+
+# -- aliases ----------------------------------------------------------------------------------
+
+
+def test_aliases_are_added_listed_and_removed(run: Run, open_directory: Open, alice: None) -> None:
+    assert "There are no aliases" in run("alias", "list").output
+    assert run("alias", "add", "sales@example.test", str(ALICE), "x@elsewhere.test").exit_code == 0
+    assert run("alias", "add", "*@example.test", str(ALICE)).exit_code == 0
+    listed = run("alias", "list").output
+    for text in ("sales@example.test", "*@example.test", "x@elsewhere.test"):
+        assert text in listed
+    assert json.loads(run("alias", "list", "--json").output) == [
+        {"address": "*@example.test", "targets": ["alice@example.test"]},
+        {"address": "sales@example.test", "targets": ["alice@example.test", "x@elsewhere.test"]},
+    ]
+    assert resolved(open_directory, Address("sales", "example.test")) is not None
+    assert run("alias", "remove", "sales@example.test").exit_code == 0
+    assert run("alias", "remove", "*@example.test").exit_code == 0
+    assert resolved(open_directory, Address("sales", "example.test")) is None
+    assert "no alias sales@example.test" in refused(run("alias", "remove", "sales@example.test"))
+
+
+def test_an_alias_in_place_of_an_account_is_refused(run: Run, alice: None) -> None:
+    assert "there is an account" in refused(run("alias", "add", str(ALICE), "x@elsewhere.test"))
