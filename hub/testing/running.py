@@ -1,0 +1,147 @@
+"""A real hub on free ports, inside the test's own event loop."""
+
+from __future__ import annotations
+
+import asyncio
+import smtplib
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from imaplib import IMAP4
+from pathlib import Path
+from typing import TypeVar, cast
+
+from hub.app import Hub
+from hub.config.load import Config, load
+from hub.config.toml_text import dump_value
+from hub.listening import Bound, bind
+from hub.mail.address import Address
+from hub.services.clock import Clock
+from hub.services.directory import DirectoryAdmin
+
+T = TypeVar("T")
+
+DRIVERS = ("storage-sql", "blobs-segment", "directory-sql")
+DOMAIN = "example.test"
+PASSWORD = "demo"
+
+
+@dataclass(frozen=True, slots=True)
+class RunningHub:
+    """A hub that serves; every account's password is `demo`.
+
+    folder: what it keeps. plugins_dir: its watched folder.
+    """
+
+    hub: Hub
+    config: Config
+    folder: Path
+    plugins_dir: Path
+    _bound: Sequence[Bound]
+
+    def port(self, listener: str = "smtp") -> int:
+        """Where a listener listens on 127.0.0.1."""
+        return next(cast(int, each.socket.getsockname()[1]) for each in self._bound if each.name == listener)
+
+    async def add_account(self, address: str) -> None:
+        """One more account, and its domain if that is new."""
+        directory = cast(DirectoryAdmin, self.hub.kernel.services.directory)
+        parsed = Address.parse(address)
+        if not await directory.is_local(parsed.domain):
+            await directory.add_domain(parsed.domain)
+        await directory.add_account(parsed, PASSWORD)
+
+    async def smtp(self, work: Callable[[smtplib.SMTP], T], listener: str = "smtp") -> T:
+        """Talk to a listener with smtplib, in a thread."""
+
+        def talk() -> T:
+            with smtplib.SMTP("127.0.0.1", self.port(listener), timeout=30) as client:
+                return work(client)
+
+        return await asyncio.to_thread(talk)
+
+    async def send(
+        self,
+        text: str = "Subject: Hello\r\n\r\nIt works.\r\n",
+        *,
+        sender: str = "bob@example.test",
+        to: str = "alice@example.test",
+    ) -> tuple[int, str]:
+        """Send a message through the `smtp` listener; the code and the text of the last reply."""
+
+        def work(client: smtplib.SMTP) -> tuple[int, str]:
+            client.ehlo("client.example.test")
+            for code, reply in (client.mail(sender), client.rcpt(to)):
+                if code >= 400:
+                    return code, reply.decode()
+            code, reply = client.data(text.encode())
+            return code, reply.decode()
+
+        return await self.smtp(work)
+
+    async def imap(
+        self, work: Callable[[IMAP4], T], user: str = "alice@example.test", listener: str = "imap"
+    ) -> T:
+        """Log in with imaplib and talk, in a thread."""
+
+        def talk() -> T:
+            with IMAP4("127.0.0.1", self.port(listener), timeout=30) as client:
+                client.login(user, PASSWORD)
+                return work(client)
+
+        return await asyncio.to_thread(talk)
+
+    async def mailbox(self, name: str = "INBOX", user: str = "alice@example.test") -> list[bytes]:
+        """Every message in a mailbox, as IMAP gives it."""
+
+        def read(client: IMAP4) -> list[bytes]:
+            client.select(name, readonly=True)
+            _, found = client.fetch("1:*", "(BODY.PEEK[])")
+            return [part[1] for part in found if isinstance(part, tuple)]
+
+        return await self.imap(read, user)
+
+
+@asynccontextmanager
+async def running_hub(
+    folder: Path,
+    *,
+    plugins: Sequence[str] = (),
+    tables: Mapping[str, object] | None = None,
+    accounts: Sequence[str] = ("alice@example.test", "bob@example.test"),
+    trees: Sequence[Path] = (),
+    clock: Clock | None = None,
+) -> AsyncIterator[RunningHub]:
+    """Run a hub with SQLite and segments in a folder.
+
+    plugins: enabled besides the drivers, in this order. tables: more of the configuration, `{"smtp":
+    {"max_size": 1000}}`; `listeners` in it replaces the three on free ports.
+    """
+    plugins_dir = folder / "plugins.d"
+    plugins_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+    said: dict[str, object] = {
+        "listeners": {
+            name: {"protocol": name, "bind": ["127.0.0.1:0"]} for name in ("smtp", "submission", "imap")
+        },
+        **(tables or {}),
+    }
+    said["hub"] = {
+        "hostname": "mail.example.test",
+        "data_dir": str(folder / "data"),
+        "plugin_dirs": [str(plugins_dir)],
+        "plugins": [*DRIVERS, *plugins],
+        **cast("Mapping[str, object]", said.get("hub", {})),
+    }
+    path = folder / "hub.toml"
+    path.write_text("".join(f"{name} = {dump_value(table)}\n" for name, table in said.items()))
+    config = load(path, environ={}, cwd=folder)
+    bound = bind(config.settings.listeners, {})
+    hub = Hub(config, bound, trees, clock)
+    await hub.start()
+    running = RunningHub(hub, config, folder, plugins_dir, bound)
+    try:
+        for address in accounts:
+            await running.add_account(address)
+        yield running
+    finally:
+        await hub.stop()
