@@ -55,7 +55,7 @@ class _Chooser(DriverManager[object]):
 
     def __init__(self, source: Source, service: str) -> None:
         self._source = source
-        super().__init__(f"hub.{service}", source.name, warn_on_missing_entrypoint=False)
+        super().__init__(f"hub.{service}", source.name, on_missing_entrypoints_callback=None)
 
     def list_entry_points(self) -> EntryPoints:
         return EntryPoints(
