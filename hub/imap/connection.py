@@ -4,7 +4,6 @@ silent."""
 from __future__ import annotations
 
 import asyncio
-import logging
 import ssl
 from time import perf_counter
 from typing import Final, cast
@@ -24,41 +23,29 @@ from hub.imap.replies import (
 from hub.imap.session import ImapSession
 from hub.imap.tokens import TAG
 from hub.imap.updates import tell
+from hub.log import SESSION, get_logger
 
 LOGIN_TIMEOUT: Final = 180.0
 BLOCKED_TIMEOUT: Final = 300.0
 MAX_ERRORS_BEFORE_LOGIN: Final = 20
 WRITE_BUFFER: Final = 256 << 10
 
-_log = logging.getLogger("hub.imap")
+_log = get_logger(area="imap")
 
 
 class Connection(asyncio.Protocol):
     """The transport's side of a session. While a command runs there is one task, between commands there
     is none."""
 
-    __slots__ = (
-        "_all",
-        "_draining",
-        "_errors",
-        "_heard",
-        "_loop",
-        "_lost",
-        "_task",
-        "_timer",
-        "_transport",
-        "session",
-    )
+    __slots__ = ("_draining", "_errors", "_loop", "_lost", "_task", "_transport", "deadline", "session")
 
-    def __init__(self, session: ImapSession, connections: set[Connection]) -> None:
+    def __init__(self, session: ImapSession) -> None:
         self.session = session
-        self._all = connections
         self._loop = asyncio.get_running_loop()
         self._task: asyncio.Task[None] | None = None
-        self._timer: asyncio.TimerHandle | None = None
         self._transport: asyncio.Transport | None = None
-        self._heard = self._loop.time()
         self._errors = 0
+        self.deadline = self._loop.time() + LOGIN_TIMEOUT
         self._draining = self._lost = False
 
     # -- what the event loop calls -----------------------------------------------------------------
@@ -71,7 +58,7 @@ class Connection(asyncio.Protocol):
         self._attach(cast(asyncio.Transport, transport))
         session.peer = _address(transport.get_extra_info("peername"))
         session.local = _address(transport.get_extra_info("sockname"))
-        self._all.add(self)
+        session.kernel.connections.add(self)
         session.kernel.sessions[session.id] = session.trace
         session.trace.add(
             "session", session.protocol, "opened", detail=f"{session.peer[0]}:{session.peer[1]}"
@@ -79,11 +66,10 @@ class Connection(asyncio.Protocol):
         session.out.send(b"* OK [CAPABILITY %b] IMAP server ready\r\n" % capabilities(session))
         session.out.flush()
         self._observe(session_opened.__name__)
-        self._arm()
 
     def data_received(self, data: bytes) -> None:
         """Octets are kept until a command has them; a line that is whole starts the task."""
-        self._heard = self._loop.time()
+        self._postpone()
         self.session.input.feed(data)
         self._advance()
 
@@ -96,23 +82,33 @@ class Connection(asyncio.Protocol):
 
     def pause_writing(self) -> None:
         """The client does not read."""
-        self.session.out.pause(self._loop.time())
+        self.session.out.pause()
+        self.deadline = self._loop.time() + BLOCKED_TIMEOUT
 
     def resume_writing(self) -> None:
         """The client reads again."""
         self.session.out.resume()
+        self._postpone()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Wake whoever waits for the client, so that the command ends."""
         self._lost = True
-        if self._timer is not None:
-            self._timer.cancel()
         self.session.input.close()
         self.session.out.close()
         if self._task is None:
             self._closed()
 
-    # -- what the listener calls -------------------------------------------------------------------
+    # -- what the hub calls -------------------------------------------------------------------
+
+    def expire(self) -> None:
+        """The client was silent for too long, or has not read for too long; RFC 3501 §5.4."""
+        if self.session.out.blocked:
+            assert self._transport is not None
+            self._transport.abort()
+        elif self._task is None or self.session.input.awaited:
+            self._bye(BYE_TIMEOUT)
+        else:
+            self._postpone()
 
     def drain(self) -> None:
         """Say BYE, now or after the command under way."""
@@ -133,6 +129,7 @@ class Connection(asyncio.Protocol):
 
     async def _serve(self) -> None:
         session = self.session
+        SESSION.set(session.id)
         try:
             while not session.ending and not self._draining and session.input.has_line():
                 session.out.begin()
@@ -142,11 +139,12 @@ class Connection(asyncio.Protocol):
         except ConnectionResetError:
             session.ending = True
         except Exception:
-            _log.exception("an IMAP session failed", extra={"session": session.id})
+            _log.error("a session failed", exc_info=True)
             session.out.send(b"* BYE [SERVERBUG] Something went wrong in the server\r\n")
             session.ending = True
         finally:
             self._task = None
+            self._postpone()
             self._rest()
 
     def _rest(self) -> None:
@@ -226,7 +224,7 @@ class Connection(asyncio.Protocol):
         except ConnectionResetError:
             session.ending = True
         except Exception:
-            _log.exception("an IDLE client cannot be told", extra={"session": session.id})
+            _log.error("a client in IDLE cannot be told", exc_info=True)
         finally:
             self._task = None
             self._rest()
@@ -251,20 +249,10 @@ class Connection(asyncio.Protocol):
         if tls is not None:
             self.session.tls = TlsInfo(tls.version() or "", (tls.cipher() or ("",))[0])
 
-    def _arm(self) -> None:
-        """One timer per connection, set anew when it fires early: octets that arrive cost no timer."""
-        session, now = self.session, self._loop.time()
-        silent = session.kernel.settings.imap.timeout if session.identity is not None else LOGIN_TIMEOUT
-        blocked = session.out.blocked_since
-        if blocked is not None and now - blocked >= BLOCKED_TIMEOUT:
-            assert self._transport is not None
-            self._transport.abort()
-            return
-        if now - self._heard >= silent and blocked is None:
-            self._bye(BYE_TIMEOUT)
-            return
-        due = min(self._heard + silent, now + LOGIN_TIMEOUT)
-        self._timer = self._loop.call_at(max(due, now + 1.0), self._arm)
+    def _postpone(self) -> None:
+        session = self.session
+        seconds = LOGIN_TIMEOUT if session.identity is None else session.kernel.settings.imap.timeout
+        self.deadline = self._loop.time() + seconds
 
     def _bye(self, farewell: bytes) -> None:
         self.session.out.send(farewell)
@@ -280,7 +268,7 @@ class Connection(asyncio.Protocol):
     def _closed(self) -> None:
         session = self.session
         session.select(None)
-        self._all.discard(self)
+        session.kernel.connections.remove(self)
         session.trace.add("session", session.protocol, "closed")
         session.kernel.sessions.pop(session.id, None)
         session.kernel.write_trace(session.trace)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import logging
 from types import MappingProxyType
 
 from hub.dispatch.failure import HookFailed
@@ -23,11 +22,12 @@ from hub.imap.select import COMMANDS as SELECT
 from hub.imap.session import ImapSession
 from hub.imap.tokens import TAG, Reader
 from hub.imap.updates import tell
+from hub.log import get_logger
 from hub.mail.verdict import Defer, Reject
 from hub.services.blobs import StoreFull
 from hub.services.storage import MailboxMissing
 
-_log = logging.getLogger("hub.imap")
+_log = get_logger(area="imap")
 
 _FAMILIES = (GENERAL, LOGIN, MAILBOXES, SELECT, FETCH, SEARCH, CHANGE, APPEND)
 _COMMANDS = MappingProxyType({command.name: command for family in _FAMILIES for command in family})
@@ -99,7 +99,7 @@ async def _run(session: ImapSession, command: Command, reader: Reader) -> Reply 
     except ConnectionResetError:
         raise
     except Exception:
-        _log.exception("%s failed", command.name, extra={"session": session.id})
+        _log.error("a command failed", command=command.name, exc_info=True)
         reply = replies.SERVER_BUG
     finally:
         session.unpin()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Sequence
 from typing import Final
 
@@ -15,6 +14,7 @@ from hub.imap.session import ImapSession
 from hub.imap.sets import compress
 from hub.imap.tokens import Reader
 from hub.imap.view import Selection, View, batches
+from hub.log import get_logger
 from hub.services.blobs import BlobGone
 from hub.services.log import ChangeKind
 from hub.services.storage import FlagMode
@@ -23,7 +23,7 @@ BATCH: Final = 256
 _SEEN: Final = frozenset({"\\Seen"})
 _STATE: Final = (Kind.UID, Kind.FLAGS)
 
-_log = logging.getLogger("hub.imap")
+_log = get_logger(area="imap")
 
 
 async def _fetch(session: ImapSession, reader: Reader) -> Reply:
@@ -92,7 +92,7 @@ async def _fetch_messages(
             try:
                 await _send(session, at, Contents(session, item), wanted)
             except BlobGone:
-                _log.exception("a message cannot be read", extra={"session": session.id, "blob": item.blob})
+                _log.error("a message cannot be read", blob=item.blob, exc_info=True)
                 unreadable = True
             await session.out.flow()
     return missing, unreadable

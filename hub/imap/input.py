@@ -51,6 +51,11 @@ class Input:
     def __len__(self) -> int:
         return len(self._buffer)
 
+    @property
+    def awaited(self) -> bool:
+        """Whether a command waits for the client to go on."""
+        return self._waiter is not None
+
     def has_line(self) -> bool:
         """Whether `line` would not wait."""
         return self._find() >= 0 or len(self._buffer) > self.limit

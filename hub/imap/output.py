@@ -13,7 +13,7 @@ _SLICE = 0.01  # seconds that one command may keep the event loop without a paus
 class Output:
     """A buffer between the commands and the transport."""
 
-    __slots__ = ("_began", "_pieces", "_size", "_transport", "_writable", "blocked_since", "closed")
+    __slots__ = ("_began", "_pieces", "_size", "_transport", "_writable", "closed")
 
     def __init__(self) -> None:
         self._transport: asyncio.WriteTransport | None = None
@@ -21,7 +21,6 @@ class Output:
         self._size = 0
         self._writable: asyncio.Future[None] | None = None
         self._began = 0.0
-        self.blocked_since: float | None = None
         self.closed = False
 
     def attach(self, transport: asyncio.WriteTransport) -> None:
@@ -62,14 +61,17 @@ class Output:
         """A command starts: its slice of the event loop's time is measured from here."""
         self._began = perf_counter()
 
-    def pause(self, now: float) -> None:
+    @property
+    def blocked(self) -> bool:
+        """Whether the client does not read."""
+        return self._writable is not None
+
+    def pause(self) -> None:
         """The client is not reading."""
-        self.blocked_since = now
         self._writable = asyncio.get_running_loop().create_future()
 
     def resume(self) -> None:
         """The client reads again."""
-        self.blocked_since = None
         if self._writable is not None:
             waiting, self._writable = self._writable, None
             if not waiting.done():

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import operator
 from collections.abc import Callable, Sequence
 from types import MappingProxyType
@@ -18,6 +17,7 @@ from hub.imap.session import ImapSession
 from hub.imap.sets import compress
 from hub.imap.tokens import Reader
 from hub.imap.view import View
+from hub.log import get_logger
 from hub.mail.headers import Headers
 from hub.services.blobs import BlobGone
 from hub.services.storage import Item
@@ -27,7 +27,7 @@ _MAX_DEPTH: Final = 100
 _MAX_KEYS: Final = 1000
 _CHARSETS: Final = (b"US-ASCII", b"UTF-8")
 
-_log = logging.getLogger("hub.imap")
+_log = get_logger(area="imap")
 
 _Compare = Callable[[int, int], bool]
 
@@ -228,7 +228,7 @@ async def _matching(
             if await _decide(criterion, candidate, Contents(session, item)):
                 matching.append(candidate.at)
         except BlobGone:
-            _log.exception("a message cannot be read", extra={"session": session.id, "blob": item.blob})
+            _log.error("a message cannot be read", blob=item.blob, exc_info=True)
         await session.out.flow()
     return matching
 
