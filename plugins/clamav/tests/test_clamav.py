@@ -1,0 +1,144 @@
+"""The plugin in a hub, asked over SMTP, with a real clamd behind it."""
+
+import asyncio
+import time
+from contextlib import AbstractAsyncContextManager
+from pathlib import Path
+
+from hub_plugin_clamav import SCANS
+
+from hub.testing.running import RunningHub, running_hub
+
+from .conftest import EICAR, STREAM_MAX, Clamd
+
+CLEAN = "Subject: clean\r\n\r\nnothing to see\r\n"
+INFECTED = f"Subject: infected\r\n\r\n{EICAR.decode()}\r\n"
+
+
+class TurnedClock:
+    """The machine's time and as many seconds more as were turned."""
+
+    def __init__(self) -> None:
+        self.ahead = 0.0
+
+    def time(self) -> float:
+        return time.time() + self.ahead
+
+    def monotonic(self) -> float:
+        return time.monotonic() + self.ahead
+
+    async def sleep(self, seconds: float) -> None:
+        await asyncio.sleep(seconds)
+
+
+def hub_with(
+    folder: Path, clamd: Clamd, clock: TurnedClock | None = None, **settings: object
+) -> AbstractAsyncContextManager[RunningHub]:
+    table = {"socket": str(clamd.socket), **settings}
+    return running_hub(folder, plugins=["clamav"], tables={"plugins": {"clamav": table}}, clock=clock)
+
+
+async def test_an_infected_message_is_refused_at_data_with_the_signatures_name(
+    tmp_path: Path, clamd: Clamd
+) -> None:
+    async with hub_with(tmp_path, clamd) as hub:
+        code, text = await hub.send(INFECTED)
+        assert code == 554
+        assert text == "5.7.1 the message carries a virus: Eicar-Test-Signature.UNOFFICIAL"
+        assert await hub.mailbox() == []
+
+
+async def test_a_clean_message_says_so_in_its_header(tmp_path: Path, clamd: Clamd) -> None:
+    async with hub_with(tmp_path, clamd) as hub:
+        assert (await hub.send(CLEAN))[0] == 250
+        [message] = await hub.mailbox()
+        assert b"\r\nX-Virus-Scanned: ClamAV\r\n" in message.partition(b"\r\n\r\n")[0]
+
+
+async def test_a_large_body_is_scanned_to_its_end(tmp_path: Path, clamd: Clamd) -> None:
+    padding = ("x" * 70 + "\r\n") * (STREAM_MAX // 2 // 72)
+    async with hub_with(tmp_path, clamd) as hub:
+        assert (await hub.send("Subject: large\r\n\r\n" + padding))[0] == 250
+        code, _ = await hub.send(f"Subject: large\r\n\r\n{padding}{EICAR.decode()}\r\n")
+        assert code == 554
+
+
+async def test_a_message_past_max_size_is_not_scanned(tmp_path: Path, clamd: Clamd) -> None:
+    async with hub_with(tmp_path, clamd, max_size=50) as hub:
+        assert (await hub.send(INFECTED))[0] == 250
+        [message] = await hub.mailbox()
+        assert b"X-Virus-Scanned" not in message
+
+
+async def test_a_message_past_max_size_is_refused_if_the_operator_says_so(
+    tmp_path: Path, clamd: Clamd
+) -> None:
+    async with hub_with(tmp_path, clamd, max_size=50, too_large="reject") as hub:
+        assert await hub.send(CLEAN * 2) == (554, "5.3.4 the message is too large to be scanned for viruses")
+
+
+async def test_a_message_past_the_limit_of_clamd_counts_as_too_large(tmp_path: Path, clamd: Clamd) -> None:
+    padding = ("x" * 70 + "\r\n") * (3 * STREAM_MAX // 72)
+    async with hub_with(tmp_path, clamd, max_size="25MB", too_large="reject") as hub:
+        code, text = await hub.send("Subject: large\r\n\r\n" + padding)
+        assert (code, text[:5]) == (554, "5.3.4")
+
+
+async def test_without_clamd_the_mail_stays_with_its_sender(tmp_path: Path, clamd: Clamd) -> None:
+    clamd.stop()
+    async with hub_with(tmp_path, clamd) as hub:
+        code, text = await hub.send(CLEAN)
+        assert code == 451
+        assert "clamd" not in text  # what failed is for the log
+        assert await hub.mailbox() == []
+
+
+async def test_the_operator_may_prefer_unscanned_mail(tmp_path: Path, clamd: Clamd) -> None:
+    clamd.stop()
+    async with hub_with(tmp_path, clamd, hub={"on_failure": "skip"}) as hub:
+        assert (await hub.send(CLEAN))[0] == 250
+
+
+async def test_the_breaker_opens_when_clamd_dies_and_closes_when_it_is_back(
+    tmp_path: Path, clamd: Clamd
+) -> None:
+    clock = TurnedClock()
+    async with hub_with(tmp_path, clamd, clock) as hub:
+        assert (await hub.send(CLEAN))[0] == 250
+        breaker = hub.hub.loader.generations.current.plans["check_message"].steps[0].breaker
+        clamd.stop()
+        for number in range(5):
+            assert not breaker.open
+            assert (await hub.send(f"Message-ID: <{number}@example.test>\r\n{CLEAN}"))[0] == 451
+        assert breaker.open
+        clamd.start()
+        assert (await hub.send(CLEAN))[0] == 451  # open: clamd is not asked
+        clock.ahead += 10
+        assert (await hub.send(CLEAN))[0] == 250  # the probe
+        assert not breaker.open
+
+
+async def test_more_messages_at_once_than_scans_at_once_wait_their_turn(tmp_path: Path, clamd: Clamd) -> None:
+    async with hub_with(tmp_path, clamd) as hub:
+        replies = await asyncio.gather(*(send_from_the_loop(hub.port(), CLEAN) for _ in range(5 * SCANS)))
+        assert [reply[:3] for reply in replies] == [b"250"] * len(replies)
+
+
+async def send_from_the_loop(port: int, text: str) -> bytes:
+    """Any number at the same time, where threads with smtplib would be a few; the last reply."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    commands = (
+        "EHLO a.example",
+        "MAIL FROM:<bob@example.test>",
+        "RCPT TO:<alice@example.test>",
+        "DATA",
+        f"{text}.",
+    )
+    for command in ("", *commands):
+        if command:
+            writer.write(command.encode() + b"\r\n")
+        while (reply := await reader.readline())[3:4] == b"-":
+            pass
+    writer.close()
+    await writer.wait_closed()
+    return reply
