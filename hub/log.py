@@ -10,7 +10,7 @@ import logging
 import sys
 from collections.abc import MutableMapping
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Final, Literal, TextIO, TypeAlias
+from typing import TYPE_CHECKING, Final, Literal, TextIO, TypeAlias, cast
 
 if TYPE_CHECKING:
     from structlog.typing import FilteringBoundLogger, Processor
@@ -79,7 +79,7 @@ def configure(level: Level = "info", form: Form = "console", stream: TextIO | No
     """
     import structlog
 
-    stream = stream or sys.stderr
+    stream = stream or cast(TextIO, _Stderr())
     shared: list[Processor] = [
         _add_context,
         structlog.processors.add_log_level,
@@ -106,6 +106,19 @@ def configure(level: Level = "info", form: Form = "console", stream: TextIO | No
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(max(_LEVELS[level], logging.WARNING))
+
+
+class _Stderr:
+    """Standard error as it is when a line is written, for whoever runs a verb in-process replaces it."""
+
+    def write(self, text: str) -> int:
+        return sys.stderr.write(text)
+
+    def flush(self) -> None:
+        sys.stderr.flush()
+
+    def isatty(self) -> bool:
+        return sys.stderr.isatty()
 
 
 def _add_context(_logger: object, _method: str, event: Event) -> Event:

@@ -11,6 +11,7 @@ import click
 from hub.config.load import Config
 from hub.loading.errors import LoadErrors
 from hub.loading.loader import Loader
+from hub.log import configure
 from hub.services.chosen import Services
 from hub.services.clock import SystemClock
 from hub.services.directory import DirectoryAdmin
@@ -19,7 +20,8 @@ from hub.services.storage import Storage
 
 @asynccontextmanager
 async def services(config: Config) -> AsyncIterator[Services]:
-    """The drivers that the config chooses, and no other plugin."""
+    """The drivers that the config chooses, and no other plugin. What they log is kept off standard output."""
+    configure("warning", config.settings.log.format)
     alone = config.settings.hub.model_copy(update={"plugins": (), "plugin_dirs": ()})
     loader = Loader(
         replace(config, settings=config.settings.model_copy(update={"hub": alone})), SystemClock()

@@ -4,71 +4,40 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from pathlib import Path
-from typing import cast
 
 import pytest
 from click.testing import CliRunner, Result
-from hub_plugin_directory_sql import SqlDirectory, driver
-from hub_plugin_storage_sql import SqlStorage
 
 from hub.cli.main import main
-from hub.hooks.plugin import Plugin
+from hub.cli.opening import services
+from hub.config.load import Config, load
 from hub.mail.address import Address
 from hub.mail.login import Identity, Password
-from hub.mail.stash import Stash
-from hub.services.clock import SystemClock
 from hub.services.directory import Resolution
-from hub.services.tables import Tables
 
 ALICE = Address("alice", "example.test")
-
-
-@dataclass
-class Scope:
-    name: str
-    data_dir: Path
-    storage: SqlStorage | None = None
-    clock: SystemClock = field(default_factory=SystemClock)
-    stash: Stash = field(default_factory=Stash)
-    log: None = None
-
-    def settings(self, model: type) -> object:
-        return model()
-
-    async def tables(self, metadata: object) -> Tables:
-        assert self.storage is not None
-        return await self.storage.tables(
-            self.name, metadata, str(Path(driver.__file__).parent / "migrations")
-        )
-
-
-Open = Callable[[], AbstractAsyncContextManager[SqlDirectory]]
 Run = Callable[..., Result]
 
 
 @pytest.fixture
-def open_directory(tmp_path: Path) -> Open:
-    @asynccontextmanager
-    async def opened() -> AsyncIterator[SqlDirectory]:
-        storage = SqlStorage(cast(Plugin, Scope("storage-sql", tmp_path)))
-        async with (
-            storage,
-            SqlDirectory(cast(Plugin, Scope("directory-sql", tmp_path, storage))) as directory,
-        ):
-            yield directory
-
-    return opened
+def path(tmp_path: Path) -> Path:
+    """A configuration that keeps its data beside itself."""
+    path = tmp_path / "hub.toml"
+    path.write_text(f'[hub]\ndata_dir = "{tmp_path / "data"}"\n')
+    return path
 
 
 @pytest.fixture
-def run(open_directory: Open, monkeypatch: pytest.MonkeyPatch) -> Run:
+def config(path: Path) -> Config:
+    return load(path)
+
+
+@pytest.fixture
+def run(path: Path) -> Run:
     """Run `hub …`; what it prints is in `output`, `stdout` and `stderr`."""
-    monkeypatch.setattr("hub.cli.context.Context.directory", lambda self: open_directory())
-    return lambda *arguments, text=None: CliRunner().invoke(main, list(arguments), input=text)
+    return lambda *words, text=None: CliRunner().invoke(main, ["--config", str(path), *words], input=text)
 
 
 @pytest.fixture
@@ -77,18 +46,21 @@ def alice(run: Run) -> None:
     assert run("account", "add", str(ALICE), "--password-stdin", text="wonderland\n").exit_code == 0
 
 
-def logs_in(open_directory: Open, password: str) -> bool:
+def logs_in(config: Config, password: str) -> bool:
+    """Whether the installed directory lets alice in."""
+
     async def work() -> bool:
-        async with open_directory() as directory:
-            return isinstance(await directory.authenticate(Password(str(ALICE), password)), Identity)
+        async with services(config) as opened:
+            authenticate = opened.directory.authenticate  # type: ignore[attr-defined]  # of directory-sql
+            return isinstance(await authenticate(Password(str(ALICE), password)), Identity)
 
     return asyncio.run(work())
 
 
-def resolved(open_directory: Open, address: Address) -> Resolution | None:
+def resolved(config: Config, address: Address) -> Resolution | None:
     async def work() -> Resolution | None:
-        async with open_directory() as directory:
-            return await directory.resolve(address)
+        async with services(config) as opened:
+            return await opened.directory.resolve(address)
 
     return asyncio.run(work())
 
@@ -139,38 +111,38 @@ def test_an_account_in_an_unknown_domain_says_how_to_add_it(run: Run) -> None:
     )
 
 
-def test_a_password_comes_from_the_input(run: Run, open_directory: Open, alice: None) -> None:
-    assert logs_in(open_directory, "wonderland")
+def test_a_password_comes_from_the_input(run: Run, config: Config, alice: None) -> None:
+    assert logs_in(config, "wonderland")
     assert run("account", "passwd", str(ALICE), "--password-stdin", text="looking glass\r\n").exit_code == 0
-    assert not logs_in(open_directory, "wonderland")
-    assert logs_in(open_directory, "looking glass")
+    assert not logs_in(config, "wonderland")
+    assert logs_in(config, "looking glass")
     assert "no password" in refused(run("account", "passwd", str(ALICE), "--password-stdin", text="\n"))
 
 
-def test_a_password_is_made_and_printed_once(run: Run, open_directory: Open) -> None:
+def test_a_password_is_made_and_printed_once(run: Run, config: Config) -> None:
     run("domain", "add", "example.test")
     output = run("account", "add", str(ALICE), "--generate").output
-    assert logs_in(open_directory, output.split("Password: ")[1].strip())
+    assert logs_in(config, output.split("Password: ")[1].strip())
     again = run("account", "passwd", str(ALICE), "--generate").output
-    assert logs_in(open_directory, again.split("Password: ")[1].strip())
+    assert logs_in(config, again.split("Password: ")[1].strip())
     assert again.split("Password: ")[1] != output.split("Password: ")[1]
 
 
-def test_a_password_is_asked_for_twice_and_not_shown(run: Run, open_directory: Open) -> None:
+def test_a_password_is_asked_for_twice_and_not_shown(run: Run, config: Config) -> None:
     run("domain", "add", "example.test")
     result = run("account", "add", str(ALICE), text="wonderland\nwonderland\n")
     assert result.exit_code == 0
     assert "wonderland" not in result.output
-    assert logs_in(open_directory, "wonderland")
+    assert logs_in(config, "wonderland")
 
 
-def test_a_hash_from_elsewhere_is_taken(run: Run, open_directory: Open) -> None:
+def test_a_hash_from_elsewhere_is_taken(run: Run, config: Config) -> None:
     run("domain", "add", "example.test")
     assert "no kind that can be verified" in refused(run("account", "add", str(ALICE), "--hash", "x"))
     text = "{SSHA}lQD9NqIYlAHbZVqOyxYzOi3uNlYBAgME"  # of "wonderland" and the salt 1 2 3 4
     assert run("account", "add", str(ALICE), "--hash", text).exit_code == 0
-    assert logs_in(open_directory, "wonderland")
-    assert not logs_in(open_directory, text)
+    assert logs_in(config, "wonderland")
+    assert not logs_in(config, text)
 
 
 def test_one_source_of_a_password_is_enough(run: Run) -> None:
@@ -224,7 +196,7 @@ def test_a_size_is_refused_with_how_to_write_it(run: Run) -> None:
 # -- aliases ----------------------------------------------------------------------------------
 
 
-def test_aliases_are_added_listed_and_removed(run: Run, open_directory: Open, alice: None) -> None:
+def test_aliases_are_added_listed_and_removed(run: Run, config: Config, alice: None) -> None:
     assert "There are no aliases" in run("alias", "list").output
     assert run("alias", "add", "sales@example.test", str(ALICE), "x@elsewhere.test").exit_code == 0
     assert run("alias", "add", "*@example.test", str(ALICE)).exit_code == 0
@@ -235,10 +207,10 @@ def test_aliases_are_added_listed_and_removed(run: Run, open_directory: Open, al
         {"address": "*@example.test", "targets": ["alice@example.test"]},
         {"address": "sales@example.test", "targets": ["alice@example.test", "x@elsewhere.test"]},
     ]
-    assert resolved(open_directory, Address("sales", "example.test")) is not None
+    assert resolved(config, Address("sales", "example.test")) is not None
     assert run("alias", "remove", "sales@example.test").exit_code == 0
     assert run("alias", "remove", "*@example.test").exit_code == 0
-    assert resolved(open_directory, Address("sales", "example.test")) is None
+    assert resolved(config, Address("sales", "example.test")) is None
     assert "no alias sales@example.test" in refused(run("alias", "remove", "sales@example.test"))
 
 
