@@ -78,7 +78,6 @@ class Dialogue:
         self.incoming = None
         if transaction is not None:
             transaction.pin.release()
-            self.trace.message = None
 
 
 Command: TypeAlias = Callable[[Dialogue, bytes], Answer]

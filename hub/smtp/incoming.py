@@ -1,9 +1,9 @@
 """The octets between 354 and the line with only a dot, as they arrive.
 
-The buffer that they are taken from begins with a CR LF that nobody sent: so the first line is like every other
-one, and a message is what lies between the first CR LF and CR LF dot CR LF (RFC 5321 §4.1.1.4). Nothing else ends
-a message or a line: an LF or CR that stands alone has the whole message refused once it has ended, so that nobody
-downstream can read two messages out of one.
+The buffer that they are taken from begins with a CR LF that nobody sent: so the first line is like every
+other one, and a message is what lies between the first CR LF and CR LF dot CR LF (RFC 5321 §4.1.1.4).
+Nothing else ends a message or a line: an LF or CR that stands alone has the whole message refused once it
+has ended, so that nobody downstream can read two messages out of one.
 """
 
 from __future__ import annotations

@@ -6,17 +6,16 @@
 
 `SmtpProtocol` is a subclass of aiosmtpd's `SMTP`, so whatever takes a protocol of aiosmtpd takes this one;
 inherited are the vocabulary of commands with the texts of HELP, and nothing that happens per octet or per
-connection. What is replaced and why: the constructor (it looks through all members of handler and server for every
-connection, and finds out the host's name by DNS), the reader and its task (a task and a stream for every idle
-connection), the loop over lines of DATA, the write and drain after every reply (no pipelining), sizes kept in a
-dictionary that connections share, the text of exceptions sent to clients, an end of file that cancels a delivery
-half-way, and AUTH, which is not offered under implicit TLS.
+connection. What is replaced and why: the constructor (it looks through all members of handler and server
+for every connection, and finds out the host's name by DNS), the reader and its task (a task and a stream
+for every idle connection), the loop over lines of DATA, the write and drain after every reply (no
+pipelining), sizes kept in a dictionary that connections share, the text of exceptions sent to clients, an
+end of file that cancels a delivery half-way, and AUTH, which is not offered under implicit TLS.
 """
 
 from __future__ import annotations
 
 import asyncio
-import ssl
 from collections.abc import Awaitable, Callable, Mapping
 from types import MappingProxyType
 from typing import ClassVar, Final, cast
@@ -25,7 +24,6 @@ from aiosmtpd.smtp import SMTP
 
 from hub.config.model import Listener
 from hub.hooks.observe import session_closed
-from hub.hooks.session import TlsInfo
 from hub.loading.kernel import Kernel
 from hub.log import MESSAGE, SESSION
 from hub.mail.ident import new_id
@@ -35,7 +33,7 @@ from hub.smtp.dialogue import Command, Dialogue, State
 from hub.smtp.incoming import Incoming
 from hub.smtp.message import end_of_data
 from hub.smtp.replies import Reply, encode
-from hub.smtp.session import SmtpSession
+from hub.smtp.session import SmtpSession, endpoint, tls_info
 from hub.trace.record import Trace
 
 MAX_LINE: Final = 2048
@@ -124,9 +122,9 @@ class SmtpProtocol(SMTP):
             new_id(),
             self._listener.protocol,
             self._listener_name,
-            _endpoint(transport, "peername"),
-            _endpoint(transport, "sockname"),
-            _tls_info(transport),
+            endpoint(transport, "peername"),
+            endpoint(transport, "sockname"),
+            tls_info(transport),
         )
         trace = Trace(session.id)
         trace.add("session", session.protocol, "opened", detail=f"{session.peer[0]}:{session.peer[1]}")
@@ -332,7 +330,7 @@ class SmtpProtocol(SMTP):
         assert transport is not None
         self._transport = transport
         session = dialogue.session
-        session.tls, session.greeting, session.extended = _tls_info(transport), None, False
+        session.tls, session.greeting, session.extended = tls_info(transport), None, False
         dialogue.state = State.COMMAND
 
     # -- small parts ------------------------------------------------------------------------------
@@ -356,6 +354,8 @@ class SmtpProtocol(SMTP):
 
     def _note(self, verb: bytes, argument: bytes) -> None:
         """Remember for the trace what is asked; never what follows the mechanism of AUTH."""
+        if self._dialogue.transaction is None:
+            self._dialogue.trace.message = None
         shown = argument.split(b" ", 1)[0] if verb == b"AUTH" else argument
         self._verb = verb[:20].decode("ascii", "backslashreplace")
         self._detail = shown[:256].decode("utf-8", "backslashreplace")
@@ -385,6 +385,7 @@ class SmtpProtocol(SMTP):
         incoming = dialogue.incoming
         self._hold(0)
         dialogue.end_transaction()
+        dialogue.trace.message = None
         pin = kernel.generations.pin()
         pin.notify(session_closed)(session=dialogue.session)
         pin.release()
@@ -394,18 +395,3 @@ class SmtpProtocol(SMTP):
         kernel.connections.remove(self)
         if incoming is not None:
             self._task = asyncio.get_running_loop().create_task(incoming.discard())
-
-
-def _endpoint(transport: asyncio.BaseTransport, name: str) -> tuple[str, int]:
-    """A socket's address; empty if the connection is gone already."""
-    found = transport.get_extra_info(name)
-    return (found[0], found[1]) if isinstance(found, tuple) else ("", 0)
-
-
-def _tls_info(transport: asyncio.BaseTransport) -> TlsInfo | None:
-    """What the handshake has agreed on; None on a plain connection."""
-    agreed: ssl.SSLObject | None = transport.get_extra_info("ssl_object")
-    cipher = agreed.cipher() if agreed is not None else None
-    if agreed is None or cipher is None:
-        return None
-    return TlsInfo(agreed.version() or "", cipher[0])

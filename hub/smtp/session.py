@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import ssl
 from dataclasses import dataclass, field
 
 from hub.delivery.accept import Recipient
@@ -41,3 +43,18 @@ class Transaction:
     pin: Pin
     envelope: Envelope
     recipients: dict[Address, Recipient] = field(default_factory=dict)
+
+
+def endpoint(transport: asyncio.BaseTransport, name: str) -> tuple[str, int]:
+    """A socket's address; empty if the connection is gone already."""
+    found = transport.get_extra_info(name)
+    return (found[0], found[1]) if isinstance(found, tuple) else ("", 0)
+
+
+def tls_info(transport: asyncio.BaseTransport) -> TlsInfo | None:
+    """What the handshake has agreed on; None on a plain connection."""
+    agreed: ssl.SSLObject | None = transport.get_extra_info("ssl_object")
+    cipher = agreed.cipher() if agreed is not None else None
+    if agreed is None or cipher is None:
+        return None
+    return TlsInfo(agreed.version() or "", cipher[0])
