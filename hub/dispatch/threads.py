@@ -34,12 +34,18 @@ class PluginThreads:
         self._work: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
         self._threads: list[threading.Thread] = []
         self._busy = 0
+        self._given_up: set[object] = set()
         self._closed = False
 
     @property
     def busy(self) -> int:
         """How many threads are inside the plugin's code."""
         return self._busy
+
+    @property
+    def hung(self) -> int:
+        """How many of them nobody waits for any more."""
+        return len(self._given_up)
 
     async def run(self, function: Callable[[], T]) -> T:
         """Call the function in a thread. PoolFull at once when all are busy.
@@ -74,11 +80,17 @@ class PluginThreads:
 
         self._busy += 1
         self._work.put(work)
-        return cast(T, await future)
+        try:
+            return cast(T, await future)
+        except asyncio.CancelledError:
+            if future.cancelled():
+                self._given_up.add(future)
+            raise
 
     def _answer(self, future: asyncio.Future[object], result: object, error: BaseException | None) -> None:
         self._busy -= 1
         if future.done():
+            self._given_up.discard(future)
             return
         if isinstance(error, StopIteration):  # a Future refuses it
             error = RuntimeError("the plugin raised StopIteration")

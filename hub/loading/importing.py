@@ -52,7 +52,8 @@ class PluginFinder(MetaPathFinder):
 
     def uninstall(self) -> None:
         """No longer."""
-        sys.meta_path.remove(self)
+        if self in sys.meta_path:
+            sys.meta_path.remove(self)
 
     def tell(self, source: Source) -> Source | None:
         """Take the source's top-level module from there from now on; what it was taken from until now."""

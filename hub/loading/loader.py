@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine, Mapping, Sequence
-from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from time import perf_counter
 from types import MappingProxyType
@@ -16,15 +14,19 @@ from hub.config.load import Config
 from hub.dispatch.failure import HookFailed, reason
 from hub.dispatch.plan import ChainPlan, CollectPlan, FirstPlan, NotifyPlan, check_arguments
 from hub.dispatch.threads import PluginThreads, PoolFull
-from hub.loading.catalogue import Catalogue, scan
+from hub.loading import describing
+from hub.loading.catalogue import Catalogue
 from hub.loading.compile import compile_plans, hooks
-from hub.loading.drivers import FIXED, SERVICES, check_choice, chosen, driver_module
+from hub.loading.describing import PluginInfo, StepInfo
+from hub.loading.drivers import SERVICES
 from hub.loading.errors import LoadError, LoadErrors
 from hub.loading.generation import Generation, Generations
-from hub.loading.importing import FreshImport, PluginFinder, Wanted, restore, withdraw
-from hub.loading.reload import Lineup, Report, Transaction, Wish, changes, same
+from hub.loading.importing import PluginFinder, restore, withdraw
+from hub.loading.looking import Target, look, target
+from hub.loading.reload import Lineup, Member, Report, Transaction, Wish, changes, same
 from hub.loading.scope import Scope, Surroundings
-from hub.loading.sources import Source
+from hub.loading.sources import Kind
+from hub.loading.watching import Place, Watcher
 from hub.log import get_logger
 from hub.services.blobs import Blobs
 from hub.services.chosen import Services
@@ -34,31 +36,6 @@ from hub.services.storage import Storage
 
 IMPORTING: Final = 60.0
 """Seconds that the changed plugins have to be imported."""
-
-
-@dataclass(frozen=True, slots=True)
-class Found:
-    """What is on disk. active: in run order; seen: equal if the same was seen before."""
-
-    catalogue: Catalogue
-    active: tuple[Source, ...]
-    digests: Mapping[str, str]
-    errors: tuple[LoadError, ...]
-    seen: object
-
-
-@dataclass(frozen=True, slots=True)
-class Target:
-    """What is wanted next, in run order: plugins that are there, and such as `fresh` must import, with their
-    services.
-
-    restart_needed: the services whose change takes effect with new workers.
-    """
-
-    config: Config
-    plans: Sequence[Wish | tuple[Wanted, tuple[str, ...]]]
-    fresh: FreshImport
-    restart_needed: tuple[str, ...]
 
 
 class Loader:
@@ -88,6 +65,7 @@ class Loader:
         self._seen: object = None
         self._services: Services | None = None
         self.catalogue: Catalogue | None = None
+        self._watcher: Watcher | None = None
         self._around = Surroundings(
             config.settings.hub.data_dir, clock, self._call, self._tell, asyncio.get_running_loop()
         )
@@ -146,108 +124,80 @@ class Loader:
                 lambda: _restore(self._finder, now),
             )
 
+    def plugins(self) -> list[PluginInfo]:
+        """Every plugin that serves, in run order."""
+        return describing.plugins(self._now, self.catalogue) if self.catalogue else []
+
+    def hooks(self) -> Mapping[str, Sequence[StepInfo]]:
+        """Hook → who runs on it, in which order."""
+        return describing.hooks(self._now)
+
+    def watch(self) -> None:
+        """From now on, what is saved in a plugin folder or in an active source tree is live at once."""
+        if self._watcher is None:
+            self._watcher = Watcher(self.reload_if_changed)
+        settings = self.config.settings.hub
+        for folder in settings.plugin_dirs:
+            if folder.is_relative_to(settings.data_dir):
+                folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        places = {Place(folder.absolute()) for folder in settings.plugin_dirs}
+        for member in self._now.members.values():
+            source = member.wish.loaded.source
+            if source.kind is Kind.TREE and not source.watched:
+                places.add(Place(source.location.absolute(), deep=False))
+                package = (source.base / source.top).absolute()
+                places.add(Place(package) if package.is_dir() else Place(package.parent, deep=False))
+        self._watcher.watch(places)
+
     async def close(self) -> None:
-        """Close every scope, the drivers' last; what transactions still hold them fails at its next hook."""
-        lineups = [self._now, *self._draining]
-        self._draining.clear()
-        for task in self._tasks:
-            task.cancel()
-        for lineup in lineups:
-            self.generations.expire(lineup.generation)
-        members = [member for lineup in lineups for member in lineup.members.values()]
-        for member in sorted(members, key=lambda member: bool(member.wish.drives)):
-            if "storage" not in member.drivers:
+        """Close every scope, the storage last; a transaction still under way fails at its next hook."""
+        if self._watcher is not None:
+            await self._watcher.close()
+        async with self._lock:
+            lineups = [self._now, *self._draining]
+            self._draining.clear()
+            for task in self._tasks:
+                task.cancel()
+            for lineup in lineups:
+                self.generations.expire(lineup.generation)
+            members = [member for lineup in lineups for member in lineup.members.values()]
+            for member in sorted(members, key=_close_order):
                 await member.scope.close()
-        for member in members:
-            await member.scope.close()
-        self._around.storage = None
-        self._threads.close()
-        for member in members:
-            withdraw(self._finder, member.wish.loaded)
-        self._finder.uninstall()
+                withdraw(self._finder, member.wish.loaded)
+            self._around.storage = None
+            self._threads.close()
+            self._finder.uninstall()
 
     # -- one reload -------------------------------------------------------------------------------------
 
     async def _reload(self, config: Config, *, force: bool) -> Report | None:
         began = perf_counter()
-        found = await self._look(config)
+        found = await look(config, self._trees, self._path, self._threads)
         if found.seen == self._seen and not force:
             return None
         self._seen = found.seen
         if found.errors:
             return await self._refuse(began, found.errors)
-        target = self._target(config, found)
+        aim = target(config, found, self._now, self._finder)
         try:
-            wishes = await self._import(target)
+            wishes = await self._import(aim)
         except LoadErrors as failed:
             return await self._refuse(began, failed.errors)
-        report = await self._swap(began, wishes, target.restart_needed, target.fresh.undo)
+        report = await self._swap(began, wishes, aim.restart_needed, aim.fresh.undo)
         if report.ok:
             self.config, self.catalogue = config, found.catalogue
+            if self._watcher is not None:
+                self.watch()
         return report
 
-    async def _look(self, config: Config) -> Found:
-        settings = config.settings
-        catalogue = await self._threads.run(partial(scan, settings.hub.plugin_dirs, self._trees, self._path))
-        choice = chosen(settings.services)
-        active, errors = catalogue.active(settings.hub.plugins, choice.values())
-        errors = [*catalogue.problems, *errors]
-        errors += filter(None, (check_choice(catalogue, *pair) for pair in choice.items()))
-        for name in config.plugin_names():
-            if name not in catalogue.sources:
-                origin = config.origin_at(("plugins", name))
-                said, hint = f"there is no plugin '{name}'", suggestion(name, catalogue.sources)
-                errors.append(LoadError(name, said, origin.name, origin.line, hint))
-        digests: dict[str, str] = {}
-        try:
-            for source in active:
-                digests[source.name] = await self._threads.run(source.digest)
-        except OSError as error:
-            errors.append(LoadError(source.name, f"it cannot be read: {error.strerror}", str(error.filename)))
-        seen = (tuple(digests.items()), tuple(map(str, errors)))
-        return Found(catalogue, tuple(active), digests, tuple(errors), seen)
-
-    def _target(self, config: Config, found: Found) -> Target:
-        """What to import and what to keep; whoever holds a fixed service stays as it is."""
-        choice = chosen(config.settings.services)
-        fixed = {
-            service: member
-            for member in self._now.members.values()
-            for service in FIXED.intersection(member.wish.drives)
-        }
-        restart = [service for service, member in fixed.items() if choice[service] != member.wish.name]
-        keep = {member.wish.name: member.wish for member in fixed.values()}
-        plans: list[Wish | tuple[Wanted, tuple[str, ...]]] = [
-            wish for name, wish in keep.items() if name not in found.digests
-        ]
-        for source in found.active:
-            drives = tuple(service for service in SERVICES if choice[service] == source.name)
-            digest = found.digests[source.name]
-            old = self._now.members.get(source.name)
-            same_code = old is not None and old.wish.loaded.matches(source, digest)
-            if source.name in keep:
-                wish = keep[source.name]
-                if not same_code or not wish.shares_scope(Wish(wish.loaded, config, wish.drives)):
-                    restart += [service for service in wish.drives if service in FIXED]
-                plans.append(wish)
-                continue
-            drives = tuple(service for service in drives if service not in fixed)
-            if old is not None and same_code and set(drives) <= set(old.wish.drives):
-                plans.append(Wish(old.wish.loaded, config, drives))
-            else:
-                modules = tuple(filter(None, (driver_module(source, service) for service in drives)))
-                plans.append((Wanted(source, digest, modules), drives))
-        fresh = FreshImport(self._finder, [each[0] for each in plans if isinstance(each, tuple)])
-        return Target(config, plans, fresh, tuple(dict.fromkeys(restart)))
-
-    async def _import(self, target: Target) -> list[Wish]:
+    async def _import(self, aim: Target) -> list[Wish]:
         try:
             async with asyncio.timeout(IMPORTING):
-                loaded, errors = await self._threads.run(target.fresh.run)
+                loaded, errors = await self._threads.run(aim.fresh.run)
             if errors:
                 raise LoadErrors(errors)
         except BaseException as error:
-            target.fresh.undo()
+            aim.fresh.undo()
             if isinstance(error, TimeoutError | PoolFull):
                 raise LoadErrors(
                     [LoadError("hub", f"importing the plugins hangs: {reason(error)}")]
@@ -255,8 +205,8 @@ class Loader:
             raise
         by_name = {each.source.name: each for each in loaded}
         return [
-            each if isinstance(each, Wish) else Wish(by_name[each[0].source.name], target.config, each[1])
-            for each in target.plans
+            each if isinstance(each, Wish) else Wish(by_name[each[0].source.name], aim.config, each[1])
+            for each in aim.plans
         ]
 
     async def _swap(
@@ -409,6 +359,11 @@ class Loader:
     ) -> Report:
         seconds = perf_counter() - began
         return Report(self.generations.current.number, changed, errors, warnings, restart, seconds)
+
+
+def _close_order(member: Member) -> int:
+    """Who fills no service first, the storage last."""
+    return max((len(SERVICES) - SERVICES.index(service) for service in member.wish.drives), default=0)
 
 
 async def _close_all(scopes: Sequence[Scope]) -> None:

@@ -93,6 +93,17 @@ class Report:
         """Whether what is wanted is what serves."""
         return not self.errors
 
+    def as_dict(self) -> dict[str, object]:
+        """Plain values, for the control socket and `--json`."""
+        return {
+            "generation": self.generation,
+            "changed": dict(self.changed),
+            "errors": list(map(str, self.errors)),
+            "warnings": list(map(str, self.warnings)),
+            "restart_needed": list(self.restart_needed),
+            "seconds": self.seconds,
+        }
+
 
 class Transaction:
     """Builds and starts the next lineup beside the present one. Until it is swapped in, `undo` leaves no

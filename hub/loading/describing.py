@@ -1,0 +1,93 @@
+"""What is loaded, in the plain values that the control socket carries."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TypedDict
+
+from hub.loading.catalogue import Catalogue
+from hub.loading.reload import Lineup, Member
+from hub.loading.scope import Scope
+
+
+class PluginInfo(TypedDict):
+    """One plugin for `hub plugins`. generation: the one that it came with; health: `ok`, or what is wrong."""
+
+    name: str
+    version: str
+    summary: str
+    kind: str
+    source: str
+    generation: int
+    health: str
+    drives: list[str]
+    hooks: list[str]
+    shadowed: list[str]
+
+
+class StepInfo(TypedDict):
+    """One step for `hub hooks`. timeout: seconds; max_size: octets."""
+
+    plugin: str
+    on_failure: str
+    timeout: float
+    max_size: int | None
+    place: str
+
+
+def plugins(lineup: Lineup, catalogue: Catalogue) -> list[PluginInfo]:
+    """Every plugin that serves, in run order."""
+    return [_plugin(member, lineup, catalogue) for member in lineup.members.values()]
+
+
+def _plugin(member: Member, lineup: Lineup, catalogue: Catalogue) -> PluginInfo:
+    source = member.wish.loaded.source
+    return PluginInfo(
+        name=source.name,
+        version=source.version,
+        summary=member.wish.loaded.summary,
+        kind=str(source.kind),
+        source=str(source.location),
+        generation=member.since,
+        health=_health(member.scope),
+        drives=list(member.wish.drives),
+        hooks=[
+            hook
+            for hook, plan in lineup.generation.plans.items()
+            if any(step.plugin == source.name for step in plan.steps)
+        ],
+        shadowed=[
+            f"{each.source.kind} {each.source.location}"
+            for each in catalogue.shadowed
+            if each.source.name == source.name
+        ],
+    )
+
+
+def _health(scope: Scope) -> str:
+    wrong = []
+    if scope.breaker.open:
+        wrong.append("breaker open")
+    if scope.threads.hung:
+        wrong.append(f"{scope.threads.hung} threads hang")
+    if scope.notifier.dropped:
+        wrong.append(f"{scope.notifier.dropped} facts dropped")
+    return ", ".join(wrong) or "ok"
+
+
+def hooks(lineup: Lineup) -> Mapping[str, Sequence[StepInfo]]:
+    """Hook → its steps in the order in which they run."""
+    return {
+        name: [
+            StepInfo(
+                plugin=step.plugin,
+                on_failure=step.on_failure.name,
+                timeout=step.timeout,
+                max_size=step.max_size,
+                place=lineup.members[step.plugin].wish.loaded.source.shown(step.function.__code__.co_filename)
+                + f":{step.function.__code__.co_firstlineno}",
+            )
+            for step in plan.steps
+        ]
+        for name, plan in lineup.generation.plans.items()
+    }

@@ -1,0 +1,102 @@
+"""What is on disk and in the config, and what of it is new."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from hub.config.key import suggestion
+from hub.config.load import Config
+from hub.dispatch.threads import PluginThreads
+from hub.loading.catalogue import Catalogue, scan
+from hub.loading.drivers import FIXED, SERVICES, check_choice, chosen, driver_module
+from hub.loading.errors import LoadError
+from hub.loading.importing import FreshImport, PluginFinder, Wanted
+from hub.loading.reload import Lineup, Wish
+from hub.loading.sources import Source
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What is on disk. active: in run order; seen: equal if the same was seen before."""
+
+    catalogue: Catalogue
+    active: tuple[Source, ...]
+    digests: Mapping[str, str]
+    errors: tuple[LoadError, ...]
+    seen: object
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What is wanted next, in run order: plugins that are there, and such as `fresh` must import, with their
+    services.
+
+    restart_needed: the services whose change takes effect with new workers.
+    """
+
+    config: Config
+    plans: Sequence[Wish | tuple[Wanted, tuple[str, ...]]]
+    fresh: FreshImport
+    restart_needed: tuple[str, ...]
+
+
+async def look(
+    config: Config, trees: Sequence[Path], path: Sequence[str] | None, threads: PluginThreads
+) -> Found:
+    """Scan and hash, in a thread; imports nothing."""
+    settings = config.settings
+    catalogue = await threads.run(partial(scan, settings.hub.plugin_dirs, trees, path))
+    choice = chosen(settings.services)
+    active, errors = catalogue.active(settings.hub.plugins, choice.values())
+    errors = [*catalogue.problems, *errors]
+    errors += filter(None, (check_choice(catalogue, *pair) for pair in choice.items()))
+    for name in config.plugin_names():
+        if name not in catalogue.sources:
+            origin = config.origin_at(("plugins", name))
+            said, hint = f"there is no plugin '{name}'", suggestion(name, catalogue.sources)
+            errors.append(LoadError(name, said, origin.name, origin.line, hint))
+    digests: dict[str, str] = {}
+    try:
+        for source in active:
+            digests[source.name] = await threads.run(source.digest)
+    except OSError as error:
+        errors.append(LoadError(source.name, f"it cannot be read: {error.strerror}", str(error.filename)))
+    seen = (tuple(digests.items()), tuple(map(str, errors)))
+    return Found(catalogue, tuple(active), digests, tuple(errors), seen)
+
+
+def target(config: Config, found: Found, now: Lineup, finder: PluginFinder) -> Target:
+    """What to import and what to keep; whoever holds a fixed service stays as it is."""
+    choice = chosen(config.settings.services)
+    fixed = {
+        service: member
+        for member in now.members.values()
+        for service in FIXED.intersection(member.wish.drives)
+    }
+    restart = [service for service, member in fixed.items() if choice[service] != member.wish.name]
+    keep = {member.wish.name: member.wish for member in fixed.values()}
+    plans: list[Wish | tuple[Wanted, tuple[str, ...]]] = [
+        wish for name, wish in keep.items() if name not in found.digests
+    ]
+    for source in found.active:
+        drives = tuple(service for service in SERVICES if choice[service] == source.name)
+        digest = found.digests[source.name]
+        old = now.members.get(source.name)
+        same_code = old is not None and old.wish.loaded.matches(source, digest)
+        if source.name in keep:
+            wish = keep[source.name]
+            if not same_code or not wish.shares_scope(Wish(wish.loaded, config, wish.drives)):
+                restart += [service for service in wish.drives if service in FIXED]
+            plans.append(wish)
+            continue
+        drives = tuple(service for service in drives if service not in fixed)
+        if old is not None and same_code and set(drives) <= set(old.wish.drives):
+            plans.append(Wish(old.wish.loaded, config, drives))
+        else:
+            modules = tuple(filter(None, (driver_module(source, service) for service in drives)))
+            plans.append((Wanted(source, digest, modules), drives))
+    fresh = FreshImport(finder, [each[0] for each in plans if isinstance(each, tuple)])
+    return Target(config, plans, fresh, tuple(dict.fromkeys(restart)))

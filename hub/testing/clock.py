@@ -1,0 +1,59 @@
+"""Time that passes only when a test turns it."""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+import itertools
+from typing import Final
+
+START: Final = 1_800_000_000.0
+
+
+class ManualClock:
+    """A `Clock` at rest: `await turn(60)` lets a minute pass and wakes, in order, who has slept long
+    enough.
+    """
+
+    def __init__(self, now: float = START) -> None:
+        """now: seconds since the epoch."""
+        self._start = self._now = now
+        self._order = itertools.count()
+        self._sleepers: list[tuple[float, int, asyncio.Future[None]]] = []
+
+    def time(self) -> float:
+        """Seconds since the epoch."""
+        return self._now
+
+    def monotonic(self) -> float:
+        """Seconds since this clock was made."""
+        return self._now - self._start
+
+    @property
+    def sleepers(self) -> int:
+        """How many are asleep."""
+        return sum(not future.done() for _, _, future in self._sleepers)
+
+    async def sleep(self, seconds: float) -> None:
+        """Return once the clock was turned that far."""
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        heapq.heappush(self._sleepers, (self._now + seconds, next(self._order), future))
+        await future
+
+    async def turn(self, seconds: float) -> None:
+        """Let that much time pass; whoever wakes gets to run, and may sleep again, before time goes on."""
+        end = self._now + seconds
+        await settle()
+        while self._sleepers and self._sleepers[0][0] <= end:
+            self._now, _, future = heapq.heappop(self._sleepers)
+            if not future.done():
+                future.set_result(None)
+                await settle()
+        self._now = end
+        await settle()
+
+
+async def settle(rounds: int = 20) -> None:
+    """Let everything run that can run without waiting for anybody."""
+    for _ in range(rounds):
+        await asyncio.sleep(0)
