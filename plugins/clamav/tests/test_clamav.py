@@ -7,6 +7,7 @@ from pathlib import Path
 
 from hub_plugin_clamav import SCANS
 
+from hub.testing.dialogue import dialogue
 from hub.testing.running import RunningHub, running_hub
 
 from .conftest import EICAR, STREAM_MAX, Clamd
@@ -120,25 +121,7 @@ async def test_the_breaker_opens_when_clamd_dies_and_closes_when_it_is_back(
 
 async def test_more_messages_at_once_than_scans_at_once_wait_their_turn(tmp_path: Path, clamd: Clamd) -> None:
     async with hub_with(tmp_path, clamd) as hub:
-        replies = await asyncio.gather(*(send_from_the_loop(hub.port(), CLEAN) for _ in range(5 * SCANS)))
-        assert [reply[:3] for reply in replies] == [b"250"] * len(replies)
-
-
-async def send_from_the_loop(port: int, text: str) -> bytes:
-    """Any number at the same time, where threads with smtplib would be a few; the last reply."""
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    commands = (
-        "EHLO a.example",
-        "MAIL FROM:<bob@example.test>",
-        "RCPT TO:<alice@example.test>",
-        "DATA",
-        f"{text}.",
-    )
-    for command in ("", *commands):
-        if command:
-            writer.write(command.encode() + b"\r\n")
-        while (reply := await reader.readline())[3:4] == b"-":
-            pass
-    writer.close()
-    await writer.wait_closed()
-    return reply
+        envelope = "MAIL FROM:<bob@example.test>", "RCPT TO:<alice@example.test>"
+        commands = ["EHLO client.example.test", *envelope, "DATA", f"{CLEAN}."]
+        sessions = await asyncio.gather(*(dialogue(hub.port(), commands) for _ in range(5 * SCANS)))
+        assert [replies[-1][:3] for replies in sessions] == ["250"] * len(sessions)
