@@ -47,9 +47,9 @@ class GroupWriter(Generic[T, R]):
 
         A cancelled caller does not undo its work: it may still be committed.
         """
-        if self._closing:
-            raise RuntimeError("the writer is closed")
         async with self._room:
+            if self._closing:  # perhaps while this one waited for room; the thread takes nothing more
+                raise RuntimeError("the writer is closed")
             future: asyncio.Future[R] = self._loop.create_future()
             with self._wake:
                 self._waiting.append((future, work))
