@@ -3,6 +3,7 @@ that are there."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from types import MappingProxyType
 
 from hub.imap.command import Command, State
@@ -16,6 +17,17 @@ from hub.services.log import ChangeKind
 from hub.services.storage import FlagMode, MailboxMissing
 
 _MODES = MappingProxyType({b"FLAGS": FlagMode.SET, b"+FLAGS": FlagMode.ADD, b"-FLAGS": FlagMode.REMOVE})
+
+
+_COMBINED: MappingProxyType[FlagMode, Callable[[frozenset[str], frozenset[str]], frozenset[str]]] = (
+    MappingProxyType(
+        {
+            FlagMode.SET: lambda old, given: given,
+            FlagMode.ADD: frozenset.union,
+            FlagMode.REMOVE: frozenset.difference,
+        }
+    )
+)
 
 
 async def _store(session: ImapSession, reader: Reader) -> Reply:
@@ -42,8 +54,6 @@ async def _run_store(session: ImapSession, reader: Reader, *, by_uid: bool) -> R
         raise Refused(READ_ONLY)
     selection = view.choose(ranges, by_uid=by_uid)
     flags = view.spell(flags)
-    if mode is not FlagMode.REMOVE and view.learn(flags):
-        tell_flags(session.out, view)
     if not selection:
         return ok(b"There was nothing to store")
     gone = await _change_flags(session, selection, mode, flags, tell=not silent, with_uid=by_uid)
@@ -61,15 +71,20 @@ async def _change_flags(
 ) -> bool:
     """Store and tell; whether messages were gone already."""
     view, out = session.mailbox, session.out
+    combine = _COMBINED[mode]
     states = await session.storage.store_flags(view.id, view.uid_ranges(selection), mode, flags)
+    if view.learn(set[str]().union(*{state.flags for state in states})):
+        tell_flags(out, view)
     changed = []
     for state in states:
         at = view.index(state.uid)
         if at is None:
             continue
         changed.append(state.uid)
+        # .SILENT keeps to itself what this client has done, not what others did (RFC 3501 §6.4.6)
+        told = tell or state.flags != combine(view.flags[at], flags)
         view.flags[at] = state.flags
-        if tell:
+        if told:
             out.send(fetched_flags(view, at, with_uid=with_uid))
         await out.flow()
     if changed:
