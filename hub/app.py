@@ -9,8 +9,9 @@ import signal
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Final, cast
+from typing import Final
 
+from hub.config.errors import ConfigErrors
 from hub.config.load import Config
 from hub.config.model import Listener
 from hub.control import ControlServer
@@ -18,6 +19,7 @@ from hub.imap import server as imap_server
 from hub.listening import Bound
 from hub.loading.kernel import Kernel
 from hub.loading.loader import Loader
+from hub.loading.reload import Report
 from hub.log import get_logger
 from hub.services.clock import Clock, SystemClock
 from hub.smtp import server as smtp_server
@@ -45,12 +47,20 @@ class Hub:
     """One process's hub from `start` to `stop`.
 
     bound: the listeners' sockets. trees: folders of plugin source trees that need no installation.
+    reread: gives the configuration as it is on disk now.
     """
 
     def __init__(
-        self, config: Config, bound: Sequence[Bound], trees: Sequence[Path] = (), clock: Clock | None = None
+        self,
+        config: Config,
+        bound: Sequence[Bound],
+        *,
+        trees: Sequence[Path] = (),
+        clock: Clock | None = None,
+        reread: Callable[[], Config] | None = None,
     ) -> None:
         self._config = config
+        self._reread = reread
         self._bound = bound
         self.loader = Loader(config, clock or SystemClock(), trees=trees)
         self._servers: list[asyncio.Server] = []
@@ -87,6 +97,7 @@ class Hub:
         except BaseException:
             await self._close()
             raise
+        self.loader.watch()
         for bound in self._bound:
             _log.info("listening", listener=bound.name, address=_shown(bound))
 
@@ -103,6 +114,24 @@ class Hub:
         await self._control.close()
         await self.loader.close()
         await self._traces.flush()
+
+    async def reload(self) -> Mapping[str, object]:
+        """Read the configuration again and load what changed, or change nothing; gives the report."""
+        config = self._config
+        if self._reread is not None:
+            try:
+                config = await asyncio.to_thread(self._reread)
+            except ConfigErrors as refused:
+                for error in refused.errors:
+                    _log.error("reload refused", reason=str(error))
+                errors = list(map(str, refused.errors))
+                number = self.kernel.generations.current.number
+                return _said(Report(number, {}, (), (), (), 0.0)) | {"errors": errors}
+        report = await self.loader.reload(config)
+        if report.ok:
+            self._config = config
+            self.kernel.settings = config.settings
+        return _said(report)
 
     # -- what the control socket answers
 
@@ -124,7 +153,9 @@ class Hub:
                 }
                 for bound in self._bound
             ],
-            "plugins": self.loader.plugins(),
+            "unwell": {
+                each["name"]: each["health"] for each in self.loader.plugins() if each["health"] != "ok"
+            },
             "storage": dict(storage.status()),
         }
 
@@ -135,10 +166,10 @@ class Hub:
         return self.loader.hooks()
 
     async def _reload(self, _: Mapping[str, object]) -> object:
-        return (await self.loader.reload()).as_dict()
+        return await self.reload()
 
     async def _rollback(self, _: Mapping[str, object]) -> object:
-        return (await self.loader.rollback()).as_dict()
+        return _said(await self.loader.rollback())
 
     async def _flush_traces(self, _: Mapping[str, object]) -> object:
         for trace in self.kernel.sessions.values():
@@ -147,7 +178,9 @@ class Hub:
         return True
 
 
-def serve(config: Config, bound: Sequence[Bound], trees: Sequence[Path] = ()) -> None:
+def serve(
+    config: Config, bound: Sequence[Bound], reread: Callable[[], Config], trees: Sequence[Path] = ()
+) -> None:
     """Run a hub until SIGTERM or SIGINT; on uvloop where that is installed."""
     factory: Callable[[], asyncio.AbstractEventLoop] | None = None
     if importlib.util.find_spec("uvloop") is not None:
@@ -155,20 +188,22 @@ def serve(config: Config, bound: Sequence[Bound], trees: Sequence[Path] = ()) ->
 
         factory = uvloop.new_event_loop
     with asyncio.Runner(loop_factory=factory) as runner:
-        runner.run(_serve(config, bound, trees))
+        runner.run(_serve(config, bound, reread, trees))
 
 
-async def _serve(config: Config, bound: Sequence[Bound], trees: Sequence[Path]) -> None:
+async def _serve(
+    config: Config, bound: Sequence[Bound], reread: Callable[[], Config], trees: Sequence[Path]
+) -> None:
     loop = asyncio.get_running_loop()
     stopping = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
-    hub = Hub(config, bound, trees)
+    hub = Hub(config, bound, trees=trees, reread=reread)
     await hub.start()
-    reloads: set[asyncio.Task[object]] = set()
+    reloads: set[asyncio.Task[Mapping[str, object]]] = set()
 
     def reload() -> None:
-        task = cast("asyncio.Task[object]", loop.create_task(hub.loader.reload()))
+        task = loop.create_task(hub.reload())
         reloads.add(task)
         task.add_done_callback(reloads.discard)
 
@@ -177,6 +212,18 @@ async def _serve(config: Config, bound: Sequence[Bound], trees: Sequence[Path]) 
     await stopping.wait()
     _log.info("stopping")
     await hub.stop()
+
+
+def _said(report: Report) -> dict[str, object]:
+    """A report in plain values."""
+    return {
+        "generation": report.generation,
+        "changed": {name: what for name, what in report.changed.items() if what != "kept"},
+        "errors": list(map(str, report.errors)),
+        "warnings": list(map(str, report.warnings)),
+        "restart_needed": list(report.restart_needed),
+        "seconds": report.seconds,
+    }
 
 
 def _shown(bound: Bound) -> str:

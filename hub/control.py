@@ -96,7 +96,7 @@ def is_running(path: Path) -> bool:
     return False
 
 
-def ask(path: Path, verb: str, *, timeout: float = 120.0, **arguments: object) -> object:
+def ask(path: Path, verb: str, /, *, timeout: float = 120.0, **arguments: object) -> object:
     """Ask the hub that listens on the socket; blocks. NotRunning, Refused, TimeoutError."""
     with socket.socket(socket.AF_UNIX) as connection:
         connection.settimeout(timeout)

@@ -30,21 +30,26 @@ class Context:
     def config(self) -> Config:
         """The configuration, read once."""
         from hub.config.errors import ConfigErrors
-        from hub.config.load import load
 
         if self._config is None:
             try:
-                self._config = load(self.config_path)
+                self._config = self.reread()
             except ConfigErrors as error:
                 raise click.ClickException(str(error)) from None
         return self._config
 
-    def ask(self, verb: str, **arguments: object) -> object:
+    def reread(self) -> Config:
+        """The configuration as it is on disk now. ConfigErrors."""
+        from hub.config.load import load
+
+        return load(self.config_path)
+
+    def ask(self, verb: str) -> object:
         """Ask the running hub."""
         from hub.control import NotRunning, Refused, ask
 
         try:
-            return ask(self.data_dir / "control.sock", verb, **arguments)
+            return ask(self.data_dir / "control.sock", verb)
         except (NotRunning, Refused, TimeoutError) as error:
             raise click.ClickException(str(error) or "the hub did not answer in time") from None
 

@@ -127,7 +127,7 @@ def demo(directory: Path, watched: Path, smtp_port: int, submission_port: int, i
             folder=directory,
         )
     )
-    run(context.config())
+    run(context)
 
 
 async def _accounts(context: Context) -> None:

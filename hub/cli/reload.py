@@ -23,6 +23,8 @@ def show_report(report: object, as_json: bool) -> None:
     else:
         for error in report["errors"]:
             click.echo(error, err=True)
+        for warning in report["warnings"]:
+            click.echo(f"warning: {warning}", err=True)
         for name, what in report["changed"].items():
             click.echo(f"{name}: {what}")
         for reason in report["restart_needed"]:

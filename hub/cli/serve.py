@@ -4,14 +4,10 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
 from hub.cli.context import Context
-
-if TYPE_CHECKING:
-    from hub.config.load import Config
 
 
 @click.command()
@@ -29,15 +25,17 @@ def serve(context: Context, trees: tuple[Path, ...]) -> None:
     It binds its ports first, or takes them from systemd, and then becomes the user that `hub.user` names.
     Without a configuration file it serves on loopback with the embedded defaults.
     """
-    run(context.config(), trees)
+    run(context, trees)
 
 
-def run(config: Config, trees: tuple[Path, ...] = ()) -> None:
+def run(context: Context, trees: tuple[Path, ...] = ()) -> None:
     """Bind, drop privileges, serve; returns when the hub was told to stop."""
     from hub.app import serve as serve_forever
     from hub.listening import bind
+    from hub.loading.errors import LoadErrors
     from hub.log import configure
 
+    config = context.config()
     settings = config.settings
     configure(settings.log.level, settings.log.format)
     os.umask(0o077)
@@ -48,8 +46,8 @@ def run(config: Config, trees: tuple[Path, ...] = ()) -> None:
         bound = bind(settings.listeners, os.environ)
         if settings.hub.user is not None:
             _become(settings.hub.user, data if made else None)
-        serve_forever(config, bound, trees)
-    except (OSError, RuntimeError) as error:
+        serve_forever(config, bound, context.reread, trees)
+    except (OSError, RuntimeError, LoadErrors) as error:
         raise click.ClickException(str(error)) from error
 
 

@@ -25,7 +25,7 @@ def status(context: Context, as_json: bool) -> None:
         click.echo(
             f"  {listener['name']}: {listener['protocol']} on {listener['address']}, tls {listener['tls']}"
         )
-    for name in answer["breakers"]:
-        click.secho(f"  breaker of {name} is open", fg="red")
+    for name, health in answer["unwell"].items():
+        click.secho(f"  {name}: {health}", fg="red")
     for key, value in answer["storage"].items():
         click.echo(f"  storage {key}: {value}")

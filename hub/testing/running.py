@@ -136,7 +136,7 @@ async def running_hub(
     path.write_text("".join(f"{name} = {dump_value(table)}\n" for name, table in said.items()))
     config = load(path, environ={}, cwd=folder)
     bound = bind(config.settings.listeners, {})
-    hub = Hub(config, bound, trees, clock)
+    hub = Hub(config, bound, trees=trees, clock=clock)
     await hub.start()
     running = RunningHub(hub, config, folder, plugins_dir, bound)
     try:
