@@ -1,6 +1,6 @@
-"""Another process on the same store, for the contract of `Storage`: told by one line of JSON, answers in lines of JSON.
+"""Another process on the same store, for the contract of `Storage`: does what JSON says, and answers in it.
 
-python -m hub.testing.contracts.storage_peer '{"driver": "module:Class", "folder": …, "settings": {}, "do": "deliver", …}'
+python -m hub.testing.contracts.storage_peer '{"driver": "module:Class", "folder": "…", "do": "deliver", …}'
 """
 
 from __future__ import annotations

@@ -74,8 +74,7 @@ COLLECTION: Final = Table(
 UID_BITS: Final = 32  # RFC 3501 §2.3.1.1
 
 # id: the collection's id and, in the low 32 bits, the UID, so that a collection's items lie side by side, in
-# the order of their UIDs, without a second index. flags: sorted, with a space between them. size: RFC822.SIZE,
-# that is with `lines`.
+# the order of their UIDs, without a second index. flags: sorted, with a space between. size: with `lines`.
 ITEM: Final = Table(
     "item",
     METADATA,

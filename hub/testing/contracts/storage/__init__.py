@@ -1,0 +1,29 @@
+"""The contract of `Storage` drivers.
+
+class TestSqlite(StorageContract):
+    @pytest.fixture
+    def driver(self) -> str:
+        return "hub_plugin_storage_sql:SqlStorage"
+"""
+
+from __future__ import annotations
+
+from hub.services.storage import Storage
+from hub.testing.contracts.storage.accept import AcceptContract
+from hub.testing.contracts.storage.fixtures import OpenStorage
+from hub.testing.contracts.storage.items import ItemContract
+from hub.testing.contracts.storage.log import LogContract
+from hub.testing.contracts.storage.mailboxes import MailboxContract
+from hub.testing.contracts.storage.processes import ProcessContract
+from hub.testing.contracts.storage.shared import SharedStateContract
+
+__all__ = ["OpenStorage", "StorageContract"]
+
+
+class StorageContract(
+    AcceptContract, MailboxContract, ItemContract, LogContract, SharedStateContract, ProcessContract
+):
+    """Inherit it and give `driver`, `module:Class`, which other processes build too, and `settings`."""
+
+    async def test_the_status_names_the_driver_and_its_schema(self, storage: Storage) -> None:
+        assert {"driver", "location", "revision", "waiting"} <= storage.status().keys()
