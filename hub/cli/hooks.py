@@ -40,7 +40,7 @@ def hooks(context: Context, name: str | None, as_json: bool) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    table = Table("hook", "mode", "order", "plugin", "if it fails", "deadline")
+    table = Table("hook", "mode", "order", "plugin", "if it fails", "deadline", box=None, pad_edge=False)
     for each in [name] if name else SPECS:
         options: SpecOptions = vars(SPECS[each])["hub_spec_options"]
         rows = (steps or {}).get(each, [])

@@ -26,17 +26,24 @@ def _show(context: Context, as_json: bool) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    table = Table("plugin", "version", "generation", "health", "hooks", "source")
+    table = Table(box=None, pad_edge=False)
+    for column in ("plugin", "version", "gen"):
+        table.add_column(column, no_wrap=True)
+    for column in ("health", "source and hooks"):
+        table.add_column(column, overflow="fold")
     for plugin in described:
-        shadowed = "".join(f"\n[dim]shadows {path}[/]" for path in plugin["shadowed"])
         health = plugin["health"]
+        lines = [
+            f"{plugin['kind']} {plugin['source']}",
+            *(f"[yellow]shadows {path}[/]" for path in plugin["shadowed"]),
+            f"[dim]{', '.join(plugin['drives'] + plugin['hooks'])}[/]",
+        ]
         table.add_row(
             plugin["name"],
             plugin["version"],
             str(plugin["generation"]),
             health if health == "ok" else f"[red]{health}[/]",
-            ", ".join(plugin["hooks"]),
-            f"{plugin['kind']} {plugin['source']}{shadowed}",
+            "\n".join(lines),
         )
     Console(highlight=False).print(table)
 

@@ -49,7 +49,11 @@ def list_rows(context: Context, limit: int, as_json: bool) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    table = Table("message", "age", "from", "to", "size", "state")
+    table = Table(box=None, pad_edge=False)
+    for column in ("message", "age"):
+        table.add_column(column, no_wrap=True)
+    for column in ("from", "to", "size", "state"):
+        table.add_column(column, overflow="fold")
     for row in rows:
         age = max(0, int(time.time() - row.created_at))
         table.add_row(
