@@ -6,6 +6,7 @@ import asyncio
 import errno
 import hashlib
 import os
+import shutil
 import subprocess
 import sys
 import zlib
@@ -285,6 +286,7 @@ async def test_segments_in_which_nothing_was_ever_kept_are_removed(
         assert segments(folder) == []
 
 
+@pytest.mark.skipif(shutil.which("strace") is None, reason="strace injects the failure")
 async def test_a_real_sync_that_fails_is_survived(
     open_segments: OpenSegments, folder: Path, tmp_path: Path
 ) -> None:
