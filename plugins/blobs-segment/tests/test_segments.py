@@ -10,9 +10,9 @@ import shutil
 import subprocess
 import sys
 import zlib
-from collections.abc import AsyncGenerator, Callable, Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TypeAlias, cast
+from typing import TypeAlias
 
 import pytest
 from hub_plugin_blobs_segment import SegmentBlobs
@@ -369,66 +369,6 @@ def test_a_group_larger_than_one_system_call_is_written_whole(
         assert file.read() == bytes(10) + b"".join(buffers)
 
 
-# -- reading ---------------------------------------------------------------------------------------
-
-
-async def test_only_so_many_files_stay_open(open_segments: OpenSegments) -> None:
-    async with open_segments(segment_size=4096, open_files=3) as blobs:
-        references = [await blobs.put(HEAD, bytes([number]) * 5_000, b"") for number in range(12)]
-        before = len(os.listdir("/proc/self/fd"))
-        for _ in range(2):
-            read = await asyncio.gather(*map(blobs.read, references))
-            assert read == [HEAD + bytes([number]) * 5_000 for number in range(12)]
-        assert len(os.listdir("/proc/self/fd")) <= before + 3
-
-
-async def test_what_is_not_cached_is_read_in_a_thread(
-    open_segments: OpenSegments, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    async with open_segments() as blobs:
-        reference = await blobs.put(HEAD, bytes(10_000), b"")
-        for error in (errno.EAGAIN, errno.EOPNOTSUPP):
-
-            def refusing(*arguments: object, error: int = error) -> int:
-                raise OSError(error, os.strerror(error))
-
-            monkeypatch.setattr(os, "preadv", refusing)
-            assert await blobs.read(reference) == HEAD + bytes(10_000)
-        monkeypatch.setattr(os, "preadv", lambda *arguments: 100)  # only the first page is cached
-        assert await blobs.read(reference) == HEAD + bytes(10_000)
-
-
-async def test_a_stream_that_is_left_lets_go_of_its_file(open_segments: OpenSegments) -> None:
-    async with open_segments() as blobs:
-        reference = await blobs.put(HEAD, bytes(1 << 20), b"")
-        before = len(os.listdir("/proc/self/fd"))
-        stream = cast("AsyncGenerator[bytes]", blobs.stream(reference))
-        await anext(stream)
-    assert len(os.listdir("/proc/self/fd")) <= before + 1
-    await stream.aclose()
-    assert len(os.listdir("/proc/self/fd")) < before
-
-
-# -- large messages --------------------------------------------------------------------------------
-
-
-async def test_a_large_message_is_one_file_that_describes_itself(
-    open_segments: OpenSegments, folder: Path
-) -> None:
-    async with open_segments() as blobs:
-        spool = await blobs.spool()
-        await spool.write(bytes(3_000_000))
-        assert len(list(folder.glob("*.part"))) == 1
-        reference = await spool.keep(HEAD, b"recovery")
-    (file,) = folder.glob("*.blob")
-    assert is_sealed(file)
-    assert not list(folder.glob("*.part"))
-    (record,) = scan(file)
-    assert str(record.reference) == reference
-    assert (record.header.head_size, record.header.body_size) == (len(HEAD), 3_000_000)
-    assert record.header.recovery == b"recovery"
-
-
 async def test_a_scan_gives_references_and_what_reindex_needs(
     open_segments: OpenSegments, folder: Path
 ) -> None:
@@ -439,47 +379,6 @@ async def test_a_scan_gives_references_and_what_reindex_needs(
     assert [str(record.reference) for record in records] == references
     assert [record.header.recovery for record in records] == [b"r%d" % number for number in range(20)]
     assert [record.header.body_size for record in records] == [number * 100 for number in range(20)]
-
-
-async def test_a_part_whose_writer_is_gone_is_removed_and_one_being_written_is_not(
-    open_segments: OpenSegments, folder: Path
-) -> None:
-    async with open_segments() as blobs:
-        name = (folder / "store").read_text().strip()
-        left = folder / f"{name}-000000000001-00000000.part"
-        left.write_bytes(b"half a message")
-        spool = await blobs.spool()
-        await spool.write(b"x")
-        async with open_segments():
-            assert not left.exists()
-        assert await blobs.read(await spool.keep(HEAD, b"")) == HEAD + b"x"
-
-
-async def test_a_spool_nobody_kept_is_removed_when_the_store_closes(
-    open_segments: OpenSegments, folder: Path
-) -> None:
-    async with open_segments() as blobs:
-        spool = await blobs.spool()
-        await spool.write(bytes(2 << 20))
-    assert not list(folder.glob("*.part"))
-
-
-async def test_a_spool_whose_sync_fails_leaves_nothing(
-    open_segments: OpenSegments, folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def failing(fd: int) -> None:
-        raise OSError(errno.EIO, "Input/output error")
-
-    async with open_segments() as blobs:
-        spool = await blobs.spool()
-        await spool.write(b"x")
-        monkeypatch.setattr(os, "fdatasync", failing)
-        with pytest.raises(OSError, match="Input/output"):
-            await spool.keep(HEAD, b"")
-        await spool.discard()
-        with pytest.raises(ValueError, match="kept or discarded"):
-            await spool.keep(HEAD, b"")
-    assert [path.name for path in folder.iterdir()] == ["store"]
 
 
 async def test_recovery_bytes_beyond_the_limit_are_refused_alone(open_segments: OpenSegments) -> None:
