@@ -112,7 +112,7 @@ class Loader:
         """
         async with self._lock:
             began = perf_counter()
-            if self._previous is None:
+            if self._previous is None or not self._previous.members:
                 error = LoadError("hub", "there is no generation to go back to")
                 return self._report(began, errors=(error,))
             now, back = self._now, self._previous
