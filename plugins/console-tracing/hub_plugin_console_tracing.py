@@ -207,22 +207,19 @@ def _tell(
     if only and fact not in only:
         return
     home = session.id if session is not None else plugin.stash[MESSAGES].get(message or "")
-    name = (fact.replace("_", " ").ljust(18), STYLES[fact])
+    line = Text.assemble((fact.replace("_", " ").ljust(18), STYLES[fact]), _printable(words))
+    line.rstrip()
     now = datetime.fromtimestamp(plugin.clock.time(), UTC).astimezone()
-    ids = " ".join(filter(None, (home, message)))
-    plugin.stash[CONSOLE].print(
-        Text.assemble(
-            (f"{now:%H:%M:%S}", "dim"), " ", name, _printable(words), (f"  {ids}" if ids else "", "dim")
-        )
-    )
+    ids = "".join(f"  {each}" for each in (home, message) if each)
+    plugin.stash[CONSOLE].print(Text.assemble((f"{now:%H:%M:%S} ", "dim"), line, (ids, "dim")))
     lines = plugin.stash[SESSIONS].get(home or "")
     if lines is None or home is None:
         return
-    if message is not None:
-        plugin.stash[MESSAGES].setdefault(message, home)
-    if len(lines) == MAX_LINES and (gone := lines[0][0]) is not None and gone != message:
+    if len(lines) == MAX_LINES and (gone := lines[0][0]) is not None:
         plugin.stash[MESSAGES].pop(gone, None)
-    lines.append((message, Text.assemble(name, _printable(words))))
+    if message is not None:
+        plugin.stash[MESSAGES][message] = home
+    lines.append((message, line))
 
 
 def _forget(plugin: Plugin, session_id: str) -> Lines:

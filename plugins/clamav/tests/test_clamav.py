@@ -1,12 +1,12 @@
 """The plugin in a hub, asked over SMTP, with a real clamd behind it."""
 
 import asyncio
-import time
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 
 from hub_plugin_clamav import SCANS
 
+from hub.testing.clock import ManualClock
 from hub.testing.dialogue import dialogue
 from hub.testing.running import RunningHub, running_hub
 
@@ -16,24 +16,8 @@ CLEAN = "Subject: clean\r\n\r\nnothing to see\r\n"
 INFECTED = f"Subject: infected\r\n\r\n{EICAR.decode()}\r\n"
 
 
-class TurnedClock:
-    """The machine's time and as many seconds more as were turned."""
-
-    def __init__(self) -> None:
-        self.ahead = 0.0
-
-    def time(self) -> float:
-        return time.time() + self.ahead
-
-    def monotonic(self) -> float:
-        return time.monotonic() + self.ahead
-
-    async def sleep(self, seconds: float) -> None:
-        await asyncio.sleep(seconds)
-
-
 def hub_with(
-    folder: Path, clamd: Clamd, clock: TurnedClock | None = None, **settings: object
+    folder: Path, clamd: Clamd, clock: ManualClock | None = None, **settings: object
 ) -> AbstractAsyncContextManager[RunningHub]:
     table = {"socket": str(clamd.socket), **settings}
     return running_hub(folder, plugins=["clamav"], tables={"plugins": {"clamav": table}}, clock=clock)
@@ -103,7 +87,7 @@ async def test_the_operator_may_prefer_unscanned_mail(tmp_path: Path, clamd: Cla
 async def test_the_breaker_opens_when_clamd_dies_and_closes_when_it_is_back(
     tmp_path: Path, clamd: Clamd
 ) -> None:
-    clock = TurnedClock()
+    clock = ManualClock()
     async with hub_with(tmp_path, clamd, clock) as hub:
         assert (await hub.send(CLEAN))[0] == 250
         breaker = hub.hub.loader.generations.current.plans["check_message"].steps[0].breaker
@@ -114,7 +98,7 @@ async def test_the_breaker_opens_when_clamd_dies_and_closes_when_it_is_back(
         assert breaker.open
         clamd.start()
         assert (await hub.send(CLEAN))[0] == 451  # open: clamd is not asked
-        clock.ahead += 10
+        await clock.turn(10)
         assert (await hub.send(CLEAN))[0] == 250  # the probe
         assert not breaker.open
 
