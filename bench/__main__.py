@@ -1,0 +1,89 @@
+"""`python -m bench`: measure, show, and keep the reports on demand."""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Final
+
+import click
+from rich.console import Console
+
+from bench import imap, machine, reload, smtp, startup
+from bench.imap_client import Unhappy
+from bench.options import Options
+from bench.report import Report, keep
+from bench.server import NotStarted
+from bench.smtp_source import LoadFailed
+from bench.terminal import show, show_machine
+
+AREAS: Final[Mapping[str, Callable[[Options], Report]]] = {
+    "smtp": smtp.measure,
+    "imap": imap.measure,
+    "startup": startup.measure,
+    "reload": reload.measure,
+}
+KEPT: Final = Path(__file__).parents[1] / "docs" / "benchmarks"
+FAILURES: Final = (NotStarted, LoadFailed, Unhappy, smtp.Lost, imap.Missing, reload.NeverLive)
+
+
+@click.command(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.option("--rounds", type=click.IntRange(1), default=3, show_default=True, help="Rounds that count.")
+@click.option(
+    "--messages",
+    type=click.IntRange(1),
+    default=4000,
+    show_default=True,
+    help="Messages of 4 KiB per server and round.",
+)
+@click.option(
+    "--mailbox",
+    type=click.IntRange(1),
+    default=10_000,
+    show_default=True,
+    help="Messages in the mailbox that IMAP reads.",
+)
+@click.option("--only", type=click.Choice(list(AREAS)), multiple=True, help="An area; may be repeated.")
+@click.option("--keep", "kept", is_flag=True, help="Write the reports to docs/benchmarks/.")
+def main(rounds: int, messages: int, mailbox: int, only: Sequence[str], kept: bool) -> None:
+    """Measure the hub beside its peers on this machine, in interleaved rounds.
+
+    Postfix is a peer where it is installed and this runs as root. Everything lives in a temporary folder
+    below $TMPDIR or /var/tmp and on free ports of 127.0.0.1. The exit status is 1 if a figure has no round
+    that counts, because others kept the machine busy.
+    """
+    console = Console()
+
+    def say(line: str) -> None:
+        console.print(f"  {line}", style="dim", highlight=False, markup=False, soft_wrap=True)
+
+    with tempfile.TemporaryDirectory(prefix="hub-bench-", dir=os.environ.get("TMPDIR", "/var/tmp")) as name:
+        folder = Path(name).resolve()
+        folder.chmod(0o755)  # Postfix's unprivileged users pass through it
+        facts = machine.facts(folder)
+        show_machine(facts, console)
+        options = Options(rounds, messages, mailbox, folder, say)
+        reports = [_measured(area, options, console) for area in only or AREAS]
+    for report in reports:
+        show(report, console)
+        for path in keep(report, facts, KEPT) if kept else ():
+            console.print(f"  kept as {path.relative_to(KEPT.parents[1])}")
+    if any(not figure.accepted for report in reports for figure in report.figures):
+        console.print("\nothers kept the machine busy: some figures have no round that counts", style="red")
+        sys.exit(1)
+
+
+def _measured(area: str, options: Options, console: Console) -> Report:
+    console.print(f"\n{area}", style="bold")
+    try:
+        return AREAS[area](replace(options, folder=options.folder / area))
+    except FAILURES as error:
+        raise click.ClickException(f"{area}: {error}") from error
+
+
+if __name__ == "__main__":
+    main()

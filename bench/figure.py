@@ -1,0 +1,69 @@
+"""One number of a report: its rounds, their medians, the ratio, and whether it is as good as it should be."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import median
+
+from bench.rounds import Round
+
+HUB = "hub"
+"""The subject that all others are compared with."""
+
+
+@dataclass(frozen=True, slots=True)
+class Goal:
+    """Reached by a value of at most `limit`, or, with a peer, by at least `limit` times the peer's."""
+
+    limit: float
+    peer: str | None = None
+
+    def __str__(self) -> str:
+        return f"≤ {self.limit:g}" if self.peer is None else f"≥ {self.limit:g} × {self.peer}"
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """name: what was measured. key: under which a sample's values have it. rounds: rejected ones too."""
+
+    name: str
+    unit: str
+    key: str
+    rounds: Sequence[Round]
+    goal: Goal | None = None
+
+    @property
+    def accepted(self) -> Sequence[Round]:
+        """The rounds that count."""
+        return [each for each in self.rounds if each.accepted]
+
+    @property
+    def rejected(self) -> int:
+        """How many rounds do not count because others used the machine."""
+        return len(self.rounds) - len(self.accepted)
+
+    def median(self, subject: str) -> float | None:
+        """The subject's median over the rounds that count; None without any."""
+        values = [each.samples[subject].values[self.key] for each in self.accepted if subject in each.samples]
+        return median(values) if values else None
+
+    def ratio(self, peer: str) -> float | None:
+        """The median of each round's own ratio: disks change by the minute, but hardly within a round."""
+        ratios = [
+            each.samples[HUB].values[self.key] / each.samples[peer].values[self.key]
+            for each in self.accepted
+            if peer in each.samples and each.samples[peer].values[self.key]
+        ]
+        return median(ratios) if ratios else None
+
+    @property
+    def reached(self) -> bool | None:
+        """None without a goal, or without what it takes to tell."""
+        if self.goal is None:
+            return None
+        if self.goal.peer is not None:
+            ratio = self.ratio(self.goal.peer)
+            return None if ratio is None else ratio >= self.goal.limit
+        value = self.median(HUB)
+        return None if value is None else value <= self.goal.limit

@@ -1,0 +1,118 @@
+"""The hub, started as `hub serve` starts for an operator who has written a short configuration."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from bench.imap_client import ImapClient
+from bench.server import DOMAIN, HOST, MAILBOX, NotStarted, environment, free_port, wait_for_greeting
+from hub.version import __version__
+
+COMMAND: Final = Path(sys.executable).with_name("hub")
+PASSWORD: Final = "nobody else knows it"
+PLUGINS: Final = ("storage-sql", "blobs-segment", "directory-sql", "deny-list", "rate-limit")
+
+# What is not named here is as `hub config show` has it by default: workers, log level, trace records.
+_CONFIG = """[hub]
+hostname = "hub.{domain}"
+data_dir = "{folder}/data"
+plugins = [{plugins}]
+plugin_dirs = ["{folder}/plugins.d"]
+
+[listeners.smtp]
+protocol = "smtp"
+bind = ["{host}:{smtp}"]
+
+[listeners.imap]
+protocol = "imap"
+bind = ["{host}:{imap}"]
+"""
+
+
+@dataclass(slots=True)
+class Hub:
+    """One running hub. Its 250 means delivered."""
+
+    folder: Path
+    pid: int
+    port: int
+    imap_port: int
+    delivers_first: bool = True
+
+    @property
+    def setup(self) -> Mapping[str, str]:
+        """What the report says of it."""
+        return {
+            "version": __version__,
+            "delivery": "its own mailbox, in the commit that is answered with 250",
+            "settings": f"`hub serve`, plugins {', '.join(PLUGINS)}; else its defaults, its log in a file",
+        }
+
+    @property
+    def watched(self) -> Path:
+        """The plugin folder."""
+        return self.folder / "plugins.d"
+
+    def stored(self) -> int:
+        """What IMAP's STATUS counts."""
+        with self.log_in() as client:
+            answer = client.ask("STATUS INBOX (MESSAGES)")
+        return int(answer.partition(b"(MESSAGES ")[2].partition(b")")[0])
+
+    def log_in(self) -> ImapClient:
+        """The mailbox's owner, on a new connection."""
+        client = ImapClient(self.imap_port)
+        client.ask(f'LOGIN {MAILBOX} "{PASSWORD}"')
+        return client
+
+
+@contextmanager
+def running(folder: Path) -> Iterator[Hub]:
+    """A hub with everything it has below `folder`, which is made. NotStarted."""
+    (folder / "plugins.d").mkdir(parents=True, mode=0o755)
+    smtp, imap = free_port(), free_port()
+    config = folder / "hub.toml"
+    config.write_text(
+        _CONFIG.format(
+            domain=DOMAIN,
+            folder=folder,
+            plugins=", ".join(f'"{name}"' for name in PLUGINS),
+            host=HOST,
+            smtp=smtp,
+            imap=imap,
+        )
+    )
+    command = [str(COMMAND), "--config", str(config)]
+    _run([*command, "domain", "add", DOMAIN])
+    _run([*command, "account", "add", MAILBOX, "--password-stdin"], f"{PASSWORD}\n")
+    log = folder / "log"
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [*command, "serve"], stdin=subprocess.DEVNULL, stdout=output, stderr=output, env=environment()
+        )
+    try:
+        wait_for_greeting(smtp, process)
+        yield Hub(folder, process.pid, smtp, imap)
+    except NotStarted as error:
+        raise NotStarted(f"the hub: {error}\n{log.read_text('utf-8', 'replace')[-2000:]}") from None
+    finally:
+        process.terminate()
+        try:
+            process.wait(timeout=30)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def _run(command: list[str], given: str = "") -> None:
+    done = subprocess.run(
+        command, input=given, capture_output=True, text=True, env=environment(), check=False
+    )
+    if done.returncode:
+        raise NotStarted(f"{' '.join(command[3:])}: {done.stderr.strip()[-2000:]}")

@@ -1,0 +1,75 @@
+"""Reload: from saving a plugin's file to the first mail that it judges."""
+
+from __future__ import annotations
+
+import itertools
+import smtplib
+import time
+from collections.abc import Iterator
+from typing import Final
+
+from bench import hub_server
+from bench.figure import HUB, Figure, Goal
+from bench.hub_server import PLUGINS, Hub
+from bench.options import Options
+from bench.report import Report
+from bench.rounds import Values, interleave
+from bench.server import DOMAIN, HOST, MAILBOX
+
+PATIENCE: Final = 30.0
+SAVES: Final = 5
+"""How often the file is saved in one round."""
+
+_PLUGIN = """from hub import Reject, hookimpl
+
+
+@hookimpl
+async def smtp_rcpt(recipient):
+    if recipient.local == "reader+{number}":
+        return Reject("5.7.1", "saved as {number}")
+"""
+
+
+class NeverLive(Exception):
+    """The saved plugin judged nothing in time."""
+
+
+def measure(options: Options) -> Report:
+    """Save a plugin again and again while a client keeps asking. NotStarted, NeverLive."""
+    numbers = itertools.count(1)
+    with hub_server.running(options.folder / "hub") as hub:
+        _live(hub, numbers)  # the folder's first plugin
+        rounds = interleave({HUB: lambda: _save(hub, numbers)}, options.rounds, options.say)
+        setup = hub.setup
+    return Report(
+        area="reload",
+        title=f"Reload of one plugin of {len(PLUGINS) + 1}",
+        setups={HUB: setup},
+        figures=[Figure("saved → the next mail is judged by it", "ms", "live", rounds, Goal(300))],
+        notes=[
+            f"Seen from outside, by a client that repeats MAIL and RCPT; the slowest of {SAVES} saves counts."
+        ],
+    )
+
+
+def _save(hub: Hub, numbers: Iterator[int]) -> Values:
+    return {"live": max(_live(hub, numbers) for _ in range(SAVES))}
+
+
+def _live(hub: Hub, numbers: Iterator[int]) -> float:
+    """Milliseconds from the save to the plugin's first verdict. NeverLive."""
+    number = next(numbers)
+    local, _, domain = MAILBOX.partition("@")
+    # In the conversation before the clock starts.
+    with smtplib.SMTP(HOST, hub.port, f"client.{DOMAIN}") as client:
+        client.ehlo()
+        (hub.watched / "judge.py").write_text(_PLUGIN.format(number=number))
+        began = time.monotonic()
+        while time.monotonic() < began + PATIENCE:
+            client.mail(f"sender@client.{DOMAIN}")
+            code, text = client.rcpt(f"{local}+{number}@{domain}")
+            if code == 550 and f"saved as {number}".encode() in text:
+                return (time.monotonic() - began) * 1000
+            client.rset()
+            time.sleep(0.001)
+    raise NeverLive(f"a plugin was saved {PATIENCE:g} s ago and judges nothing")
