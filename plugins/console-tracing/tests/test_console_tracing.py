@@ -60,9 +60,6 @@ async def test_a_session_is_told_line_by_line_and_then_as_a_tree(tmp_path: Path,
 
 
 async def test_every_fact_has_its_line(tmp_path: Path, capsys: Printed) -> None:
-    failing = (
-        "from hub import hookimpl\n@hookimpl\nasync def smtp_helo(name):\n    assert name != 'bad.example'\n"
-    )
     clock = ManualClock()
     folder = tmp_path / "plugins.d"
     folder.mkdir(mode=0o700)
