@@ -17,7 +17,7 @@ def show(report: Report, console: Console) -> None:
     table = Table(title=report.title, title_justify="left", title_style="bold", box=SIMPLE_HEAD)
     for index, column in enumerate(header(report)):
         text = index == 0 or column in ("goal", "rounds")
-        table.add_column(column, justify="left" if text else "right")
+        table.add_column(column, justify="left" if text else "right", no_wrap=text and column != "rounds")
     for row in rows(report):
         colour = "red" if any(cell.endswith(" missed") for cell in row) else None
         table.add_row(*map(escape, row), style=colour)
