@@ -92,8 +92,8 @@ class PluginThreads:
         if future.done():
             self._given_up.discard(future)
             return
-        if isinstance(error, StopIteration):  # a Future refuses it
-            error = RuntimeError("the plugin raised StopIteration")
+        if isinstance(error, StopIteration | GeneratorExit):  # they would end who awaits the future
+            error = RuntimeError(f"the plugin raised {type(error).__name__}")
         if error is not None:
             future.set_exception(error)
         else:
