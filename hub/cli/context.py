@@ -15,7 +15,7 @@ import click
 if TYPE_CHECKING:
     from hub.config.load import Config
     from hub.services.directory import DirectoryAdmin
-    from hub.services.storage import Storage
+    from hub.services.storage import Migrations, Storage
 
 T = TypeVar("T")
 
@@ -69,6 +69,15 @@ class Context:
         from hub.cli.opening import storage
 
         return storage(self.config())
+
+    def migrations(self, *, changing: bool) -> AbstractAsyncContextManager[Migrations]:
+        """The schema of the store; it is changed only while no hub is running."""
+        from hub.cli.opening import migrations
+        from hub.control import is_running
+
+        if changing and is_running(self.data_dir / "control.sock"):
+            raise click.ClickException("the hub is running; stop it before its database is changed")
+        return migrations(self.config())
 
 
 def run(work: Coroutine[object, object, T]) -> T:

@@ -2,26 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Protocol, cast
 
 import click
 
+from hub.cli.privileges import become, own_data
 from hub.config.load import Config
+from hub.hooks.plugin import Plugin
+from hub.loading.catalogue import scan
+from hub.loading.drivers import check_choice, chosen, driver_class, driver_module
 from hub.loading.errors import LoadErrors
+from hub.loading.importing import FreshImport, PluginFinder, Wanted
 from hub.loading.loader import Loader
+from hub.loading.scope import Scope, Surroundings
+from hub.loading.sources import Source
 from hub.log import configure
 from hub.services.chosen import Services
 from hub.services.clock import SystemClock
 from hub.services.directory import DirectoryAdmin
-from hub.services.storage import Storage
+from hub.services.storage import Migrations, Storage
+
+
+def _prepare(config: Config) -> None:
+    """Work as the hub's user, so that it can open what is made here; keep standard output for the answer."""
+    own_data(config.settings.hub)
+    become(config.settings.hub)
+    configure("warning", config.settings.log.format)
 
 
 @asynccontextmanager
 async def services(config: Config) -> AsyncIterator[Services]:
     """The drivers that the config chooses, and no other plugin. What they log is kept off standard output."""
-    configure("warning", config.settings.log.format)
+    _prepare(config)
     alone = config.settings.hub.model_copy(update={"plugins": (), "plugin_dirs": ()})
     loader = Loader(
         replace(config, settings=config.settings.model_copy(update={"hub": alone})), SystemClock()
@@ -52,3 +70,55 @@ async def storage(config: Config) -> AsyncIterator[Storage]:
     """The index."""
     async with services(config) as opened:
         yield opened.storage
+
+
+class _Migrating(Protocol):
+    """A class of storage drivers whose schema has revisions."""
+
+    def migrations(self, plugin: Plugin, branches: Mapping[str, Path]) -> Migrations:
+        """branches: plugin → the folder of its migrations."""
+
+
+@asynccontextmanager
+async def migrations(config: Config) -> AsyncIterator[Migrations]:
+    """The schema of the chosen storage with the branches of all active plugins; nothing is started."""
+    _prepare(config)
+    hub = config.settings.hub
+    choice = chosen(config.settings.services)
+    catalogue = scan(hub.plugin_dirs)
+    active, errors = catalogue.active(hub.plugins, choice.values())
+    unknown = check_choice(catalogue, "storage", choice["storage"])
+    if errors or unknown:
+        raise click.ClickException("\n".join(map(str, filter(None, (*errors, unknown)))))
+    source = catalogue.sources[choice["storage"]]
+    finder = PluginFinder()
+    finder.install()
+    try:
+        driver = _migrating_driver(finder, source)
+        branches = {each.name: each.folder / "migrations" for each in active}
+        around = Surroundings(hub.data_dir, SystemClock(), _no_hooks, _nobody, asyncio.get_running_loop())
+        settings = partial(config.plugin_settings, source.name)
+        scope = Scope(source.name, source.version, source.folder, settings, around)
+        yield driver.migrations(scope, {name: path for name, path in branches.items() if path.is_dir()})
+        await scope.close()
+    finally:
+        finder.uninstall()
+
+
+def _migrating_driver(finder: PluginFinder, source: Source) -> _Migrating:
+    modules = tuple(filter(None, (driver_module(source, "storage"),)))
+    _, failed = FreshImport(finder, [Wanted(source, source.digest(), modules)]).run()
+    if failed:
+        raise click.ClickException("\n".join(map(str, failed)))
+    driver = driver_class(source, "storage")
+    if not hasattr(driver, "migrations"):
+        raise click.ClickException(f"the storage '{source.name}' has no schema to look after")
+    return cast(_Migrating, driver)
+
+
+async def _no_hooks(name: str, _: Mapping[str, object]) -> object:
+    raise LookupError(f"{name} cannot be called: no plugin is running")
+
+
+def _nobody(_: str, __: Mapping[str, object]) -> None:
+    """No plugin is running."""

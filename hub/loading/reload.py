@@ -128,8 +128,8 @@ class Transaction:
             return Member(wish, old.scope, old.since, old.drivers)
         source = wish.loaded.source
         settings = partial(wish.config.plugin_settings, wish.name)
-        folder = source.base / source.top if (source.base / source.top).is_dir() else source.base
-        return Member(wish, Scope(wish.name, source.version, folder, settings, self._around), self._number)
+        scope = Scope(wish.name, source.version, source.folder, settings, self._around)
+        return Member(wish, scope, self._number)
 
     async def run(self) -> Lineup:
         """The next lineup, every scope of it started. LoadErrors, with everything undone but what was

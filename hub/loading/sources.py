@@ -64,6 +64,12 @@ class Source:
         """The distribution's; of a single file the first digits of its content's hash."""
         return self.distribution.version
 
+    @property
+    def folder(self) -> Path:
+        """Where its modules lie, and what belongs to them: its package, or what holds its one module."""
+        package = self.base / self.top
+        return package if package.is_dir() else self.base
+
     def shown(self, path: str | Path) -> str:
         """A path inside the source as its author would name it."""
         path = Path(path)

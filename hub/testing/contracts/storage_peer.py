@@ -8,17 +8,19 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
-from collections.abc import Mapping, Sequence
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from importlib import import_module
 from pathlib import Path
 from typing import Any, cast
 
+from hub.hooks.plugin import Plugin
 from hub.mail.address import Address
 from hub.mail.login import AccountRef
 from hub.services.log import LogEntry
 from hub.services.storage import Acceptance, Delivery, Storage
-from hub.testing.contracts.scope import START, StoppedClock, driver_scope
+from hub.testing.clock import START, ManualClock
+from hub.testing.scopes import make_scope
 
 
 def acceptance(
@@ -45,13 +47,20 @@ def acceptance(
     )
 
 
-def open_driver(
-    driver: str, folder: Path, settings: Mapping[str, object], clock: StoppedClock | None = None
-) -> AbstractAsyncContextManager[Storage]:
-    """The driver `module:Class` on a folder, to be entered."""
+@asynccontextmanager
+async def open_driver(
+    driver: str, folder: Path, settings: Mapping[str, object], clock: ManualClock | None = None
+) -> AsyncIterator[Storage]:
+    """The driver `module:Class` on a folder. settings: its plugin's table."""
     module, _, name = driver.partition(":")
-    made: object = getattr(import_module(module), name)(driver_scope(name, folder, settings, clock))
-    return cast("AbstractAsyncContextManager[Storage]", made)
+    plugin = module.partition(".")[0].removeprefix("hub_plugin_").replace("_", "-")
+    scope = make_scope(plugin, folder, clock or ManualClock(), settings)
+    build = cast(
+        "Callable[[Plugin], AbstractAsyncContextManager[Storage]]", getattr(import_module(module), name)
+    )
+    async with build(scope) as storage:
+        yield storage
+    await scope.close()
 
 
 async def _deliver(storage: Storage, task: Mapping[str, Any]) -> None:

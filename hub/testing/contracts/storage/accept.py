@@ -10,7 +10,7 @@ from hub.mail.address import Address
 from hub.mail.login import AccountRef
 from hub.services.log import ChangeKind
 from hub.services.storage import MailboxExists, MailboxMissing, Storage, Usage
-from hub.testing.contracts.scope import START
+from hub.testing.clock import START
 from hub.testing.contracts.storage.fixtures import (
     ALICE,
     BOB,

@@ -11,7 +11,7 @@ import pytest
 
 from hub.mail.login import AccountRef
 from hub.services.storage import ItemState, Mailbox, NewItem, Storage
-from hub.testing.contracts.scope import START, StoppedClock
+from hub.testing.clock import START, ManualClock
 from hub.testing.contracts.storage_peer import open_driver
 
 OpenStorage: TypeAlias = Callable[[], AbstractAsyncContextManager[Storage]]
@@ -66,12 +66,12 @@ class StorageFixtures:
         return tmp_path / "store"
 
     @pytest.fixture
-    def clock(self) -> StoppedClock:
-        return StoppedClock()
+    def clock(self, manual_clock: ManualClock) -> ManualClock:
+        return manual_clock
 
     @pytest.fixture
     def open_storage(
-        self, driver: str, settings: Mapping[str, object], folder: Path, clock: StoppedClock
+        self, driver: str, settings: Mapping[str, object], folder: Path, clock: ManualClock
     ) -> OpenStorage:
         return lambda: open_driver(driver, folder, settings, clock)
 

@@ -9,7 +9,7 @@ import pytest
 import sqlalchemy as sa
 
 from hub.services.storage import Storage
-from hub.testing.contracts.scope import StoppedClock
+from hub.testing.clock import ManualClock
 from hub.testing.contracts.storage.fixtures import ALICE, OpenStorage, StorageFixtures, inbox
 from hub.testing.contracts.storage_peer import acceptance
 
@@ -83,13 +83,13 @@ class SharedStateContract(StorageFixtures):
         await kv.set("never", None)
         assert await kv.get("key") is None
 
-    async def test_a_value_expires(self, storage: Storage, clock: StoppedClock) -> None:
+    async def test_a_value_expires(self, storage: Storage, clock: ManualClock) -> None:
         kv = storage.kv("one")
         await kv.set("short", b"1", expires=10)
         await kv.set("long", b"2", expires=1000)
         await kv.set("renewed", b"3", expires=10)
         await kv.set("renewed", b"3")
-        clock.turn(10)
+        await clock.turn(10)
         assert await kv.get("short") is None
         assert await kv.scan("") == [("long", b"2"), ("renewed", b"3")]
         assert await kv.compare_and_set("short", None, b"again")
@@ -127,14 +127,14 @@ class SharedStateContract(StorageFixtures):
             kv.count("x" * 256, window=60)
 
     async def test_a_counter_counts_at_once_and_starts_anew_with_its_window(
-        self, storage: Storage, clock: StoppedClock
+        self, storage: Storage, clock: ManualClock
     ) -> None:
         kv = storage.kv("one")
         assert [kv.count("hits", window=60) for _ in range(3)] == [1, 2, 3]
         assert kv.count("hits", 10, window=60) == 13
         assert kv.count("others", window=60) == 1
         assert storage.kv("two").count("hits", window=60) == 1
-        clock.turn(60)
+        await clock.turn(60)
         assert kv.count("hits", window=60) == 1
 
     async def test_a_counter_is_found_by_another_worker(self, open_storage: OpenStorage) -> None:
