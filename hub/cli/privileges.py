@@ -1,0 +1,46 @@
+"""Whose process this is: whatever opens the hub's data does so as the hub's own user."""
+
+from __future__ import annotations
+
+import os
+import pwd
+
+import click
+
+from hub.config.model import HubTable
+
+
+def own_data(hub: HubTable) -> None:
+    """Make the data folder, if it is not there, for the hub's user alone; all files made later are private too."""
+    os.umask(0o077)
+    if hub.data_dir.exists():
+        return
+    hub.data_dir.mkdir(mode=0o700, parents=True)
+    if hub.user is not None and os.getuid() == 0:
+        entry = _entry(hub.user)
+        os.chown(hub.data_dir, entry.pw_uid, entry.pw_gid)
+
+
+def become(hub: HubTable) -> None:
+    """Give up root for good and go on as `hub.user`; nothing happens without one."""
+    if hub.user is None:
+        return
+    entry = _entry(hub.user)
+    if os.getuid() == entry.pw_uid:
+        return
+    if os.getuid() != 0:
+        raise click.ClickException(
+            f"the hub's data belongs to '{hub.user}': run this as root or as '{hub.user}'"
+        )
+    os.initgroups(hub.user, entry.pw_gid)
+    os.setgid(entry.pw_gid)
+    os.setuid(entry.pw_uid)
+
+
+def _entry(user: str) -> pwd.struct_passwd:
+    try:
+        return pwd.getpwnam(user)
+    except KeyError:
+        raise click.ClickException(
+            f"hub.user names '{user}', who is not known here; try: useradd --system {user}"
+        ) from None
