@@ -11,7 +11,7 @@ from hub.config.model import HubTable
 
 
 def own_data(hub: HubTable) -> None:
-    """Make the data folder, if it is not there, for the hub's user alone; all files made later are private too."""
+    """Make the data folder, if it is not there, for the hub's user alone; so are all later files."""
     os.umask(0o077)
     if hub.data_dir.exists():
         return

@@ -6,6 +6,8 @@ import os
 import pwd
 import subprocess
 import sys
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import click
@@ -26,16 +28,24 @@ become(hub)
 try:
     os.setuid(0)
 except PermissionError:
-    print(os.getuid(), os.getgid(), len(os.getgroups()), hub.data_dir.stat().st_uid, oct(hub.data_dir.stat().st_mode))
+    made = hub.data_dir.stat()
+    print(os.getuid(), os.getgid(), len(os.getgroups()), made.st_uid, oct(made.st_mode))
 """
 
 
+@pytest.fixture
+def open_folder() -> Iterator[Path]:
+    """A folder that anybody may enter; pytest's own are root's alone."""
+    with tempfile.TemporaryDirectory() as name:
+        Path(name).chmod(0o755)
+        yield Path(name)
+
+
 @pytest.mark.skipif(os.getuid() != 0, reason="only root can give up root")
-def test_root_becomes_the_hub_s_user_and_cannot_come_back(tmp_path: Path) -> None:
-    tmp_path.chmod(0o755)
+def test_root_becomes_the_hub_s_user_and_cannot_come_back(open_folder: Path) -> None:
     nobody = pwd.getpwnam("nobody")
     run = subprocess.run(
-        [sys.executable, "-c", DROPS, str(tmp_path / "data")],
+        [sys.executable, "-c", DROPS, str(open_folder / "data")],
         capture_output=True, text=True, check=True, cwd=Path(__file__).parents[2],
     )  # fmt: skip
     uid, gid, groups, owner, mode = run.stdout.split()
