@@ -1,7 +1,7 @@
 """A handful of accounts in the configuration."""
 
 import hmac
-from typing import Annotated, Self
+from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, Field
 
@@ -46,7 +46,7 @@ class TableDirectory:
         }
         self._domains = {account.address.domain for account in self._accounts.values()}
 
-    async def __aenter__(self) -> Self:
+    async def __aenter__(self) -> "TableDirectory":
         self._plugin.stash[DIRECTORY] = self
         return self
 
