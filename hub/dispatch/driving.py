@@ -54,9 +54,11 @@ def drive(coroutine: Coroutine[object, object, R], timeout: float | None) -> Gen
                 if deadline is not None:
                     deadline.delivered()
                 thrown = error
-    except GeneratorExit:
-        raise
     except BaseException as error:
+        if not isinstance(error, StopIteration):
+            _close(coroutine)
+        if isinstance(error, GeneratorExit):
+            raise
         if task.cancelling() > before:  # whatever the coroutine has made of it
             raise asyncio.CancelledError from error
         if deadline is not None and deadline.passed:
@@ -70,7 +72,6 @@ def drive(coroutine: Coroutine[object, object, R], timeout: float | None) -> Gen
     finally:
         if deadline is not None:
             deadline.timer.cancel()
-        _close(coroutine)
 
 
 class _Deadline:
