@@ -2,33 +2,95 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping, Sequence
+from typing import Final
+
 from hub.imap.render import NIL, nstring
 from hub.mail.headers import Headers
 from hub.mail.mailboxes import Mailbox, addresses
 
+_WANTED: Final = frozenset(
+    (
+        b"date",
+        b"subject",
+        b"from",
+        b"sender",
+        b"reply-to",
+        b"to",
+        b"cc",
+        b"bcc",
+        b"in-reply-to",
+        b"message-id",
+    )
+)
+# What nearly all mail has: `<local@host>`, perhaps behind a name that is words or one quoted string; else the bare
+# address. Anything else is left to the parser that understands it.
+_ATOM = rb"[A-Za-z0-9!#$%&'*+\-/=?^_`{|}~]++"
+_DOTTED = rb"%b(?:\.%b)*+" % (_ATOM, _ATOM)
+_PLAIN = re.compile(
+    rb'[ \t]*+(?:(?:"([^"\\\r\n]++)"|(%b(?: %b)*+)) ?+<(%b)@(%b)>|<(%b)@(%b)>|(%b)@(%b))'
+    rb"[ \t]*+(?:,|\Z)" % (_ATOM, _ATOM, *[_DOTTED] * 6)
+)
+
 
 def envelope(headers: Headers) -> bytes:
     """The envelope in parentheses. Sender and Reply-To, where missing or empty, are From."""
-    raw = headers.raw
-    sender_or_from = _addresses(headers, "From")
+    found = _values(headers)
+    sender_or_from = _addresses(found.get(b"from", ()))
     return b"(%b %b %b %b %b %b %b %b %b %b)" % (
-        nstring(raw("Date")),
-        nstring(raw("Subject")),
+        _first(found, b"date"),
+        _first(found, b"subject"),
         sender_or_from,
-        _addresses(headers, "Sender", sender_or_from),
-        _addresses(headers, "Reply-To", sender_or_from),
-        _addresses(headers, "To"),
-        _addresses(headers, "Cc"),
-        _addresses(headers, "Bcc"),
-        nstring(raw("In-Reply-To")),
-        nstring(raw("Message-ID")),
+        _addresses(found.get(b"sender", ()), sender_or_from),
+        _addresses(found.get(b"reply-to", ()), sender_or_from),
+        _addresses(found.get(b"to", ())),
+        _addresses(found.get(b"cc", ())),
+        _addresses(found.get(b"bcc", ())),
+        _first(found, b"in-reply-to"),
+        _first(found, b"message-id"),
     )
 
 
-def _addresses(headers: Headers, name: str, default: bytes = NIL) -> bytes:
+def _values(headers: Headers) -> Mapping[bytes, list[bytes]]:
+    """Unfolded values by lower-cased name, of the fields that an envelope has."""
+    found: dict[bytes, list[bytes]] = {}
+    for name, value in headers:
+        lowered = name.lower()
+        if lowered in _WANTED:
+            unfolded = value.replace(b"\r\n", b"").replace(b"\n", b"") if b"\n" in value else value
+            found.setdefault(lowered, []).append(unfolded.strip(b" \t\r"))
+    return found
+
+
+def _first(found: Mapping[bytes, Sequence[bytes]], name: bytes) -> bytes:
+    values = found.get(name)
+    return nstring(values[0]) if values else NIL
+
+
+def _addresses(values: Sequence[bytes], default: bytes = NIL) -> bytes:
     """All fields of that name as one list, as some mailers write several."""
-    found = [address for value in headers.raw_all(name) for address in addresses(value)]
-    return b"(%b)" % b"".join(map(_address, found)) if found else default
+    rendered = b"".join([_plain(value) or b"".join(map(_address, addresses(value))) for value in values])
+    return b"(%b)" % rendered if rendered else default
+
+
+def _plain(value: bytes) -> bytes | None:
+    """The addresses of a list in which all are plain; else None."""
+    out: list[bytes] = []
+    at, size = 0, len(value)
+    if size > 4096:
+        return None
+    while at < size:
+        match = _PLAIN.match(value, at)
+        if match is None:
+            return None
+        quoted, words, *pairs = match.groups()
+        if quoted and quoted != quoted.strip():
+            return None
+        local, host = filter(None, pairs)
+        out.append(b'(%b NIL "%b" "%b")' % (nstring(quoted or words), local, host))
+        at = match.end()
+    return b"".join(out)
 
 
 def _address(address: Mailbox) -> bytes:

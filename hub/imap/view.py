@@ -85,11 +85,11 @@ class View:
     def by_numbers(self, ranges: Ranges) -> list[tuple[int, int]]:
         """The messages of a set of sequence numbers."""
         count = len(self.uids)
+        if not count and any(STAR in pair for pair in ranges):
+            return []  # 1:* of an empty mailbox is nothing, and nobody's mistake
         found: list[tuple[int, int]] = []
         for low, high in merge((low, high) for low, high in self._starless(ranges, count)):
             if high > count:
-                if not count and any(STAR in pair for pair in ranges):
-                    continue  # 1:* of an empty mailbox is nothing, and nobody's mistake
                 raise bad(f"There is no message {high}, the mailbox has {count}")
             found.append((low - 1, high))
         return found

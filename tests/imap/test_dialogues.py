@@ -1,7 +1,8 @@
-"""Conversations kept as text in tests/dialogues/imap: `C:` is sent, `S:` must come back, `...` stands for anything.
+"""Conversations kept as text in tests/dialogues/imap: `C:` is sent, `S:` must come back, `...` stands for
+anything.
 
-`C2:` and `S2:` are a second connection. A line that begins with `#` is a comment. What a line begins with is written as it
-is; `\\x` escapes stand for octets.
+`C2:` and `S2:` are a second connection. A line that begins with `#` is a comment. What a line begins with
+is written as it is; `\\x` escapes stand for octets.
 """
 
 from __future__ import annotations

@@ -1,0 +1,117 @@
+"""APPEND however its octets arrive, and however large they are."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import cast
+
+import pytest
+
+from hub.mail.address import Address
+from hub.services.directory import DirectoryAdmin
+from tests.imap.conftest import ImapHub, OpenHub
+
+MESSAGE = b"Subject: split {3}\r\n\r\na line\r\n.\r\n"
+COMMANDS = (
+    b'a1 LOGIN alice@example.test "demo"\r\na2 APPEND {5+}\r\nINBOX (\\Seen) {%d+}\r\n%b\r\na3 SELECT INBOX\r\n'
+    % (
+        len(MESSAGE),
+        MESSAGE,
+    )
+)
+
+
+@pytest.mark.parametrize("size", [1, 7, len(COMMANDS)])
+async def test_pieces_of_any_size_are_one_conversation(imap: ImapHub, size: int) -> None:
+    async with await imap.client() as client:
+        for start in range(0, len(COMMANDS), size):
+            client.write(COMMANDS[start : start + size])
+            await client.writer.drain()
+            await asyncio.sleep(0)
+        assert (await client.answer(b"a1"))[-1].startswith(b"OK")
+        assert (await client.answer(b"a2"))[-1].startswith(b"OK [APPENDUID ")
+        assert b"* 1 EXISTS" in await client.answer(b"a3")
+        (fetched,) = await client.ok("FETCH 1 BODY.PEEK[]")
+        assert fetched == b"* 1 FETCH (BODY[] {%d}\r\n%b)" % (len(MESSAGE), MESSAGE)
+
+
+async def test_the_conversation_may_be_cut_at_every_octet(imap: ImapHub) -> None:
+    for cut in range(1, len(COMMANDS)):
+        async with await imap.client() as client:
+            client.write(COMMANDS[:cut])
+            await client.writer.drain()
+            await asyncio.sleep(0)
+            client.write(COMMANDS[cut:])
+            assert (await client.answer(b"a2"))[-1].startswith(b"OK [APPENDUID "), cut
+    async with await imap.logged_in(mailbox="INBOX") as client:
+        fetched = await client.ok("FETCH 1:* BODY.PEEK[]")
+        assert len(fetched) == len(COMMANDS) - 1
+        assert all(line.endswith(MESSAGE + b")") for line in fetched)
+
+
+@pytest.mark.parametrize("size", [256 << 10, (256 << 10) + 1, 3 << 20])
+async def test_a_large_message_comes_back_octet_by_octet(imap: ImapHub, size: int) -> None:
+    head = b"Subject: large\r\nContent-Type: text/plain\r\n\r\n"
+    body = b"0123456789abcdef" * (size // 16 + 1)
+    message = (head + body)[:size]
+    async with await imap.logged_in(mailbox="INBOX") as client:
+        await client.append("INBOX", message)
+        (whole,) = [line for line in await client.ok("FETCH 1 BODY.PEEK[]") if b"BODY[]" in line]
+        assert whole == b"* 1 FETCH (BODY[] {%d}\r\n%b)" % (size, message)
+        (part,) = await client.ok(f"FETCH 1 BODY.PEEK[TEXT]<{size - 100}.400>")
+        expected = message[len(head) :][size - 100 :]
+        assert part == b"* 1 FETCH (BODY[TEXT]<%d> {%d}\r\n%b)" % (size - 100, len(expected), expected)
+        (values,) = await client.ok("FETCH 1 (RFC822.SIZE BODY.PEEK[HEADER])")
+        assert b"RFC822.SIZE %d " % size in values
+        assert head in values
+
+
+async def test_what_is_too_large_is_refused_and_read_over(open_hub: OpenHub) -> None:
+    hub = await open_hub("[imap]\nmax_literal = 1000\n")
+    async with await hub.logged_in() as client:
+        assert (await client.command("APPEND INBOX {1001}"))[-1] == (
+            b"NO [TOOBIG] The message has more than 1000 octets"
+        )
+        for size in (1001, 600_000):
+            refused = await client.command(b"APPEND INBOX {%d+}\r\n%b" % (size, b"x" * size))
+            assert refused == [b"NO [TOOBIG] The message has more than 1000 octets"]
+        await client.append("INBOX", b"x" * 1000)
+
+
+async def test_a_header_without_end_is_refused_and_read_over(imap: ImapHub) -> None:
+    message = b"X-Long: yes\r\n" * 100_000
+    async with await imap.logged_in() as client:
+        refused = await client.command(b"APPEND INBOX {%d+}\r\n%b" % (len(message), message))
+        assert refused[-1].startswith(b"NO [TOOBIG] The header of the message")
+        await client.append("INBOX", message[: 300 << 10])
+
+
+async def test_a_client_that_leaves_within_a_literal_leaves_nothing(imap: ImapHub) -> None:
+    for size in (1000, 2 << 20):
+        client = await imap.logged_in()
+        client.write(b"a1 APPEND INBOX {%d+}\r\nSubject: half\r\n\r\n" % size + b"x" * (size // 2))
+        await client.writer.drain()
+        imap.ended.clear()
+        await client.close()
+        await imap.ended.wait()
+    async with await imap.logged_in(mailbox="INBOX") as client:
+        assert await client.ok("SEARCH ALL") == [b"* SEARCH"]
+
+
+async def test_an_account_over_its_quota_gets_no_more(imap: ImapHub) -> None:
+    directory = cast(DirectoryAdmin, imap.kernel.services.directory)
+    await directory.change_account(Address("bob", "example.test"), quota=1000)
+    async with await imap.logged_in("bob") as client:
+        await client.append("INBOX", b"x" * 900)
+        refused = await client.command(b"APPEND INBOX {200+}\r\n" + b"x" * 200)
+        assert refused == [b"NO [OVERQUOTA] The account is over its quota"]
+        await client.append("INBOX", b"x" * 90)
+
+
+async def test_nuls_are_stored_and_never_sent(imap: ImapHub) -> None:
+    message = b"Subject: nul \x00 here\r\n\r\n\x00\x00"
+    async with await imap.logged_in(mailbox="INBOX") as client:
+        await client.append("INBOX", message)
+        lines = await client.ok("FETCH 1 (BODY.PEEK[] ENVELOPE)")
+        assert b"\x00" not in b"".join(lines)
+        assert message.replace(b"\x00", b"\x80") in lines[-1]

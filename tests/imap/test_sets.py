@@ -1,0 +1,108 @@
+"""Sequence sets against plain sets of numbers."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hub.imap.replies import Refused
+from hub.imap.sets import STAR, compress, merge, parse_set, render_list, render_set
+from hub.imap.view import View, batches
+from hub.services.storage import ItemState, Mailbox, MailboxChanges
+
+NUMBERS = st.integers(1, 40)
+ENDS = NUMBERS | st.just(STAR)
+RANGES = st.lists(st.tuples(ENDS, ENDS), min_size=1, max_size=8)
+UIDS = st.sets(NUMBERS, max_size=20).map(sorted)
+
+
+def view(uids: list[int]) -> View:
+    mailbox = Mailbox(1, "INBOX", 7, 100, 5, len(uids), 0, 0, None, False)
+    return View(mailbox, [ItemState(uid, frozenset(), 1) for uid in uids], read_only=False)
+
+
+def written(ranges: list[tuple[int, int]]) -> bytes:
+    def end(number: int) -> str:
+        return "*" if number == STAR else str(number)
+
+    return ",".join(end(low) if low == high else f"{end(low)}:{end(high)}" for low, high in ranges).encode()
+
+
+def meant(ranges: list[tuple[int, int]], star: int) -> set[int]:
+    found: set[int] = set()
+    for one, other in ranges:
+        low, high = sorted(star if end == STAR else end for end in (one, other))
+        found.update(range(low, high + 1))
+    return found
+
+
+@given(RANGES)
+def test_a_set_is_read_as_it_is_written(ranges: list[tuple[int, int]]) -> None:
+    assert parse_set(written(ranges)) == [(min(pair), max(pair)) for pair in ranges]
+
+
+@given(RANGES, UIDS)
+def test_uids_are_chosen_and_unknown_ones_passed_over(ranges: list[tuple[int, int]], uids: list[int]) -> None:
+    chosen = view(uids).choose(ranges, by_uid=True)
+    found = [uids[at] for start, end in chosen for at in range(start, end)]
+    assert found == sorted(meant(ranges, uids[-1] if uids else 0) & set(uids))
+    assert all(end <= start for (_, end), (start, _) in zip(chosen, chosen[1:], strict=False))
+
+
+@given(RANGES, st.integers(0, 40))
+def test_sequence_numbers_are_chosen_or_refused(ranges: list[tuple[int, int]], count: int) -> None:
+    wanted = meant(ranges, count) - {0}
+    subject = view(list(range(101, 101 + count)))
+    try:
+        chosen = subject.choose(ranges, by_uid=False)
+    except Refused:
+        assert max(wanted) > count
+        return
+    assert [at + 1 for start, end in chosen for at in range(start, end)] == sorted(
+        n for n in wanted if n <= count
+    )
+
+
+@given(st.sets(NUMBERS).map(sorted))
+def test_ranges_hold_the_numbers_that_they_came_from(numbers: list[int]) -> None:
+    ranges = compress(numbers)
+    assert [n for low, high in ranges for n in range(low, high + 1)] == numbers
+    assert merge((n, n) for n in reversed(numbers)) == ranges
+    assert meant(parse_set(render_set(ranges)), 0) == set(numbers) if numbers else ranges == []
+
+
+@given(st.lists(NUMBERS, min_size=1))
+def test_a_list_keeps_its_order(numbers: list[int]) -> None:
+    found: list[int] = []
+    for element in render_list(numbers).split(b","):
+        low, _, high = element.partition(b":")
+        found += range(int(low), int(high or low) + 1)
+    assert found == numbers
+
+
+@given(RANGES.map(merge), st.integers(1, 7))
+def test_batches_hold_everything_once(ranges: list[tuple[int, int]], size: int) -> None:
+    selection = [(low, min(high, 60) + 1) for low, high in ranges if low <= 60]
+    cut = list(batches(selection, size))
+    assert all(0 < end - start <= size for start, end in cut)
+    assert [n for start, end in cut for n in range(start, end)] == [
+        n for start, end in selection for n in range(start, end)
+    ]
+
+
+@given(UIDS, st.sets(NUMBERS), st.sets(st.integers(41, 60)))
+def test_expunges_are_told_so_that_the_client_arrives_at_the_same_mailbox(
+    uids: list[int], vanished: set[int], added: set[int]
+) -> None:
+    subject = view(uids)
+    client = list(uids)
+    states = tuple(ItemState(uid, frozenset({"\\Seen"}), 9) for uid in sorted(added))
+    update = subject.apply(MailboxChanges(9, 61, states, tuple(compress(sorted(vanished)))))
+    assert update.grown == bool(added)
+    client += sorted(added)
+    assert list(subject.uids) == client  # nothing has moved yet
+    for number in subject.take_expunged():
+        del client[number - 1]
+    assert list(subject.uids) == client == sorted((set(uids) | added) - vanished)
+    assert len(subject.flags) == len(client)
+    assert subject.modseq == 9
