@@ -151,7 +151,9 @@ class MemoryBlobs:
         head, body, _ = self.blobs[reference]
         return (head + body)[offset:][:length]
 
-    async def stream(self, reference: str, offset: int = 0, length: int | None = None) -> AsyncIterator[bytes]:
+    async def stream(
+        self, reference: str, offset: int = 0, length: int | None = None
+    ) -> AsyncIterator[bytes]:
         yield await self.read(reference, offset, length)
 
 
@@ -248,9 +250,7 @@ class World:
     def _write_trace(self, trace: Trace) -> None:
         self.records += trace.take()[0]
 
-    def settings(
-        self, *, smtp: SmtpTable | None = None, checks: ChecksTable | None = None
-    ) -> None:
+    def settings(self, *, smtp: SmtpTable | None = None, checks: ChecksTable | None = None) -> None:
         """Replace tables of the configuration."""
         update = {name: table for name, table in (("smtp", smtp), ("checks", checks)) if table is not None}
         self.kernel.settings = self.kernel.settings.model_copy(update=update)
@@ -263,7 +263,9 @@ class World:
         compiled = compile_plans(parts, TABLE)
         assert not compiled.errors, compiled.errors
         number = self.generations.current.number + 1
-        self.generations.swap(Generation(number, {part.scope.name: part.scope for part in parts}, compiled.plans))
+        self.generations.swap(
+            Generation(number, {part.scope.name: part.scope for part in parts}, compiled.plans)
+        )
 
     def _part(self, name: str, functions: Sequence[Callable[..., object]]) -> Part:
         module = ModuleType(f"hub_plugin_{name}")
@@ -284,9 +286,7 @@ class World:
             self.kernel.tls = context
         make = factory(self.kernel, protocol, listener)
         loop = asyncio.get_running_loop()
-        server = await loop.create_server(
-            make, "127.0.0.1", 0, ssl=context if listener.is_implicit else None
-        )
+        server = await loop.create_server(make, "127.0.0.1", 0, ssl=context if listener.is_implicit else None)
         self._servers.append(server)
         return int(server.sockets[0].getsockname()[1])
 
@@ -352,7 +352,9 @@ class Client:
         await self.send(command.encode() + b"\r\n")
         return await self.reply()
 
-    async def submit(self, message: bytes, *, sender: str = "a@b.example", to: str = "bob@example.test") -> str:
+    async def submit(
+        self, message: bytes, *, sender: str = "a@b.example", to: str = "bob@example.test"
+    ) -> str:
         """One whole transaction in a pipeline; the reply to the message."""
         await self.send(f"MAIL FROM:<{sender}>\r\nRCPT TO:<{to}>\r\nDATA\r\n".encode())
         replies = [await self.reply() for _ in range(3)]

@@ -34,8 +34,8 @@ class Exchange(Protocol):
 
 
 def mechanisms(kernel: Kernel, session: Session) -> tuple[str, ...]:
-    """What this session may use now: nothing in the clear from elsewhere, only what some plugin can answer."""
-    if session.tls is None and not is_loopback(session.peer[0]):
+    """What this session may use now: nothing in the clear from elsewhere, and what some plugin answers."""
+    if is_exposed(session):
         return ()
     plans = kernel.generations.current.plans
     scram = ("SCRAM-SHA-256",) if plans[hooks.resolve_scram_keys.__name__] else ()
@@ -50,6 +50,11 @@ def start(mechanism: str, login: LoginContext) -> Exchange:
     if mechanism == "SCRAM-SHA-256":
         return ScramExchange(login)
     return PlainExchange(login) if mechanism == "PLAIN" else LoginExchange(login)
+
+
+def is_exposed(session: Session) -> bool:
+    """Whether a password on this session could be read on its way."""
+    return session.tls is None and not is_loopback(session.peer[0])
 
 
 def is_loopback(host: str) -> bool:

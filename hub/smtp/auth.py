@@ -7,7 +7,7 @@ import binascii
 
 from hub.mail.login import Identity
 from hub.sasl.login import LoginContext, Refused, Unavailable
-from hub.sasl.mechanisms import MAX_RESPONSE, Exchange, mechanisms, start
+from hub.sasl.mechanisms import MAX_RESPONSE, Exchange, is_exposed, mechanisms, start
 from hub.smtp import replies
 from hub.smtp.dialogue import Answer, Dialogue, State
 from hub.smtp.replies import Reply
@@ -28,9 +28,10 @@ def auth(dialogue: Dialogue, argument: bytes) -> Answer:
     if not 1 <= len(words) <= 2:
         return replies.AUTH_SYNTAX
     mechanism = words[0].decode("ascii", "replace").upper()
-    offered = mechanisms(dialogue.kernel, session)
-    if mechanism not in offered:
-        return replies.UNKNOWN_MECHANISM if offered or session.tls else replies.AUTH_NEEDS_TLS
+    if is_exposed(session):
+        return replies.AUTH_NEEDS_TLS
+    if mechanism not in mechanisms(dialogue.kernel, session):
+        return replies.UNKNOWN_MECHANISM
     exchange = start(mechanism, LoginContext(dialogue.kernel, session, dialogue.trace))
     if len(words) == 1:
         return _step(dialogue, exchange, None)

@@ -42,8 +42,10 @@ async def test_conversation_goes_as_written(path: Path, world: World, certificat
     said = list(lines(path.read_text()))
     listener = said.pop(0).text.split() if said[0].mark == "listener" else ["smtp"]
     context = server_context(certificate)
-    port = await world.listen(listener[0], tls=listener[1], context=context) if listener[1:] else (
-        await world.listen(listener[0])
+    port = (
+        await world.listen(listener[0], tls=listener[1], context=context)
+        if listener[1:]
+        else (await world.listen(listener[0]))
     )
     client = Client(*await asyncio.open_connection("127.0.0.1", port))
     for line in said:

@@ -304,7 +304,12 @@ async def test_facts_tell_what_became_of_everything(world: World) -> None:
         facts.append(f"delivered {account.key} {mailbox} {uid} {message_id in world.storage.accepted}")
 
     world.plugins(
-        session_opened, session_closed, recipient_refused, message_refused, message_accepted, message_delivered
+        session_opened,
+        session_closed,
+        recipient_refused,
+        message_refused,
+        message_accepted,
+        message_delivered,
     )
     async with connected(await world.listen()) as client:
         await client.ask("MAIL FROM:<a@b.example> SIZE=999999999999")

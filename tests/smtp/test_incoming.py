@@ -96,7 +96,9 @@ async def test_large_message_is_the_same_wherever_a_piece_ends(at: int, tmp_path
 
 
 @given(
-    message=st.lists(st.sampled_from([b"\r\n", b".", b"a", b": ", b"\r\n.", b"zz"]), max_size=30).map(b"".join),
+    message=st.lists(st.sampled_from([b"\r\n", b".", b"a", b": ", b"\r\n.", b"zz"]), max_size=30).map(
+        b"".join
+    ),
     cuts=st.lists(st.integers(0, 80), max_size=5),
 )
 @settings(max_examples=300, deadline=None)
@@ -111,7 +113,9 @@ async def test_any_message_comes_through(message: bytes, cuts: list[int]) -> Non
     assert rest.endswith(AFTER)
 
 
-@pytest.mark.parametrize("octets", [b"\n", b"\r", b"\n\r", b"\r\r\n", b"\n.\n", b"\n.\r\n", b"\r.\r", b"\r\n.\n"])
+@pytest.mark.parametrize(
+    "octets", [b"\n", b"\r", b"\n\r", b"\r\r\n", b"\n.\n", b"\n.\r\n", b"\r.\r", b"\r\n.\n"]
+)
 async def test_line_end_of_another_kind_is_refused(octets: bytes, tmp_path: Path) -> None:
     sent = b"A: b\r\n\r\nbody" + octets + b"more\r\n.\r\n"
     for at in range(len(sent)):

@@ -1,0 +1,117 @@
+"""The context that serves, and errors that say which file and why."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+import subprocess
+import threading
+from pathlib import Path
+
+import pytest
+from structlog.testing import capture_logs
+
+from hub.config.model import TlsTable
+from hub.tls.context import CertificateError, server_context
+
+
+def make(folder: Path, name: str, *options: str) -> tuple[Path, Path]:
+    """A self-signed certificate and its key."""
+    certificate, key = folder / f"{name}.pem", folder / f"{name}.key"
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-subj"]
+        + ["/CN=mx.example.test", "-keyout", str(key), "-out", str(certificate), *options],
+        check=True,
+        capture_output=True,
+    )
+    return certificate, key
+
+
+def test_without_a_certificate_there_is_no_context() -> None:
+    assert server_context(TlsTable()) is None
+
+
+def test_missing_file_is_named(tmp_path: Path) -> None:
+    certificate, key = make(tmp_path, "a", "-nodes")
+    with pytest.raises(
+        CertificateError, match=r"tls\.certificate: .*gone\.pem: No such file.* hub config explain"
+    ):
+        server_context(TlsTable(certificate=tmp_path / "gone.pem", key=key))
+    with pytest.raises(CertificateError, match=r"tls\.key: .*gone\.key: No such file"):
+        server_context(TlsTable(certificate=certificate, key=tmp_path / "gone.key"))
+
+
+def test_file_that_is_something_else_is_named(tmp_path: Path) -> None:
+    certificate, key = make(tmp_path, "a", "-nodes")
+    with pytest.raises(CertificateError, match=r"tls\.certificate: .*a\.key: it holds no PEM block"):
+        server_context(TlsTable(certificate=key, key=key))
+    broken = tmp_path / "broken.pem"
+    broken.write_text("-----BEGIN CERTIFICATE-----\nnonsense\n-----END CERTIFICATE-----\n")
+    with pytest.raises(CertificateError, match=r"broken\.pem"):
+        server_context(TlsTable(certificate=broken, key=key))
+
+
+def test_key_of_another_certificate_is_named(tmp_path: Path) -> None:
+    certificate, _ = make(tmp_path, "a", "-nodes")
+    _, key = make(tmp_path, "b", "-nodes")
+    with pytest.raises(CertificateError, match=r"tls\.key: .*b\.key: it is not the key .*a\.pem"):
+        server_context(TlsTable(certificate=certificate, key=key))
+
+
+def test_encrypted_key_asks_nobody(tmp_path: Path) -> None:
+    certificate, key = make(tmp_path, "a", "-passout", "pass:secret")
+    with pytest.raises(CertificateError, match=r"it is encrypted; write it plain: openssl pkey"):
+        server_context(TlsTable(certificate=certificate, key=key))
+
+
+def test_expired_certificate_serves_with_a_warning(tmp_path: Path) -> None:
+    fresh = make(tmp_path, "fresh", "-nodes", "-days", "2")
+    old = make(tmp_path, "old", "-nodes", "-days", "-1")
+    with capture_logs() as logs:
+        assert server_context(TlsTable(certificate=fresh[0], key=fresh[1])) is not None
+    assert logs == []
+    with capture_logs() as logs:
+        assert server_context(TlsTable(certificate=old[0], key=old[1])) is not None
+    (line,) = logs
+    assert "expired" in line["reason"]
+    assert line["file"] == str(old[0])
+
+
+@pytest.mark.parametrize(
+    ("minimum", "maximum", "agreed"),
+    [
+        ("1.2", ssl.TLSVersion.TLSv1_3, "TLSv1.3"),
+        ("1.2", ssl.TLSVersion.TLSv1_2, "TLSv1.2"),
+        ("1.3", ssl.TLSVersion.TLSv1_2, None),
+    ],
+)
+def test_versions_are_those_of_the_config(
+    certificate: TlsTable, minimum: str, maximum: ssl.TLSVersion, agreed: str | None
+) -> None:
+    table = certificate.model_copy(update={"minimum": minimum})
+    context = server_context(table)
+    assert context is not None
+    here, there = socket.socketpair()
+
+    def serve() -> None:
+        try:
+            with context.wrap_socket(there, server_side=True) as served:
+                served.recv(1)
+        except OSError:
+            there.close()
+
+    thread = threading.Thread(target=serve)
+    thread.start()
+    trusting = ssl.create_default_context(cafile=certificate.certificate)
+    trusting.maximum_version = maximum
+    try:
+        with trusting.wrap_socket(here, server_hostname="mx.example.test") as client:
+            assert client.version() == agreed
+            client.send(b"x")
+            cipher = client.cipher()
+            assert cipher is not None
+            assert "GCM" in cipher[0] or "CHACHA20" in cipher[0]
+    except ssl.SSLError:
+        assert agreed is None
+        here.close()
+    thread.join()
