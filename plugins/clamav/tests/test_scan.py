@@ -8,7 +8,7 @@ from pathlib import Path
 
 import clamd as library
 import pytest
-from hub_plugin_clamav import Scan
+from hub_plugin_clamav import DEBIAN_SOCKET, Scan, Settings
 
 from .conftest import EICAR, STREAM_MAX, Clamd
 
@@ -84,3 +84,23 @@ def test_a_clamd_that_hangs_is_given_up_at_the_deadline() -> None:
 def test_a_signature_cannot_break_the_reply_line() -> None:
     with server(b"stream: Bad\x07\xc3\xa9Name FOUND\n") as address:
         assert Scan(address, 10).run(CLEAN) == "Bad??Name"
+
+
+def test_a_message_that_is_read_too_slowly_is_given_up_at_the_deadline(clamd: Clamd) -> None:
+    scan = Scan(clamd.socket, 10)
+
+    def chunks() -> Iterator[bytes]:
+        yield CLEAN[0]
+        scan.deadline = 0.0
+        yield CLEAN[1]
+
+    with pytest.raises(TimeoutError, match="has not judged the message in time"):
+        scan.run(chunks())
+
+
+def test_clamd_is_asked_where_debian_has_it_unless_told_otherwise(tmp_path: Path) -> None:
+    assert Settings().address == DEBIAN_SOCKET
+    assert Settings(socket=tmp_path).address == tmp_path
+    assert Settings(host="scanner.example").address == ("scanner.example", 3310)
+    with pytest.raises(ValueError, match="both socket and host"):
+        Settings(socket=tmp_path, host="scanner.example")

@@ -127,3 +127,12 @@ def test_an_entry_that_is_none_is_an_error_with_its_place(key: str, entry: str, 
         Settings.model_validate({key: [entry]})
     assert raised.value.errors()[0]["loc"][:2] == (key, 0)
     assert reason in raised.value.errors()[0]["msg"]
+
+
+def test_entries_of_every_kind_are_settings() -> None:
+    networks = ("192.0.2.1", "192.0.2.0/24", "2001:db8::/32")
+    senders = ("ann@example.org", "@example.org", "@*.example.org", "*-bounces@*", "postmaster")
+    settings = Settings(
+        networks=networks, helo=("*.example", "[192.0.2.1]"), senders=senders, recipients=senders
+    )
+    assert (settings.networks, settings.senders, settings.recipients) == (networks, senders, senders)

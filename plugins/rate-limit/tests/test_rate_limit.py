@@ -1,5 +1,6 @@
 """The plugin in a hub whose clock the test turns, asked over SMTP and IMAP."""
 
+import asyncio
 import base64
 from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager
@@ -123,6 +124,21 @@ async def test_after_too_many_failed_logins_scram_gets_no_keys_either(
         assert (await dialogue(port, [HELLO, scram]))[-1].startswith("334")
         await dialogue(port, [HELLO, WRONG])
         assert (await dialogue(port, [HELLO, scram]))[-1].startswith("535")
+
+
+async def test_failed_logins_of_imap_count_as_well(tmp_path: Path, clock: ManualClock) -> None:
+    async with hub_with(tmp_path, clock, {"address": {"login_failures": "2/h"}}) as hub:
+        port = hub.port("imap")
+
+        def fail() -> None:
+            with IMAP4("127.0.0.1", port) as client, pytest.raises(IMAP4.error, match="AUTHENTICATIONFAILED"):
+                client.login("alice@example.test", "guess")
+
+        for _ in range(2):
+            await asyncio.to_thread(fail)
+        assert (await dialogue(hub.port("submission"), [HELLO, ALICE]))[-1].startswith("535")
+        with pytest.raises(IMAP4.error, match="AUTHENTICATIONFAILED"):
+            await hub.imap(lambda client: client.noop())
 
 
 async def test_imap_commands_of_an_account_are_limited(tmp_path: Path, clock: ManualClock) -> None:
