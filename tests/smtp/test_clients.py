@@ -46,6 +46,20 @@ async def test_smtplib_submits_after_starttls(world: World, certificate: TlsTabl
     assert world.message.count(b"\r\n.Punkt\r\n") == 100
 
 
+async def test_smtplib_submits_under_implicit_tls(world: World, certificate: TlsTable) -> None:
+    port = await world.listen("submissions", tls="implicit", context=server_context(certificate))
+    untrusting = ssl.create_default_context()
+    untrusting.check_hostname, untrusting.verify_mode = False, ssl.CERT_NONE
+
+    def send() -> None:
+        with smtplib.SMTP_SSL("127.0.0.1", port, timeout=20, context=untrusting) as client:
+            client.login("alice@example.test", "demo")
+            client.send_message(message())
+
+    await asyncio.to_thread(send)
+    assert b" with ESMTPSA id " in world.message
+
+
 async def test_smtplib_hears_why_it_is_refused(world: World) -> None:
     port = await world.listen("submission")
 
@@ -89,10 +103,9 @@ async def test_swaks_delivers(world: World) -> None:
 
 @needs_swaks
 @pytest.mark.parametrize("mechanism", ["PLAIN", "LOGIN"])
-async def test_swaks_logs_in_under_tls(world: World, certificate: TlsTable, mechanism: str) -> None:
-    port = await world.listen("submissions", tls="implicit", context=server_context(certificate))
+async def test_swaks_logs_in_and_submits(world: World, mechanism: str) -> None:
     status, said = await swaks(
-        "--server", f"127.0.0.1:{port}", "--tls-on-connect", "--auth", mechanism,
+        "--server", f"127.0.0.1:{await world.listen('submission')}", "--auth", mechanism,
         "--auth-user", "alice@example.test", "--auth-password", "demo",
         "--from", "alice@example.test", "--to", "x@elsewhere.example",
     )  # fmt: skip
