@@ -6,7 +6,7 @@ import asyncio
 import ssl
 import subprocess
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import FunctionType, ModuleType
@@ -158,7 +158,7 @@ class MemoryBlobs:
 
 
 class MemoryDirectory:
-    """example.test: alice and bob, `full` over quota, `gone` disabled, team → both, away → elsewhere; password `demo`."""
+    """example.test: alice, bob, zoë, `full` with a quota, `gone` disabled, a few aliases; password `demo`."""
 
     def __init__(self) -> None:
         self.accounts = {name: _account(name) for name in ("alice", "bob", "zoë")}
@@ -364,10 +364,8 @@ class Client:
 
     async def close(self) -> None:
         self.writer.close()
-        try:
+        with suppress(OSError):
             await self.writer.wait_closed()
-        except OSError:
-            pass
 
 
 @asynccontextmanager
@@ -392,10 +390,27 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TlsTable]:
     folder = tmp_path_factory.mktemp("tls")
     certificate, key = folder / "cert.pem", folder / "key.pem"
     subprocess.run(
-        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
-        + ["-days", "2", "-subj", "/CN=mx.example.test", "-addext", "subjectAltName=DNS:mx.example.test"]
-        + ["-keyout", str(key), "-out", str(certificate)],
+        [
+            "openssl",
+            "req",
+            "-x509",
+            "-newkey",
+            "ec",
+            "-pkeyopt",
+            "ec_paramgen_curve:prime256v1",
+            "-nodes",
+            "-days",
+            "2",
+            "-subj",
+            "/CN=mx.example.test",
+            "-addext",
+            "subjectAltName=DNS:mx.example.test",
+            "-keyout",
+            str(key),
+            "-out",
+            str(certificate),
+        ],
         check=True,
         capture_output=True,
     )
-    yield TlsTable(certificate=certificate, key=key)
+    return TlsTable(certificate=certificate, key=key)

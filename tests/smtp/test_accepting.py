@@ -164,7 +164,7 @@ async def test_submission_keeps_the_fields_that_it_has(world: World) -> None:
     async with connected(await world.listen("submission")) as client:
         await client.ask(ALICE)
         await send(client, head + b"body", "alice@example.test", "bob@example.test")
-    received, _, rest = world.message.partition(b"+0000\r\n")
+    _received, _, rest = world.message.partition(b"+0000\r\n")
     assert rest == head + b"body\r\n"
 
 

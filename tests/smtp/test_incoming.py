@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hub.delivery.accept import Content
-from hub.smtp import incoming as module
+from hub.services.blobs import StoreFull
 from hub.smtp import replies
 from hub.smtp.incoming import END, IN_MEMORY, PIECE, Incoming, split
 from hub.smtp.replies import Reply
@@ -106,7 +107,7 @@ async def test_any_message_comes_through(message: bytes, cuts: list[int]) -> Non
     message = message + b"\r\n"
     sent = stuffed(message) + AFTER
     edges = [0, *sorted(min(cut, len(sent)) for cut in cuts), len(sent)]
-    chunks = [sent[a:b] for a, b in zip(edges, edges[1:], strict=False)]
+    chunks = [sent[a:b] for a, b in itertools.pairwise(edges)]
     content, rest = await receive(MemoryBlobs(Path("/nonexistent")), chunks)
     head, body = split(message)
     assert whole(content) == head + body
@@ -166,7 +167,7 @@ async def test_header_block_has_a_limit(tmp_path: Path) -> None:
 
 async def test_full_store_is_said_at_the_end_of_the_message(tmp_path: Path) -> None:
     blobs = MemoryBlobs(tmp_path)
-    blobs.failures.append(module.StoreFull("no space"))
+    blobs.failures.append(StoreFull("no space"))
     sent = b"A: b\r\n\r\n" + b"x" * (2 * IN_MEMORY) + b"\r\n.\r\n"
     content, _ = await receive(blobs, [sent[i : i + 9999] for i in range(0, len(sent), 9999)])
     assert content == replies.STORE_FULL

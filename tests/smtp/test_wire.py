@@ -103,7 +103,7 @@ async def test_reading_pauses_while_a_command_runs(world: World) -> None:
 
 async def test_client_that_does_not_read_is_not_written_to(world: World) -> None:
     port = await world.listen()
-    reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=1024)
+    _reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=1024)
     server = None
     writer.transport.pause_reading()  # type: ignore[attr-defined]
     help_ = b"HELP\r\n" * 10_000

@@ -19,8 +19,22 @@ def make(folder: Path, name: str, *options: str) -> tuple[Path, Path]:
     """A self-signed certificate and its key."""
     certificate, key = folder / f"{name}.pem", folder / f"{name}.key"
     subprocess.run(
-        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-subj"]
-        + ["/CN=mx.example.test", "-keyout", str(key), "-out", str(certificate), *options],
+        [
+            "openssl",
+            "req",
+            "-x509",
+            "-newkey",
+            "ec",
+            "-pkeyopt",
+            "ec_paramgen_curve:prime256v1",
+            "-subj",
+            "/CN=mx.example.test",
+            "-keyout",
+            str(key),
+            "-out",
+            str(certificate),
+            *options,
+        ],
         check=True,
         capture_output=True,
     )
@@ -42,7 +56,7 @@ def test_missing_file_is_named(tmp_path: Path) -> None:
 
 
 def test_file_that_is_something_else_is_named(tmp_path: Path) -> None:
-    certificate, key = make(tmp_path, "a", "-nodes")
+    _certificate, key = make(tmp_path, "a", "-nodes")
     with pytest.raises(CertificateError, match=r"tls\.certificate: .*a\.key: it holds no PEM block"):
         server_context(TlsTable(certificate=key, key=key))
     broken = tmp_path / "broken.pem"
