@@ -9,6 +9,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Callable
 from dataclasses import dataclass
+from types import FunctionType
 from typing import Final, TypeVar, overload
 
 import pluggy
@@ -114,6 +115,8 @@ def hookimpl(
         raise TypeError(f"hookimpl({extra}=…): {reason}. It takes {offers}")
 
     def mark(function: F) -> F:
+        if not isinstance(function, FunctionType):
+            raise TypeError(f"@hookimpl marks functions, not a {type(function).__name__}")
         function.__dict__["hub_impl_options"] = ImplOptions(timeout, max_size)
         return _impl(
             function, tryfirst=tryfirst, trylast=trylast, optionalhook=optionalhook, specname=specname

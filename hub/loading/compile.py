@@ -156,10 +156,7 @@ def _check(part: Part, table: Mapping[str, Hook]) -> Iterator[LoadError]:
     """What is wrong with the implementations in a module."""
     for name, value in vars(part.module).items():
         options = getattr(value, PROJECT + "_impl", None)
-        if not isinstance(options, dict) or "hub_impl_options" not in getattr(value, "__dict__", {}):
-            continue
-        if not isinstance(value, FunctionType):
-            yield _fault(part, None, f"{name} is marked with @hookimpl, but is no function")
+        if not isinstance(value, FunctionType) or not isinstance(options, dict):
             continue
         wanted = options.get("specname") or name
         hook = table.get(wanted)
@@ -203,12 +200,10 @@ def _unmarked(part: Part, table: Mapping[str, Hook]) -> Iterator[LoadError]:
             yield _fault(part, value, f"{name} is not marked with @hookimpl and will not run")
 
 
-def _fault(part: Part, function: FunctionType | None, reason: str, hint: str = "") -> LoadError:
-    if function is None:
-        return LoadError(part.scope.name, reason, part.source.shown(str(part.module.__file__)), hint=hint)
+def _fault(part: Part, function: FunctionType, reason: str, hint: str = "") -> LoadError:
     function = cast(FunctionType, inspect.unwrap(function))
-    code = function.__code__
-    return LoadError(part.scope.name, reason, part.source.shown(code.co_filename), _def_line(function), hint)
+    file = part.source.shown(function.__code__.co_filename)
+    return LoadError(part.scope.name, reason, file, _def_line(function), hint)
 
 
 def _def_line(function: FunctionType) -> int:
