@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -36,12 +37,13 @@ async def plugin_scope(tmp_path: Path, manual_clock: ManualClock) -> AsyncIterat
     """Real scopes for drivers and plugins: `plugin_scope("blobs-segment", settings={"keep_free": 0})`."""
     from hub.testing.scopes import make_scope
 
+    loop = asyncio.get_running_loop()
     scopes: list[Scope] = []
 
     def make(
         name: str, settings: Mapping[str, object] | None = None, storage: Storage | None = None
     ) -> Scope:
-        scopes.append(make_scope(name, tmp_path, manual_clock, settings, storage))
+        scopes.append(make_scope(name, tmp_path, manual_clock, settings, storage, loop))
         return scopes[-1]
 
     yield make

@@ -23,11 +23,12 @@ def make_scope(
     clock: Clock,
     settings: Mapping[str, object] | None = None,
     storage: Storage | None = None,
+    loop: asyncio.AbstractEventLoop | None = None,
 ) -> Scope:
     """A scope as the loader makes it, its timers not started. settings: `[plugins.<name>]`; close it when
     done.
 
-    Without a storage it has no kv, no tables and follows nothing; without a hub it can call no hook.
+    loop: whose event loop it is for, the running one's if not given. Without a storage it has no kv, no tables and follows nothing; without a hub it can call no hook.
     """
 
     def filled(model: type[S], /) -> S:
@@ -40,5 +41,5 @@ def make_scope(
     def tell(fact: str, arguments: Mapping[str, object]) -> None:
         """Nobody listens."""
 
-    loop = asyncio.get_running_loop()
+    loop = loop or asyncio.get_running_loop()
     return Scope(name, "0", data_dir, filled, Surroundings(data_dir, clock, call, tell, loop, storage))

@@ -26,7 +26,9 @@ def fail(breaker: Breaker, *subjects: object) -> None:
             breaker.failed(ticket, "smtp_rcpt", subject, "ValueError: x")
 
 
-async def test_it_opens_after_five_failures_about_different_messages(breaker: Breaker, changes: Changes) -> None:
+async def test_it_opens_after_five_failures_about_different_messages(
+    breaker: Breaker, changes: Changes
+) -> None:
     fail(breaker, *range(FAILURES - 1))
     assert not breaker.open
     fail(breaker, "last")

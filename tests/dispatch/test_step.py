@@ -55,7 +55,9 @@ async def test_a_plain_function_s_exception_is_one_too(make_step: MakeStep) -> N
 
 
 @pytest.mark.parametrize("kind", [SystemExit, KeyboardInterrupt, GeneratorExit, StopIteration, BaseException])
-async def test_no_exception_of_a_plugin_leaves_the_step(make_step: MakeStep, kind: type[BaseException]) -> None:
+async def test_no_exception_of_a_plugin_leaves_the_step(
+    make_step: MakeStep, kind: type[BaseException]
+) -> None:
     async def at_once() -> None:
         raise kind("x")
 

@@ -69,9 +69,13 @@ class Site:
     def answering(self, name: str, text: str, extra: str = "") -> Path:
         """Save a one-file plugin that rejects every recipient with the text."""
         lines = f'async def smtp_rcpt(plugin):\n    return Reject("5.1.1", "{text}")\n'
-        return self.write(name, f"from hub import Reject, StashKey, hookimpl\n{dedent(extra)}\n@hookimpl\n{lines}")
+        return self.write(
+            name, f"from hub import Reject, StashKey, hookimpl\n{dedent(extra)}\n@hookimpl\n{lines}"
+        )
 
-    def tree(self, name: str, module_text: str, *, version: str = "1", src: bool = False, under: Path) -> Path:
+    def tree(
+        self, name: str, module_text: str, *, version: str = "1", src: bool = False, under: Path
+    ) -> Path:
         """Save a source tree of one module."""
         root = under / f"tree-{name}"
         module = "hub_plugin_" + name.replace("-", "_")

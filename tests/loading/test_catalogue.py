@@ -91,7 +91,9 @@ def test_every_form_of_a_source_is_found_and_none_imported(tmp_path: Path) -> No
     assert {name for name in set(sys.modules) - before if "plugin" in name} == set()
 
 
-def test_a_file_beats_a_source_tree_beats_an_installed_one_and_the_others_are_reported(tmp_path: Path) -> None:
+def test_a_file_beats_a_source_tree_beats_an_installed_one_and_the_others_are_reported(
+    tmp_path: Path,
+) -> None:
     watched, trees, site = tmp_path / "watched", tmp_path / "trees", tmp_path / "site"
     watched.mkdir()
     (watched / "deny_list.py").write_text("")
@@ -113,9 +115,7 @@ def test_an_editable_install_counts_as_its_source_tree(tmp_path: Path) -> None:
     installed(site, "deny-list", text="")
     (site / "hub_plugin_deny_list.py").unlink()
     info = site / "hub_plugin_deny_list-2.0.dist-info"
-    (info / "direct_url.json").write_text(
-        f'{{"url": "{root.as_uri()}", "dir_info": {{"editable": true}}}}'
-    )
+    (info / "direct_url.json").write_text(f'{{"url": "{root.as_uri()}", "dir_info": {{"editable": true}}}}')
     alone = scan([], [], [str(site)])
     assert found(alone) == {"deny-list": ("source tree", "9")}
     assert alone.sources["deny-list"].base == root
@@ -255,7 +255,9 @@ def test_a_file_of_another_user_is_refused_and_of_a_group_with_members_too(tmp_p
     file.write_text("")
     file.chmod(0o600)
     os.chown(file, 12345, 0)
-    assert trust.why_untrusted(file) == "it belongs to user 12345, not to root or to the user that runs the hub"
+    assert (
+        trust.why_untrusted(file) == "it belongs to user 12345, not to root or to the user that runs the hub"
+    )
     os.chown(file, 0, 12345)
     file.chmod(0o660)
     assert "mode 0660" in str(trust.why_untrusted(file))

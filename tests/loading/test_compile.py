@@ -195,7 +195,8 @@ async def test_an_argument_with_a_default_need_not_be_the_hook_s(compiled: Compi
 
 async def test_a_step_has_the_rule_deadline_and_results_of_its_hook(compiled: Compile) -> None:
     plans = compiled(
-        nobody=HEAD + "@hookimpl\nasync def smtp_rcpt(plugin): ...\n@hookimpl\ndef check_message(message): ..."
+        nobody=HEAD
+        + "@hookimpl\nasync def smtp_rcpt(plugin): ...\n@hookimpl\ndef check_message(message): ..."
     ).plans
     (rcpt,), (check,) = plans["smtp_rcpt"].steps, plans["check_message"].steps
     assert (rcpt.on_failure, rcpt.timeout, rcpt.returns) == (OnFailure.TEMPFAIL, 30, (Accept, Reject, Defer))

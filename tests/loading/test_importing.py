@@ -99,7 +99,9 @@ def test_the_standard_loader_would_have_served_the_stale_one(tmp_path: Path) -> 
         assert value() == "one"
 
 
-def test_submodules_are_replaced_too_and_the_old_ones_stay_whole(finder: PluginFinder, tmp_path: Path) -> None:
+def test_submodules_are_replaced_too_and_the_old_ones_stay_whole(
+    finder: PluginFinder, tmp_path: Path
+) -> None:
     package(tmp_path, __init__="from hub_plugin_pack import text\ndef say(): return text.T", text="T = 1")
     old = load(finder, tmp_path)
     package(tmp_path, text="T = 2")
@@ -110,7 +112,11 @@ def test_submodules_are_replaced_too_and_the_old_ones_stay_whole(finder: PluginF
 
 
 def test_a_module_that_is_imported_late_is_fresh_as_well(finder: PluginFinder, tmp_path: Path) -> None:
-    package(tmp_path, __init__="def say():\n    from hub_plugin_pack.late import T\n    return T", late="T = 'one'")
+    package(
+        tmp_path,
+        __init__="def say():\n    from hub_plugin_pack.late import T\n    return T",
+        late="T = 'one'",
+    )
     assert load(finder, tmp_path).module.say() == "one"
     package(tmp_path, late="T = 'two'")
     assert load(finder, tmp_path).module.say() == "two"
@@ -188,7 +194,9 @@ def test_an_earlier_version_can_be_made_the_current_one_again(finder: PluginFind
     assert not [name for name in sys.modules if name.startswith("hub_plugin_pack")]
 
 
-def test_libraries_in_a_plugin_s_folder_come_after_the_hub_s_own(finder: PluginFinder, tmp_path: Path) -> None:
+def test_libraries_in_a_plugin_s_folder_come_after_the_hub_s_own(
+    finder: PluginFinder, tmp_path: Path
+) -> None:
     folder = tmp_path / "own"
     info = folder / "hub_plugin_lib-1.dist-info"
     info.mkdir(parents=True)

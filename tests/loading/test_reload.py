@@ -63,7 +63,10 @@ async def test_a_transaction_that_outlives_the_grace_period_fails_at_its_next_ho
     ("text", "error"),
     [
         ("def (", r"deny\.py:1: SyntaxError: .*Near: def \("),
-        ("\nimport nothing_of_that_name\n", r"deny\.py:2: ModuleNotFoundError: .*pip install nothing_of_that_name"),
+        (
+            "\nimport nothing_of_that_name\n",
+            r"deny\.py:2: ModuleNotFoundError: .*pip install nothing_of_that_name",
+        ),
         ("from hub import Rejct", r"deny\.py:1: ImportError: .*Did you mean 'Reject'\?"),
         ("import sys\nsys.exit(3)", r"deny\.py:2: SystemExit: 3\. A plugin must not end the process"),
         ("raise KeyboardInterrupt", r"deny\.py:1: KeyboardInterrupt"),
@@ -168,7 +171,9 @@ async def test_settings_that_do_not_fit_are_refused_with_their_line(site: Site) 
     site.toml = "[plugins.limit]\nlimti = 2"
     report = await loader.reload(site.config())
     line = (site.root / "hub.toml").read_text().splitlines().index("limti = 2") + 1
-    assert str(report.errors[0]) == f"hub.toml:{line}: plugins.limit.limti: unknown key. Did you mean 'limit'?"
+    assert (
+        str(report.errors[0]) == f"hub.toml:{line}: plugins.limit.limti: unknown key. Did you mean 'limit'?"
+    )
     assert loader.config.plugin_table("limit") == {}
 
 
@@ -176,7 +181,9 @@ async def test_a_table_for_no_plugin_or_for_one_without_settings_is_an_error(sit
     site.write("deny.py", "")
     loader = await site.start()
     site.toml = "[plugins.dney]\nx = 1"
-    assert "there is no plugin 'dney'. Did you mean 'deny'?" in str((await loader.reload(site.config())).errors[0])
+    assert "there is no plugin 'dney'. Did you mean 'deny'?" in str(
+        (await loader.reload(site.config())).errors[0]
+    )
     site.toml = "[plugins.deny]\nx = 1"
     assert "it has no model named Settings" in str((await loader.reload(site.config())).errors[0])
 
