@@ -55,8 +55,8 @@ def _module(scope: Scope) -> ModuleType:
 
 def _plugin() -> str:
     parts = [
-        '"""Writes down every hook that fires."""\n\nfrom hub import StashKey, hookimpl\n\nCALLS =
-        StashKey()\n'
+        '"""Writes down every hook that fires."""\n\nfrom hub import StashKey, hookimpl\n\n'
+        "CALLS = StashKey()\n"
     ]
     for name, spec in SPECS.items():
         arguments = list(inspect.signature(spec).parameters)
