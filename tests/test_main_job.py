@@ -8,11 +8,14 @@ import shutil
 import smtplib
 from imaplib import IMAP4
 from pathlib import Path
+from typing import cast
 
 import pytest
 
 from hub.hooks.areas import SPECS
+from hub.loading.scope import Scope
 from hub.services.clock import SystemClock
+from hub.testing.recorder import Recorder
 from hub.testing.running import RunningHub, running_hub
 
 SHIPPED = ("deny-list", "rate-limit", "console-tracing")
@@ -120,26 +123,13 @@ class Ahead(SystemClock):
         return super().monotonic() + self.seconds
 
 
-def recorder(file: Path) -> str:
-    """A plugin that implements every hook and notes its name in a file."""
-    text = f"from pathlib import Path\nfrom hub import hookimpl\n\nSEEN = Path({str(file)!r})\n"
-    for name in SPECS:
-        plain = name == "plugin_handover"
-        text += (
-            f"\n@hookimpl\n{'' if plain else 'async '}def {name}(plugin):\n"
-            f"    with SEEN.open('a') as file:\n        file.write({name!r} + chr(10))\n"
-        )
-    return text
-
-
 async def test_every_hook_fires(tmp_path: Path) -> None:
-    seen = tmp_path / "seen"
     clock = Ahead()
     async with running_hub(tmp_path, plugins=SHIPPED, clock=clock) as hub:
-        plugin = hub.plugins_dir / "recorder.py"
-        plugin.write_text(recorder(seen))
+        recorder = Recorder(hub.plugins_dir)
         await reloaded(hub)
-        plugin.write_text(recorder(seen) + "\n# a second version\n")
+        plugin = hub.plugins_dir / "recorder.py"
+        plugin.write_text(plugin.read_text() + "\n# a second version\n")
         await reloaded(hub)
         (hub.plugins_dir / "broken.py").write_text("def\n")
         assert not (await hub.hub.loader.reload()).ok
@@ -178,4 +168,6 @@ async def test_every_hook_fires(tmp_path: Path) -> None:
         assert (await hub.smtp(lambda client: client.helo("good.example.test")))[0] == 451
         clock.seconds = 60
         assert (await hub.smtp(lambda client: client.helo("good.example.test")))[0] == 250
-    assert set(seen.read_text().split()) == set(SPECS)
+        for scope in hub.hub.kernel.generations.current.plugins.values():
+            await cast(Scope, scope).notifier.drain(5)
+        assert recorder.hooks(hub.hub.kernel.generations) == set(SPECS)
