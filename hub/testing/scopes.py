@@ -25,10 +25,10 @@ def make_scope(
     storage: Storage | None = None,
     loop: asyncio.AbstractEventLoop | None = None,
 ) -> Scope:
-    """A scope as the loader makes it, its timers not started. settings: `[plugins.<name>]`; close it when
-    done.
+    """A scope as the loader makes it, its timers not started; close it when done.
 
-    loop: whose event loop it is for, the running one's if not given. Without a storage it has no kv, no tables and follows nothing; without a hub it can call no hook.
+    settings: `[plugins.<name>]`. loop: the running one if not given. Without a storage it has no kv, no
+    tables and follows nothing; without a hub it can call no hook.
     """
 
     def filled(model: type[S], /) -> S:

@@ -30,7 +30,7 @@ async def test_it_opens_after_five_failures_about_different_messages(
     breaker: Breaker, changes: Changes
 ) -> None:
     fail(breaker, *range(FAILURES - 1))
-    assert not breaker.open
+    assert breaker.admit()
     fail(breaker, "last")
     assert breaker.open
     assert not breaker.admit()
@@ -138,6 +138,7 @@ async def test_an_open_breaker_answers_by_the_failure_rule_without_asking(
         outcome = await step.run(None, {"envelope": Envelope(f"m{number}", None)})
         assert isinstance(outcome, Failure)
     assert len(asked) == FAILURES
+    assert isinstance(outcome, Failure)
     assert outcome.reason == "its breaker is open"
     broken = False
     await manual_clock.turn(FIRST_PAUSE)

@@ -1,6 +1,6 @@
-"""A site: a folder with a config, a watched plugin folder, source trees, and drivers that keep everything in memory."""
+"""A site: a config, a watched plugin folder, source trees, and drivers that keep everything in memory."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from textwrap import dedent
 
@@ -98,10 +98,9 @@ async def asked(generations: Generations) -> Verdict | None:
         pin.release()
 
 
-async def ask(plan: Callable[..., object]) -> Verdict | None:
+async def ask(plan: Callable[..., Awaitable[Verdict | None]]) -> Verdict | None:
     """What a pinned plan of `smtp_rcpt` says."""
-    answer = await plan(None, session=None, envelope=ENVELOPE, recipient=Address("bob", "example.test"))  # type: ignore[misc]
-    return answer  # type: ignore[no-any-return]
+    return await plan(None, session=None, envelope=ENVELOPE, recipient=Address("bob", "example.test"))
 
 
 @pytest.fixture

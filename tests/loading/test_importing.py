@@ -64,7 +64,7 @@ def test_a_file_is_a_module_of_the_plugin_s_name_and_shadows_nothing(
     (tmp_path / "email.py").write_text('"""Summary.\n\nMore."""\nimport email\nVALUE = email.__file__')
     loaded = load(finder, tmp_path)
     assert loaded.module.__name__ == "hub_plugin_email"
-    assert loaded.module.VALUE == email.__file__
+    assert email.__file__ == loaded.module.VALUE
     assert loaded.summary == "Summary."
     assert str(tmp_path) not in sys.path
 

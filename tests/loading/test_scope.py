@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import stat
+import sys
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from pathlib import Path
@@ -75,7 +76,7 @@ async def test_a_resource_that_hangs_while_it_closes_is_given_up(
     plugin_scope: PluginScope, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(scope_module, "CLOSING", 0.01)
-    closed = []
+    closed: list[bool] = []
 
     @contextlib.asynccontextmanager
     async def hangs() -> AsyncIterator[None]:
@@ -83,7 +84,7 @@ async def test_a_resource_that_hangs_while_it_closes_is_given_up(
         await asyncio.sleep(60)
 
     scope = plugin_scope("test")
-    await scope.enter(contextlib.closing(cast("contextlib.closing[None]", _Closes(closed))))
+    await scope.enter(contextlib.closing(_Closes(closed)))
     await scope.enter(hangs())
     async with asyncio.timeout(5):
         await scope.close()
@@ -150,7 +151,7 @@ async def test_timers_start_at_the_swap_and_end_with_the_scope(
     scope.open_timers()
     await manual_clock.turn(35)
     assert len(ticks) == 3
-    scope.every(1, lambda: ticks.append("later"))  # type: ignore[arg-type, return-value]
+    scope.every(1, lambda: ticks.append("later"))
     await manual_clock.turn(1.5)
     while scope.threads.busy:
         await asyncio.sleep(0)
@@ -374,8 +375,6 @@ async def test_a_breaker_that_opens_and_closes_is_a_fact(site: Site) -> None:
     await site.clock.turn(5)
     await facts.call("session_opened", session=1)
     await settle(100)
-    import sys
-
     assert facts.stash[sys.modules["hub_plugin_facts"].SEEN] == [
         ("opened", "broken", "session_opened", "ZeroDivisionError: division by zero"),
         ("closed", "broken", "session_opened"),
