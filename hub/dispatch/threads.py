@@ -19,13 +19,14 @@ SIZE: Final = 8
 
 
 class PoolFull(RuntimeError):
-    """Every thread of the plugin is busy; the message shows where they are."""
+    """Every thread of the plugin hangs; the message shows where."""
 
 
 class PluginThreads:
-    """At most eight daemon threads, started on demand; there is no queue.
+    """At most eight daemon threads, started on demand.
 
-    With all of them busy a call fails at once.
+    With all of them busy a call waits for one, for as long as its caller does. A thread whose caller has given
+    up hangs, and keeps its slot until it comes back; with all of them hanging a call fails at once.
     """
 
     def __init__(self, name: str, size: int = SIZE) -> None:
@@ -33,14 +34,14 @@ class PluginThreads:
         self._size = size
         self._work: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
         self._threads: list[threading.Thread] = []
-        self._busy = 0
+        self._pending = 0  # calls that run or wait for a thread
         self._given_up: set[object] = set()
         self._closed = False
 
     @property
     def busy(self) -> int:
         """How many threads are inside the plugin's code."""
-        return self._busy
+        return min(self._pending, len(self._threads))
 
     @property
     def hung(self) -> int:
@@ -48,15 +49,15 @@ class PluginThreads:
         return len(self._given_up)
 
     async def run(self, function: Callable[[], T]) -> T:
-        """Call the function in a thread. PoolFull at once when all are busy.
+        """Call the function in a thread. PoolFull at once when all of them hang.
 
-        A cancelled caller leaves the thread to finish.
+        A cancelled caller leaves a thread that has begun to finish.
         """
         if self._closed:
             raise RuntimeError(f"the threads of {self._name} are closed")
-        if self._busy >= self._size:
-            raise PoolFull(f"all {self._size} threads are busy:\n{self.stacks()}")
-        if self._busy >= len(self._threads):
+        if len(self._given_up) >= self._size:
+            raise PoolFull(f"all {self._size} threads hang:\n{self.stacks()}")
+        if len(self._threads) < min(self._pending + 1, self._size):
             thread = threading.Thread(
                 target=self._serve, name=f"{self._name}-{len(self._threads)}", daemon=True
             )
@@ -65,30 +66,34 @@ class PluginThreads:
         loop = asyncio.get_running_loop()
         future: asyncio.Future[object] = loop.create_future()
         context = contextvars.copy_context()
+        begun = False
 
         def work() -> None:
+            nonlocal begun
             result: object = None
             error: BaseException | None = None
-            try:
-                result = context.run(function)
-            except BaseException as raised:
-                error = raised
+            if not future.cancelled():
+                begun = True
+                try:
+                    result = context.run(function)
+                except BaseException as raised:
+                    error = raised
             try:
                 loop.call_soon_threadsafe(self._answer, future, result, error)
             except RuntimeError:  # the loop has ended
                 return
 
-        self._busy += 1
+        self._pending += 1
         self._work.put(work)
         try:
             return cast(T, await future)
         except asyncio.CancelledError:
-            if future.cancelled():
+            if future.cancelled() and begun:
                 self._given_up.add(future)
             raise
 
     def _answer(self, future: asyncio.Future[object], result: object, error: BaseException | None) -> None:
-        self._busy -= 1
+        self._pending -= 1
         if future.done():
             self._given_up.discard(future)
             return

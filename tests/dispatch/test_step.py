@@ -5,6 +5,7 @@ import contextlib
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
@@ -270,7 +271,7 @@ async def test_a_plain_function_runs_in_a_thread_of_the_plugin(make_step: MakeSt
     assert await make_step(implementation).run(None, {}) == Reject("5.7.1", "test-0")
 
 
-async def test_a_hung_thread_keeps_its_slot_and_a_full_pool_fails_at_once_with_the_stacks(
+async def test_a_hung_thread_keeps_its_slot_and_when_all_hang_a_call_fails_at_once_with_the_stacks(
     make_step: MakeStep,
 ) -> None:
     release = threading.Event()
@@ -290,7 +291,7 @@ async def test_a_hung_thread_keeps_its_slot_and_a_full_pool_fails_at_once_with_t
         full = await step.run(None, {})
         assert time.monotonic() - began < 0.02
         assert isinstance(full, Failure)
-        assert full.reason.startswith("PoolFull: all 2 threads are busy")
+        assert full.reason.startswith("PoolFull: all 2 threads hang")
         assert "release.wait(10)" in full.reason
     finally:
         release.set()
@@ -298,6 +299,28 @@ async def test_a_hung_thread_keeps_its_slot_and_a_full_pool_fails_at_once_with_t
         await asyncio.sleep(0.001)
     assert step.threads.hung == 0
     assert await step.run(None, {}) is None
+
+
+async def test_a_call_waits_for_a_busy_thread_and_one_that_was_given_up_in_the_queue_never_runs(
+    make_step: MakeStep,
+) -> None:
+    release = threading.Event()
+    ran: list[int] = []
+
+    def implementation() -> None:
+        ran.append(1)
+        release.wait(10)
+
+    patient = make_step(implementation, timeout=10, threads=2)
+    hasty = replace(patient, timeout=0.02)
+    waiting = [asyncio.create_task(patient.run(None, {})) for _ in range(5)]
+    while patient.threads.busy < 2:
+        await asyncio.sleep(0)
+    assert isinstance(await hasty.run(None, {}), Failure)
+    assert patient.threads.hung == 0
+    release.set()
+    assert await asyncio.gather(*waiting) == [None] * 5
+    assert len(ran) == 5
 
 
 async def test_a_larger_message_than_it_asked_for_is_not_shown(make_step: MakeStep) -> None:

@@ -12,11 +12,13 @@ __all__ = ["DIRECTORY", "Settings", "SqlDirectory", "authenticate", "resolve_scr
 
 @hookimpl(trylast=True)
 async def authenticate(plugin: Plugin, credentials: Credentials) -> Identity | Refuse | None:
-    """The password against the account's hash."""
-    return await plugin.stash[DIRECTORY].authenticate(credentials)
+    """The password against the account's hash; no opinion where another directory was chosen."""
+    directory = plugin.stash.get(DIRECTORY)
+    return None if directory is None else await directory.authenticate(credentials)
 
 
 @hookimpl(trylast=True)
 async def resolve_scram_keys(plugin: Plugin, username: str) -> ScramKeys | Refuse | None:
-    """What was derived when the password was set."""
-    return await plugin.stash[DIRECTORY].scram_keys(username)
+    """What was derived when the password was set; nothing where another directory was chosen."""
+    directory = plugin.stash.get(DIRECTORY)
+    return None if directory is None else await directory.scram_keys(username)
