@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 import subprocess
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -385,31 +385,14 @@ async def connected(port: int, context: ssl.SSLContext | None = None) -> AsyncIt
 
 
 @pytest.fixture(scope="session")
-def certificate(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TlsTable]:
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> TlsTable:
     """A real certificate for mx.example.test and its key, made by openssl."""
     folder = tmp_path_factory.mktemp("tls")
     certificate, key = folder / "cert.pem", folder / "key.pem"
+    command = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2"
+    names = "-subj /CN=mx.example.test -addext subjectAltName=DNS:mx.example.test"
     subprocess.run(
-        [
-            "openssl",
-            "req",
-            "-x509",
-            "-newkey",
-            "ec",
-            "-pkeyopt",
-            "ec_paramgen_curve:prime256v1",
-            "-nodes",
-            "-days",
-            "2",
-            "-subj",
-            "/CN=mx.example.test",
-            "-addext",
-            "subjectAltName=DNS:mx.example.test",
-            "-keyout",
-            str(key),
-            "-out",
-            str(certificate),
-        ],
+        [*f"{command} {names}".split(), "-keyout", str(key), "-out", str(certificate)],
         check=True,
         capture_output=True,
     )

@@ -18,23 +18,9 @@ from hub.tls.context import CertificateError, server_context
 def make(folder: Path, name: str, *options: str) -> tuple[Path, Path]:
     """A self-signed certificate and its key."""
     certificate, key = folder / f"{name}.pem", folder / f"{name}.key"
+    command = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -subj /CN=mx.example.test"
     subprocess.run(
-        [
-            "openssl",
-            "req",
-            "-x509",
-            "-newkey",
-            "ec",
-            "-pkeyopt",
-            "ec_paramgen_curve:prime256v1",
-            "-subj",
-            "/CN=mx.example.test",
-            "-keyout",
-            str(key),
-            "-out",
-            str(certificate),
-            *options,
-        ],
+        [*command.split(), "-keyout", str(key), "-out", str(certificate), *options],
         check=True,
         capture_output=True,
     )
