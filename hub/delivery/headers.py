@@ -1,4 +1,4 @@
-"""Header fields that the hub writes: trace fields (RFC 5321 §4.4) and what a submission lacks (RFC 6409 §8)."""
+"""Header fields that the hub writes: trace fields (RFC 5321 §4.4) and those a submission lacks (RFC 6409)."""
 
 from __future__ import annotations
 

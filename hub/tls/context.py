@@ -62,7 +62,7 @@ def _load(context: ssl.SSLContext, certificate: Path, key: Path) -> None:
         raise CertificateError(f"tls.key: {key}: {reason}. {_SEE}") from error
     except ValueError as error:
         raise CertificateError(
-            f"tls.key: {key}: it is encrypted; write a plain one: openssl pkey -in {key} -out plain.pem. {_SEE}"
+            f"tls.key: {key}: it is encrypted; write it plain: openssl pkey -in {key} -out plain.pem. {_SEE}"
         ) from error
 
 
