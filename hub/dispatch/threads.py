@@ -25,8 +25,8 @@ class PoolFull(RuntimeError):
 class PluginThreads:
     """At most eight daemon threads, started on demand.
 
-    With all of them busy a call waits for one, for as long as its caller does. A thread whose caller has given
-    up hangs, and keeps its slot until it comes back; with all of them hanging a call fails at once.
+    With all of them busy a call waits for one, for as long as its caller does. A thread whose caller has
+    given up hangs, and keeps its slot until it comes back; with all of them hanging a call fails at once.
     """
 
     def __init__(self, name: str, size: int = SIZE) -> None:

@@ -1,23 +1,18 @@
 """Virus scanning through clamd."""
 
-import asyncio
 import socket
 import struct
 import time
-from collections.abc import Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Final, Literal, TypeAlias
 
 import clamd
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from hub import Duration, Finding, Message, Plugin, Reject, Size, StashKey, hookimpl
+from hub import Duration, Finding, Message, Plugin, Reject, Size, hookimpl
 
 DEBIAN_SOCKET: Final = Path("/var/run/clamav/clamd.ctl")
-SCANS: Final = 8
-"""Scans at the same time; clamd's own MaxThreads is 10 unless somebody says otherwise."""
 
 ClamdAddress: TypeAlias = Path | tuple[str, int]
 
@@ -59,46 +54,20 @@ class Settings(BaseModel):
         return (self.host, self.port) if self.host is not None else self.socket or DEBIAN_SOCKET
 
 
-SCANNERS = StashKey[ThreadPoolExecutor]()
-
-
 @hookimpl
-async def plugin_start(plugin: Plugin) -> None:
-    """The threads that wait for clamd."""
-    plugin.stash[SCANNERS] = await plugin.enter(_scanners())
-
-
-@hookimpl
-async def check_message(plugin: Plugin, message: Message) -> Finding | None:
-    """A message that finds all threads busy waits its turn, for as long as the hook may take.
-
-    That is why this is no plain function: the hub's threads for those have no queue.
-    """
+def check_message(plugin: Plugin, message: Message) -> Finding | None:
+    """One scan in one of the plugin's threads; a message that finds all of them busy waits its turn."""
     settings = plugin.settings(Settings)
     if message.size > settings.max_size:
         return _not_scanned(settings, message.size)
-
-    def scan() -> str | None:
-        return Scan(settings.address, settings.timeout).run(message.chunks())
-
     try:
-        virus = await asyncio.get_running_loop().run_in_executor(plugin.stash[SCANNERS], scan)
+        virus = Scan(settings.address, settings.timeout).run(message.chunks())
     except clamd.BufferTooLongError:
         plugin.log.warning("clamd's StreamMaxLength is below max_size", size=message.size)
         return _not_scanned(settings, message.size)
     if virus is None:
         return Finding(headers=(("X-Virus-Scanned", "ClamAV"),))
     return Finding(action=Reject("5.7.1", f"the message carries a virus: {virus}"), reasons=(virus,))
-
-
-@contextmanager
-def _scanners() -> Iterator[ThreadPoolExecutor]:
-    """Closed without waiting: a scan under way ends by its own deadline."""
-    threads = ThreadPoolExecutor(SCANS, thread_name_prefix="clamav")
-    try:
-        yield threads
-    finally:
-        threads.shutdown(wait=False, cancel_futures=True)
 
 
 def _not_scanned(settings: Settings, size: int) -> Finding:
