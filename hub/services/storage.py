@@ -210,7 +210,10 @@ class Migrations(Protocol):
 
 
 class Storage(Protocol):
-    """The choose-one service of the index, entered by the hub as an async context manager."""
+    """The choose-one service of the index, entered by the hub as an async context manager.
+
+    Mailbox names are Unicode, with `/` between the levels of the hierarchy; INBOX is spelled like this.
+    """
 
     # -- mail in
 

@@ -26,5 +26,6 @@ class Tables(Protocol):
     async def write(self, work: Callable[[Connection], T]) -> T:
         """One transaction in the group commit, durable when this returns.
 
-        An exception in it undoes it alone.
+        An exception in it undoes it alone. The work may run again from the start when a neighbour in the
+        group has failed, so it does nothing but its statements; it neither begins nor commits.
         """

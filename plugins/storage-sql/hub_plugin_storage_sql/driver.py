@@ -52,8 +52,9 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    path: Path | None = Field(
-        None, description="The SQLite file; without it index.sqlite in the plugin's data folder."
+    path: Path = Field(
+        Path("index.sqlite"),
+        description="The SQLite file; a relative path begins at the plugin's data folder.",
     )
     reserve: int = Field(
         64 << 20,
@@ -63,7 +64,7 @@ class Settings(BaseModel):
 
     def file(self, plugin: Plugin) -> Path:
         """The path of the SQLite file."""
-        return self.path or plugin.data_dir / "index.sqlite"
+        return plugin.data_dir / self.path
 
 
 class SqlStorage:
@@ -227,8 +228,8 @@ class SqlStorage:
             if await self._db.point(lambda db: keyvalue.has_expired(db, clock.time())):
                 try:
                     await self._db.write(keyvalue.purge)
-                except OSError as error:
-                    self._plugin.log.warning("expired keys could not be removed", error=str(error))
+                except Exception as error:
+                    self._plugin.log.warning("expired keys could not be removed", error=repr(error))
 
 
 def _make_branch(path: Path, branch: str, folder: Path) -> None:

@@ -132,6 +132,7 @@ class Transaction:
         self._by_ref: dict[AccountRef, AccountRow] = {}
         self._mailboxes: dict[int, MailboxRow] = {}
         self._by_name: dict[tuple[int, str], MailboxRow] = {}
+        self._by_use: dict[tuple[int, str], MailboxRow] = {}
         self._changed_accounts: dict[int, AccountRow] = {}
         self._changed_mailboxes: dict[int, MailboxRow] = {}
         self._items: list[Row] = []
@@ -195,12 +196,11 @@ class Transaction:
 
     def mailbox_used_as(self, account: AccountRow, special_use: str) -> MailboxRow | None:
         """The oldest mailbox with that special use."""
-        mailbox = self._by_name.get((account.id, special_use))
+        mailbox = self._by_use.get((account.id, special_use))
         if mailbox is None:
             mailbox = self._keep(self.connection.row(_MAILBOX_BY_USE, account.id, special_use))
             if mailbox is not None:
-                # No mailbox is named like a special use: a name does not begin with a backslash.
-                self._by_name[account.id, special_use] = mailbox
+                self._by_use[account.id, special_use] = mailbox
         return mailbox
 
     def touch(self, mailbox: MailboxRow, *, messages: int = 0, unseen: int = 0, size: int = 0) -> int:
@@ -278,6 +278,7 @@ class Transaction:
         self._by_ref.clear()
         self._mailboxes.clear()
         self._by_name.clear()
+        self._by_use.clear()
         return self.connection
 
     def _keep(self, row: Row | None) -> MailboxRow | None:

@@ -99,6 +99,11 @@ class SqliteConnection:
         text, order = self._compiler(statement)
         self.raw.executemany(text, values if order is None else map(order, values))
 
+    def roll_back(self) -> None:
+        """Undo the transaction, if there is one."""
+        if self.raw.in_transaction:
+            self.raw.execute("ROLLBACK")
+
     def close(self) -> None:
         """Closing the last connection of all processes brings the log of the database into its file."""
         if "core" in self.__dict__:

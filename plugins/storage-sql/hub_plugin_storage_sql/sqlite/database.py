@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import os
+import sqlite3
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import Final, TypeVar, cast
 
@@ -84,13 +86,14 @@ class SqliteDatabase:
             connection.raw.execute("BEGIN")
             return work(connection)
         finally:
-            connection.raw.execute("COMMIT")
+            connection.roll_back()
             self._idle.append(connection)
 
     def _commit(self, works: Sequence[Callable[[Transaction], object]]) -> list[object | BaseException]:
         """All in one transaction; when it fails, each half in its own, so that the guilty fails alone."""
         raw = self._writes.raw
         try:
+            self._writes.roll_back()  # there is something to undo only after a rollback that failed itself
             raw.execute("BEGIN IMMEDIATE")
         except Exception as error:
             return [translated(error)] * len(works)
@@ -103,8 +106,8 @@ class SqliteDatabase:
             tx.flush()
             raw.execute("COMMIT")
         except BaseException as error:
-            if raw.in_transaction:
-                raw.execute("ROLLBACK")
+            with suppress(sqlite3.Error):
+                self._writes.roll_back()
             if len(works) == 1:
                 return [translated(error)]
             half = len(works) // 2
@@ -119,5 +122,11 @@ class SqliteDatabase:
 
 def prepare_writer(connection: SqliteConnection) -> None:
     """Settings of a connection that writes: what is committed is synced, in the write-ahead log."""
-    for setting in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON", "cache_size = -8192"):
+    for setting in (
+        "journal_mode = WAL",
+        "synchronous = FULL",
+        "foreign_keys = ON",
+        "cache_size = -8192",  # KiB
+        "journal_size_limit = 33554432",  # what a large change has made of the log is given back
+    ):
         connection.raw.execute(f"PRAGMA {setting}")

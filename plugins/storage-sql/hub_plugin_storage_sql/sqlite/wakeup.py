@@ -31,8 +31,9 @@ class Wakeup:
     def watch(self, watcher: Watcher) -> Callable[[], None]:
         """Call it with what is new from now on, until the function that this gives is called."""
         if not self._watchers:
-            self._position = log_position(self._connection)
+            # In this order: what is committed between the two is told of once more rather than never.
             self._version = self._data_version()
+            self._position = log_position(self._connection)
             self._timer = self._loop.call_later(POLL_SECONDS, self._poll)
         key = object()
         self._watchers[key] = watcher
