@@ -83,8 +83,8 @@ class Hub:
     async def start(self) -> None:
         """Load the plugins, open the drivers, serve; whatever fails closes again what was opened."""
         settings = self._config.settings
-        await self._control.start()
         try:
+            await self._control.start()
             tls = server_context(settings.tls)
             generations = await self.loader.start()
             write = self._traces.add if settings.trace.enabled else _forget
@@ -94,10 +94,14 @@ class Hub:
                 context = tls if bound.listener.is_implicit else None
                 loop = asyncio.get_running_loop()
                 self._servers.append(await loop.create_server(make, sock=bound.socket, ssl=context))
+            self.loader.watch()
         except BaseException:
+            for server in self._servers:
+                server.close()
+            for bound in self._bound:
+                bound.socket.close()
             await self._close()
             raise
-        self.loader.watch()
         for bound in self._bound:
             _log.info("listening", listener=bound.name, address=_shown(bound))
 
