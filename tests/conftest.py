@@ -182,12 +182,12 @@ class MemoryDirectory:
     async def resolve(self, address: Address) -> Resolution | None:
         name = address.base_local.lower()
         account = self.accounts.get(name)
-        return Resolution((account,)) if account else self.aliases.get(name)
+        if account is None:
+            return self.aliases.get(name)
+        return Resolution((account,)) if account.enabled else None
 
     async def account(self, login: str) -> Account | None:
-        name = login.removesuffix("@example.test").lower()
-        account = self.accounts.get(name)
-        return account if account and account.enabled else None
+        return self.accounts.get(login.removesuffix("@example.test").lower())
 
     async def may_send_as(self, account: AccountRef, address: Address) -> bool:
         found = await self.resolve(address) if address.domain == "example.test" else None
@@ -198,7 +198,7 @@ def _account(name: str) -> Account:
     return Account(AccountRef("default", name), Address(name, "example.test"))
 
 
-SALT = b"sixteen octets.."
+SALT = b"thirty-two octets of pure chance"
 _, STORED_KEY, SERVER_KEY, ITERATIONS = ScramMechanism("SCRAM-SHA-256").make_auth_info("demo", 4096, SALT)
 
 
@@ -210,14 +210,14 @@ def login_hooks(directory: MemoryDirectory) -> list[Callable[..., object]]:
         account = await directory.account(credentials.username)
         if account is None:
             return None
-        if credentials.password != "demo":
+        if credentials.password != "demo" or not account.enabled:
             return Refuse("wrong password")
         return Identity(account.ref, str(account.address), account.address)
 
     @hookimpl
     async def resolve_scram_keys(username: str) -> ScramKeys | Refuse | None:
         account = await directory.account(username)
-        if account is None:
+        if account is None or not account.enabled:
             return None
         identity = Identity(account.ref, str(account.address), account.address)
         return ScramKeys(identity, SALT, STORED_KEY, SERVER_KEY, ITERATIONS)

@@ -13,7 +13,7 @@ from hub.sasl.login import NOBODY_KNOWS, LoginContext, Refused, Unavailable, fai
 
 MECHANISM: Final = "SCRAM-SHA-256"
 FAKE_ITERATIONS: Final = ScramKeys.__dataclass_fields__["iterations"].default
-SALT_SIZE: Final = 16
+SALT_SIZE: Final = 32  # what scramp makes for an account that is there
 _KV_NAMESPACE: Final = "hub.sasl"
 _KV_KEY: Final = "scram-fake-salt"
 

@@ -199,18 +199,16 @@ async def _find(dialogue: Dialogue, transaction: Transaction, recipient: Address
         return Resolution(forwards=(recipient,))
     resolution = await directory.resolve(recipient)
     if resolution is None:
-        return replies.NOBODY
-    accounts = tuple([account for account in resolution.accounts if account.enabled])
-    if not accounts and not resolution.forwards:
-        return replies.DISABLED
+        account = await directory.account(str(recipient))
+        return replies.DISABLED if account and not account.enabled else replies.NOBODY
     is_postmaster = recipient.local.lower() == "postmaster"  # RFC 5321 §4.5.1
     if not resolution.forwards and not is_postmaster:
-        for account in accounts:
+        for account in resolution.accounts:
             if not await _is_full(dialogue, account, transaction.envelope.size or 0):
                 break
         else:
             return replies.MAILBOX_FULL
-    return Resolution(accounts, resolution.forwards)
+    return resolution
 
 
 async def _is_full(dialogue: Dialogue, account: Account, size: int) -> bool:
