@@ -54,7 +54,8 @@ class Loader:
         self._hooks = hooks()
         self._lock = asyncio.Lock()
         self._finder = PluginFinder()
-        self._threads = PluginThreads("loading", size=2)
+        self._scanning = PluginThreads("scanning", size=1)
+        self._importing = PluginThreads("importing", size=4)  # a plugin that hangs in its import keeps one
         self._log = get_logger(area="loading")
         empty = Generation(0, {}, compile_plans((), self._hooks).plans)
         self.generations = Generations(empty, self._emptied)
@@ -165,14 +166,15 @@ class Loader:
                 await member.scope.close()
                 withdraw(self._finder, member.wish.loaded)
             self._around.storage = None
-            self._threads.close()
+            self._scanning.close()
+            self._importing.close()
             self._finder.uninstall()
 
     # -- one reload -------------------------------------------------------------------------------------
 
     async def _reload(self, config: Config, *, force: bool) -> Report | None:
         began = perf_counter()
-        found = await look(config, self._trees, self._path, self._threads)
+        found = await look(config, self._trees, self._path, self._scanning)
         if found.seen == self._seen and not force:
             return None
         self._seen = found.seen
@@ -193,7 +195,7 @@ class Loader:
     async def _import(self, aim: Target) -> list[Wish]:
         try:
             async with asyncio.timeout(IMPORTING):
-                loaded, errors = await self._threads.run(aim.fresh.run)
+                loaded, errors = await self._importing.run(aim.fresh.run)
             if errors:
                 raise LoadErrors(errors)
         except BaseException as error:

@@ -14,7 +14,7 @@ from hub.loading.catalogue import Catalogue, scan
 from hub.loading.drivers import FIXED, SERVICES, check_choice, chosen, driver_module
 from hub.loading.errors import LoadError
 from hub.loading.importing import FreshImport, PluginFinder, Wanted
-from hub.loading.reload import Lineup, Wish
+from hub.loading.reload import Lineup, Member, Wish
 from hub.loading.sources import Source
 
 
@@ -69,7 +69,7 @@ async def look(
 
 
 def target(config: Config, found: Found, now: Lineup, finder: PluginFinder) -> Target:
-    """What to import and what to keep; whoever holds a fixed service stays as it is."""
+    """What to import and what to keep; whoever fills a fixed service keeps its code and settings."""
     choice = chosen(config.settings.services)
     fixed = {
         service: member
@@ -77,26 +77,35 @@ def target(config: Config, found: Found, now: Lineup, finder: PluginFinder) -> T
         for service in FIXED.intersection(member.wish.drives)
     }
     restart = [service for service, member in fixed.items() if choice[service] != member.wish.name]
-    keep = {member.wish.name: member.wish for member in fixed.values()}
-    plans: list[Wish | tuple[Wanted, tuple[str, ...]]] = [
-        wish for name, wish in keep.items() if name not in found.digests
-    ]
+    plans: list[Wish | tuple[Wanted, tuple[str, ...]]] = []
+    for member in dict.fromkeys(fixed.values()):
+        if member.wish.name not in found.digests:  # no longer chosen
+            plans.append(
+                Wish(member.wish.loaded, member.wish.config, _drives(member.wish.name, choice, fixed))
+            )
     for source in found.active:
-        drives = tuple(service for service in SERVICES if choice[service] == source.name)
+        drives = _drives(source.name, choice, fixed)
         digest = found.digests[source.name]
         old = now.members.get(source.name)
-        same_code = old is not None and old.wish.loaded.matches(source, digest)
-        if source.name in keep:
-            wish = keep[source.name]
-            if not same_code or not wish.shares_scope(Wish(wish.loaded, config, wish.drives)):
-                restart += [service for service in wish.drives if service in FIXED]
-            plans.append(wish)
-            continue
-        drives = tuple(service for service in drives if service not in fixed)
-        if old is not None and same_code and set(drives) <= set(old.wish.drives):
-            plans.append(Wish(old.wish.loaded, config, drives))
+        if old is not None and old.wish.loaded.matches(source, digest):
+            wish = Wish(old.wish.loaded, config, drives)
+            if old.suits(wish) or old not in fixed.values():
+                plans.append(wish)
+                continue
+        if old is not None and old in fixed.values():
+            plans.append(Wish(old.wish.loaded, old.wish.config, drives))
+            restart += FIXED.intersection(drives)
         else:
             modules = tuple(filter(None, (driver_module(source, service) for service in drives)))
             plans.append((Wanted(source, digest, modules), drives))
     fresh = FreshImport(finder, [each[0] for each in plans if isinstance(each, tuple)])
-    return Target(config, plans, fresh, tuple(dict.fromkeys(restart)))
+    return Target(config, plans, fresh, tuple(sorted(set(restart))))
+
+
+def _drives(name: str, choice: Mapping[str, str], fixed: Mapping[str, Member]) -> tuple[str, ...]:
+    """The services that the plugin's drivers fill from now on."""
+    return tuple(
+        service
+        for service in SERVICES
+        if name == (fixed[service].wish.name if service in fixed else choice[service])
+    )

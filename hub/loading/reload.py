@@ -44,16 +44,8 @@ class Wish:
         """How the operator wants the hub to treat it."""
         return self.config.plugin_options(self.name)
 
-    def shares_scope(self, other: Wish) -> bool:
-        """Whether code, settings and drivers are the same, so that what is open can stay open."""
-        return (
-            self.loaded is other.loaded
-            and self.drives == other.drives
-            and self.config.plugin_table(self.name) == other.config.plugin_table(self.name)
-        )
 
-
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Member:
     """A plugin as it is. drivers: service → what fills it; since: the generation that it came with."""
 
@@ -62,8 +54,17 @@ class Member:
     since: int
     drivers: dict[str, object] = field(default_factory=dict)
 
+    def suits(self, wish: Wish) -> bool:
+        """Whether code, settings and open drivers are as wished, so that the scope can stay as it is."""
+        return (
+            wish.loaded is self.wish.loaded
+            and self.drivers.keys() >= set(wish.drives)
+            and wish.config.plugin_table(wish.name) == self.wish.config.plugin_table(wish.name)
+            and not self.scope.breaker.retired
+        )
 
-@dataclass(frozen=True, slots=True)
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Lineup:
     """A generation and what it was made of, by name in run order."""
 
@@ -124,7 +125,7 @@ class Transaction:
 
     def _member(self, wish: Wish) -> Member:
         old = self._now.members.get(wish.name)
-        if old is not None and wish.shares_scope(old.wish) and not old.scope.breaker.retired:
+        if old is not None and old.suits(wish):
             return Member(wish, old.scope, old.since, old.drivers)
         source = wish.loaded.source
         settings = partial(wish.config.plugin_settings, wish.name)
@@ -229,9 +230,9 @@ def changes(old: Lineup, new: Lineup) -> dict[str, str]:
 def same(old: Lineup, wishes: Sequence[Wish]) -> bool:
     """Whether the lineup is what is wished for already, to the order and the options."""
     return [wish.name for wish in wishes] == list(old.members) and all(
-        wish.shares_scope(old.members[wish.name].wish)
+        old.members[wish.name].suits(wish)
         and wish.options == old.members[wish.name].wish.options
-        and not old.members[wish.name].scope.breaker.retired
+        and wish.drives == old.members[wish.name].wish.drives
         for wish in wishes
     )
 

@@ -1,0 +1,87 @@
+"""Facts about the libraries that the design rests on; one that stops being true shows here first."""
+
+import asyncio
+
+import pluggy
+import pytest
+from watchdog.events import FileClosedNoWriteEvent, FileOpenedEvent
+
+from hub.loading import watching
+
+spec, impl = pluggy.HookspecMarker("test"), pluggy.HookimplMarker("test")
+
+
+class Specs:
+    @spec(firstresult=True)
+    def ask(self, who: str) -> object: ...
+
+
+class Answers:
+    @impl
+    async def ask(self, who: str) -> object:
+        return who
+
+
+class Misspelt:
+    @impl
+    def aks(self, who: str) -> object: ...
+
+
+class Wrong:
+    @impl
+    def ask(self, whom: str) -> object: ...
+
+
+@pytest.fixture
+def manager() -> pluggy.PluginManager:
+    manager = pluggy.PluginManager("test")
+    manager.add_hookspecs(Specs)
+    return manager
+
+
+def test_a_plugin_that_pluggy_refuses_stays_registered_by_name(manager: pluggy.PluginManager) -> None:
+    with pytest.raises(pluggy.PluginValidationError):
+        manager.register(Wrong(), "wrong")
+    # Whether all of it stays or a part differs between versions: a live manager is never registered into.
+    left = manager.has_plugin("wrong") or any(
+        each.plugin_name == "wrong" for each in manager.hook.ask.get_hookimpls()
+    )
+    assert left == (pluggy.__version__ < "1.7")
+
+
+async def test_firstresult_takes_a_coroutine_for_an_answer(manager: pluggy.PluginManager) -> None:
+    manager.register(Answers())
+    answer = manager.hook.ask(who="bob")
+    assert asyncio.iscoroutine(answer)
+    answer.close()
+
+
+def test_who_is_registered_again_moves_to_the_front(manager: pluggy.PluginManager) -> None:
+    first, second = Answers(), Answers()
+    manager.register(first, "first")
+    manager.register(second, "second")
+    manager.unregister(first)
+    manager.register(first, "first")
+    assert [each.plugin_name for each in manager.hook.ask.get_hookimpls()[::-1]] == ["first", "second"]
+
+
+def test_a_misspelt_hook_is_registered_without_a_word(manager: pluggy.PluginManager) -> None:
+    assert manager.register(Misspelt(), "misspelt") == "misspelt"
+    with pytest.raises(pluggy.PluginValidationError, match="unknown hook 'aks'"):
+        manager.check_pending()
+
+
+async def test_a_system_exit_that_leaves_a_task_ends_the_loop() -> None:
+    async def leaves() -> None:
+        raise SystemExit(3)
+
+    loop = asyncio.new_event_loop()
+    try:
+        with pytest.raises(SystemExit):
+            await asyncio.to_thread(loop.run_until_complete, leaves())
+    finally:
+        loop.close()
+
+
+def test_watchdog_reports_reads_as_events_of_their_own() -> None:
+    assert not {FileOpenedEvent, FileClosedNoWriteEvent} & set(watching._CONTENT)
