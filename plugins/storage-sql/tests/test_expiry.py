@@ -1,0 +1,63 @@
+"""What has expired leaves the file, not only the answers."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+
+from hub_plugin_storage_sql import SqlStorage
+from hub_plugin_storage_sql.driver import PURGE_SECONDS
+
+from hub.testing.clock import ManualClock
+from hub.testing.plugin import PluginScope
+
+
+def run(index: Path, statement: str) -> list[tuple[object, ...]]:
+    """Run it in another connection, and commit."""
+    db = sqlite3.connect(index, isolation_level=None)
+    try:
+        return db.execute(statement).fetchall()
+    finally:
+        db.close()
+
+
+def keys(index: Path) -> set[object]:
+    return {key for (key,) in run(index, "SELECT key FROM kv UNION SELECT key FROM counter")}
+
+
+async def test_expired_keys_and_counters_are_removed_by_and_by(
+    plugin_scope: PluginScope, manual_clock: ManualClock, index: Path
+) -> None:
+    async with SqlStorage(plugin_scope("storage-sql")) as storage:
+        storage.kv("one").count("old counter", window=10)
+        storage.kv("one").count("counter", window=10_000)
+    async with SqlStorage(plugin_scope("storage-sql")) as storage:
+        kv = storage.kv("one")
+        await kv.set("old", b"", expires=10)
+        await kv.set("young", b"", expires=1000)
+        await kv.set("eternal", b"")
+        assert keys(index) == {"old counter", "counter", "old", "young", "eternal"}
+        await manual_clock.turn(PURGE_SECONDS)
+        await kv.set("after", b"")  # in the purge's group or a later one
+        assert keys(index) == {"counter", "young", "eternal", "after"}
+
+
+async def test_a_counter_that_cannot_be_stored_counts_on(storage: SqlStorage, index: Path) -> None:
+    kv = storage.kv("one")
+    assert kv.count("hits", 3, window=60) == 3
+    run(index, "ALTER TABLE counter RENAME TO elsewhere")
+    await storage._counters._flush()
+    assert kv.count("hits", window=60) == 4
+    run(index, "ALTER TABLE elsewhere RENAME TO counter")
+    await storage._counters._flush()
+    assert run(index, "SELECT value FROM counter") == [(4,)]
+    assert kv.count("hits", window=60) == 5
+
+
+async def test_a_counter_that_rests_is_forgotten_and_read_again(storage: SqlStorage, index: Path) -> None:
+    kv = storage.kv("one")
+    kv.count("hits", 3, window=60)
+    await storage._counters._flush()
+    await storage._counters._flush()
+    run(index, "UPDATE counter SET value = 10")  # as another worker does
+    assert kv.count("hits", window=60) == 11
