@@ -25,13 +25,6 @@ SESSION: Final[ContextVar[str | None]] = ContextVar("hub_session", default=None)
 MESSAGE: Final[ContextVar[str | None]] = ContextVar("hub_message", default=None)
 """The id of the message that this task works for."""
 
-_LEVELS: Final = {
-    "debug": logging.DEBUG,
-    "info": logging.INFO,
-    "warning": logging.WARNING,
-    "error": logging.ERROR,
-}
-
 
 class LazyLogger:
     """A logger with fixed fields that imports structlog with its first line."""
@@ -80,6 +73,7 @@ def configure(level: Level = "info", form: Form = "console", stream: TextIO | No
     import structlog
 
     stream = stream or cast(TextIO, _Stderr())
+    least = logging.getLevelNamesMapping()[level.upper()]
     shared: list[Processor] = [
         _add_context,
         structlog.processors.add_log_level,
@@ -92,7 +86,7 @@ def configure(level: Level = "info", form: Form = "console", stream: TextIO | No
         last = [_escape, structlog.dev.ConsoleRenderer(colors=stream.isatty())]
     structlog.configure(
         processors=[*shared, *last],
-        wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[level]),
+        wrapper_class=structlog.make_filtering_bound_logger(least),
         logger_factory=structlog.PrintLoggerFactory(stream),
         cache_logger_on_first_use=False,
     )
@@ -105,7 +99,7 @@ def configure(level: Level = "info", form: Form = "console", stream: TextIO | No
     )
     root = logging.getLogger()
     root.handlers[:] = [handler]
-    root.setLevel(max(_LEVELS[level], logging.WARNING))
+    root.setLevel(max(least, logging.WARNING))
 
 
 class _Stderr:

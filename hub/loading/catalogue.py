@@ -89,7 +89,7 @@ class Catalogue:
             if name in doubt.plugin:
                 return doubt
         hint = suggestion(name, self.sources) or "See: hub plugins"
-        return LoadError(name, f"there is no plugin '{name}' (in [hub] plugins)", hint=hint)
+        return LoadError(name, f"there is no plugin '{name}'", hint=hint)
 
 
 @dataclass(slots=True)

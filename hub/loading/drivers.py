@@ -45,7 +45,7 @@ def check_choice(catalogue: Catalogue, service: str, name: str) -> LoadError | N
     if name in offered:
         return None
     hint = suggestion(name, offered) or "None is installed."
-    return LoadError(name, f"there is no driver '{name}' for {service} (services.{service})", hint=hint)
+    return LoadError(name, f"there is no driver '{name}' for {service}", hint=hint)
 
 
 class _Chooser(DriverManager[object]):

@@ -54,7 +54,7 @@ class Loader:
         self._hooks = hooks()
         self._lock = asyncio.Lock()
         self._finder = PluginFinder()
-        self._scanning = PluginThreads("scanning", size=1)
+        self._scanning = PluginThreads("scanning", size=2)
         self._importing = PluginThreads("importing", size=4)  # a plugin that hangs in its import keeps one
         self._log = get_logger(area="loading")
         empty = Generation(0, {}, compile_plans((), self._hooks).plans)

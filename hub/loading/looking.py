@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -51,8 +51,11 @@ async def look(
     catalogue = await threads.run(partial(scan, settings.hub.plugin_dirs, trees, path))
     choice = chosen(settings.services)
     active, errors = catalogue.active(settings.hub.plugins, choice.values())
-    errors = [*catalogue.problems, *errors]
-    errors += filter(None, (check_choice(catalogue, *pair) for pair in choice.items()))
+    errors = [*catalogue.problems, *(_placed(config, error) for error in errors)]
+    for service, name in choice.items():
+        if error := check_choice(catalogue, service, name):
+            origin = config.origin_at(("services", service))
+            errors.append(replace(error, file=origin.name, line=origin.line))
     for name in config.plugin_names():
         if name not in catalogue.sources:
             origin = config.origin_at(("plugins", name))
@@ -66,6 +69,15 @@ async def look(
         errors.append(LoadError(source.name, f"it cannot be read: {error.strerror}", str(error.filename)))
     seen = (tuple(digests.items()), tuple(map(str, errors)))
     return Found(catalogue, tuple(active), digests, tuple(errors), seen)
+
+
+def _placed(config: Config, error: LoadError) -> LoadError:
+    """A fault of `[hub] plugins` with the line that it stands in."""
+    for index, name in enumerate(config.settings.hub.plugins):
+        if name.removeprefix("!") == error.plugin and not error.file:
+            origin = config.origin_at(("hub", "plugins", index))
+            return replace(error, file=origin.name, line=origin.line)
+    return error
 
 
 def target(config: Config, found: Found, now: Lineup, finder: PluginFinder) -> Target:

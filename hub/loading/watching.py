@@ -33,16 +33,16 @@ QUIET: Final = 0.05
 LATEST: Final = 0.25
 """Seconds after the first event of a burst, however long it lasts."""
 
-_NAMES: Final[list[type[FileSystemEvent]]] = [
+_NAMES: Final[tuple[type[FileSystemEvent], ...]] = (
     DirCreatedEvent,
     DirDeletedEvent,
     DirMovedEvent,
     FileCreatedEvent,
     FileDeletedEvent,
     FileMovedEvent,
-]
+)
 # Not FileOpenedEvent and FileClosedNoWriteEvent: those are our own reads.
-_CONTENT: Final = [*_NAMES, FileModifiedEvent, FileClosedEvent, FileAttribEvent]
+_CONTENT: Final = (*_NAMES, FileModifiedEvent, FileClosedEvent, FileAttribEvent)
 
 Watch: TypeAlias = tuple[Path, bool, bool]
 """(folder, with all folders in it?, content too or only names coming and going?)"""
@@ -152,7 +152,7 @@ class Watcher(FileSystemEventHandler):
         folder, deep, content = watch
         try:
             self._watches[watch] = self._observer.schedule(
-                self, str(folder), recursive=deep, event_filter=_CONTENT if content else _NAMES
+                self, str(folder), recursive=deep, event_filter=list(_CONTENT if content else _NAMES)
             )
         except OSError as error:  # gone again, or no more inotify watches
             self._log.warning("a folder is not watched", folder=str(folder), reason=str(error))

@@ -303,6 +303,6 @@ def test_a_chosen_driver_is_active_first_unless_it_is_listed(catalogue: Catalogu
 def test_an_unknown_name_is_an_error_with_the_nearest_one(catalogue: Catalogue) -> None:
     _, errors = catalogue.active(["deny_lst", "!clmav"], [])
     assert [str(error) for error in errors] == [
-        "deny_lst: there is no plugin 'deny_lst' (in [hub] plugins). Did you mean 'deny-list'?",
-        "clmav: there is no plugin 'clmav' (in [hub] plugins). Did you mean 'clamav'?",
+        "deny_lst: there is no plugin 'deny_lst'. Did you mean 'deny-list'?",
+        "clmav: there is no plugin 'clmav'. Did you mean 'clamav'?",
     ]

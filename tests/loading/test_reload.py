@@ -462,3 +462,14 @@ async def test_timers_of_the_old_version_end_where_those_of_the_new_begin(site: 
     await site.clock.turn(25)
     assert ticks.read_text() == "aabb"
     pin.release()
+
+
+async def test_an_unknown_plugin_is_named_with_its_line_and_the_nearest_one(site: Site) -> None:
+    site.answering("deny.py", "one")
+    site.plugins = '[\n  "dney",\n  "!dny",\n]'
+    with pytest.raises(LoadErrors) as caught:
+        await site.start()
+    assert str(caught.value) == (
+        "hub.toml:5: there is no plugin 'dney'. Did you mean 'deny'?\n"
+        "hub.toml:6: there is no plugin 'dny'. Did you mean 'deny'?"
+    )
