@@ -429,9 +429,9 @@ async def test_a_reload_that_is_cancelled_is_undone(site: Site) -> None:
 
 
 async def test_a_plugin_whose_import_hangs_is_refused(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(loader_module, "IMPORTING", 0.2)
+    monkeypatch.setattr(loader_module, "IMPORTING", 0.4)
     loader = await site.start()
-    hanging = site.write("slow.py", "import time\ntime.sleep(0.7)")
+    hanging = site.write("slow.py", "import time\ntime.sleep(2)")
     report = await loader.reload()
     assert "importing the plugins hangs" in str(report.errors[0])
     assert "hub_plugin_slow" not in sys.modules
