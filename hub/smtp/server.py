@@ -23,6 +23,7 @@ from typing import ClassVar, Final, cast
 from aiosmtpd.smtp import SMTP
 
 from hub.config.model import Listener
+from hub.dispatch.failure import HookFailed
 from hub.hooks.observe import session_closed
 from hub.loading.kernel import Kernel
 from hub.log import MESSAGE, SESSION
@@ -146,7 +147,7 @@ class SmtpProtocol(SMTP):
         self._heard()
         if self._dialogue.state is State.DATA:
             self._hold(len(buffer))
-        if self._task is None:
+        if self._task is None and not self._slow:
             self._go_on()
         elif len(buffer) > MAX_BUFFER and not self._is_paused:
             self._is_paused = True
@@ -155,7 +156,7 @@ class SmtpProtocol(SMTP):
     def eof_received(self) -> bool:
         """The client has said all; what it has said is still answered, where the transport allows it."""
         self._eof = True
-        if self._task is not None:
+        if self._task is not None or self._slow:
             return self._dialogue.session.tls is None
         return False
 
@@ -176,6 +177,7 @@ class SmtpProtocol(SMTP):
         self._slow = False
         if self._task is None:
             self._go_on()
+            self._read_on()
 
     # -- what the hub calls -----------------------------------------------------------------------
 
@@ -205,6 +207,8 @@ class SmtpProtocol(SMTP):
             MESSAGE.set(dialogue.trace.message)
             try:
                 reply = await pending
+            except HookFailed:
+                reply = replies.INTERNAL
             except Exception:
                 reply = dialogue.failed("command")
             if reply is not None:
@@ -215,9 +219,7 @@ class SmtpProtocol(SMTP):
             self._end()
             return
         self._heard()
-        if self._is_paused:
-            self._is_paused = False
-            self._transport.resume_reading()
+        self._read_on()
 
     def _advance(self) -> Awaitable[Reply | None] | None:
         """Answer commands as long as there are whole ones and nobody has to be asked."""
@@ -369,6 +371,12 @@ class SmtpProtocol(SMTP):
         if self._out and not self._is_lost:
             self._transport.write(bytes(self._out))
         self._out.clear()
+
+    def _read_on(self) -> None:
+        """Read again, unless there is still enough to do."""
+        if self._is_paused and self._task is None and not self._slow:
+            self._is_paused = False
+            self._transport.resume_reading()
 
     def _heard(self) -> None:
         loop = asyncio.get_running_loop()

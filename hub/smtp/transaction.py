@@ -147,15 +147,19 @@ def rcpt(dialogue: Dialogue, argument: bytes) -> Answer:
         recipient, rest = parse_path(argument[3:], utf8=True)
     except AddressError as error:
         return Reply(501, "5.1.3", str(error))
+    refused = None
     if recipient is None:
         return replies.NULL_RECIPIENT
     if rest:
-        return replies.UNKNOWN_PARAMETER
-    if not transaction.envelope.smtputf8 and not argument.isascii():
-        return replies.NEEDS_SMTPUTF8
-    if len(transaction.recipients) >= dialogue.kernel.settings.smtp.max_recipients:
-        return replies.TOO_MANY_RECIPIENTS
-    return _ask_rcpt(dialogue, transaction, recipient)
+        refused = replies.UNKNOWN_PARAMETER
+    elif not transaction.envelope.smtputf8 and not argument.isascii():
+        refused = replies.NEEDS_SMTPUTF8
+    elif len(transaction.recipients) >= dialogue.kernel.settings.smtp.max_recipients:
+        refused = replies.TOO_MANY_RECIPIENTS
+    if refused is None:
+        return _ask_rcpt(dialogue, transaction, recipient)
+    _tell_refused(dialogue, transaction, recipient, refused)
+    return refused
 
 
 async def _ask_rcpt(dialogue: Dialogue, transaction: Transaction, recipient: Address) -> Reply:

@@ -116,11 +116,31 @@ async def test_client_that_does_not_read_is_not_written_to(world: World) -> None
     assert server is not None
     assert server._slow
     assert len(server._out) <= 2 * MAX_BUFFER
+    for _ in range(200):
+        writer.write(help_)
+        await asyncio.sleep(0)
+    assert server._is_paused
+    assert len(server._buffer) <= MAX_BUFFER + 256 * 1024
     server.expire()  # it does not get to read why, for it does not read
     await world.kernel.connections.drain(10)
     assert len(world.kernel.connections) == 0
     world.kernel.connections.draining = False
     writer.transport.abort()
+
+
+async def test_client_that_reads_slowly_gets_every_answer(world: World) -> None:
+    async with connected(await world.listen()) as client:
+        transport = client.writer.transport
+        transport.pause_reading()  # type: ignore[attr-defined]
+        server, asked = protocol(world), 0
+        while not server._slow:  # what lies between us takes a few megabytes
+            client.writer.write(b"HELP\r\n" * 1000)
+            asked += 1000
+            await asyncio.sleep(0)
+        transport.resume_reading()  # type: ignore[attr-defined]
+        for _ in range(asked):
+            assert (await client.reply()).startswith("214")
+        assert not server._slow
 
 
 async def test_silent_client_is_told_and_closed(world: World) -> None:
