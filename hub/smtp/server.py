@@ -288,7 +288,7 @@ class SmtpProtocol(SMTP):
                 return replies.LINE_TOO_LONG
             if command is None:
                 return replies.UNKNOWN_COMMAND if line.isascii() else replies.NOT_ASCII
-            if verb == b"STARTTLS" and self._buffer:
+            if verb == b"STARTTLS" and self._buffer and dialogue.offers_tls:
                 dialogue.state = State.CLOSING
                 return replies.TLS_INJECTION
             answer = command(dialogue, argument.strip())
