@@ -26,6 +26,7 @@ from hub.loading.sources import (
     SourceError,
     TreeDistribution,
     file_plugin_name,
+    module_name,
     plugin_entries,
     sources_of,
 )
@@ -86,7 +87,7 @@ class Catalogue:
 
     def _unknown(self, name: str) -> LoadError:
         for doubt in self.doubts:
-            if name in doubt.plugin:
+            if name == doubt.plugin or module_name(name) in doubt.reason:
                 return doubt
         hint = suggestion(name, self.sources) or "See: hub plugins"
         return LoadError(name, f"there is no plugin '{name}'", hint=hint)
@@ -150,7 +151,7 @@ def _scan_folder(finding: _Finding, folder: Path, *, watched: bool) -> None:
                 _add_file(finding, child, watched=watched)
             elif child.is_dir() and any(child.glob("*.dist-info")):
                 installed.append(child)
-        except SourceError as error:
+        except ValueError as error:
             finding.problem(child, str(error), watched=watched)
         except FileNotFoundError:  # removed since it was listed
             continue
@@ -181,7 +182,9 @@ def _scan_installed(finding: _Finding, folder: Path, *, watched: bool) -> None:
     """
     by_name: dict[str, list[Distribution]] = {}
     for distribution in Distribution.discover(path=[str(folder)]):
-        if plugin_entries(distribution):
+        if reason := _why_unreadable(distribution):
+            finding.problem(folder, reason, watched=watched)
+        elif plugin_entries(distribution):
             by_name.setdefault(distribution.name, []).append(distribution)
     for name, versions in by_name.items():
         whole = versions if len(versions) == 1 else [version for version in versions if _is_whole(version)]
@@ -194,7 +197,7 @@ def _scan_installed(finding: _Finding, folder: Path, *, watched: bool) -> None:
             for source in found:
                 _check_trust(source)
             finding.sources += found
-        except SourceError as error:
+        except (ValueError, OSError) as error:
             finding.problem(folder, f"{name}: {error}", watched=watched)
 
 
@@ -212,8 +215,19 @@ def _claimed(folder: Path) -> frozenset[Path]:
     return frozenset(
         folder / file
         for distribution in Distribution.discover(path=[str(folder)])
+        if not _why_unreadable(distribution)
         for file in distribution.files or ()
     )
+
+
+def _why_unreadable(distribution: Distribution) -> str | None:
+    """What is wrong with the metadata of something installed, None if it can be used."""
+    try:
+        usable = distribution.name, distribution.version, distribution.entry_points, distribution.files
+    except Exception as error:  # the library raises what its parsers raise
+        place = getattr(distribution, "_path", "an installed distribution")
+        return f"the metadata of {place} cannot be read: {type(error).__name__}: {error}"
+    return None if all(usable[:2]) else "an installed distribution has no name or no version"
 
 
 def _is_whole(distribution: Distribution) -> bool:
@@ -235,25 +249,28 @@ def _has_its_hash(file: PackagePath) -> bool:
 def _scan_path(finding: _Finding, path: Iterable[str] | None) -> None:
     seen: set[str] = set()
     for distribution in Distribution.discover() if path is None else Distribution.discover(path=list(path)):
-        entries = distribution.read_text("entry_points.txt") or ""
-        if "hub.plugins" not in entries or distribution.name in seen:
-            continue
-        seen.add(distribution.name)
         try:
+            if "hub.plugins" not in (distribution.read_text("entry_points.txt") or ""):
+                continue
+            if reason := _why_unreadable(distribution):
+                raise SourceError(reason)
+            if distribution.name in seen:
+                continue
+            seen.add(distribution.name)
             if (tree := _editable(distribution)) is not None:
                 finding.add(TreeDistribution(tree), Kind.TREE, tree, watched=False)
             elif isinstance(distribution, PathDistribution):
                 place = Path(str(distribution.locate_file("")))
                 finding.add(distribution, Kind.INSTALLED, place, watched=False)
-        except (SourceError, OSError) as error:
-            finding.doubts.append(LoadError(distribution.name, str(error)))
+        except (ValueError, OSError) as error:
+            finding.doubts.append(LoadError("hub", str(error)))
 
 
 def _editable(distribution: Distribution) -> Path | None:
     """The source tree of an editable install (PEP 610, PEP 660)."""
-    text = distribution.read_text("direct_url.json")
-    origin = json.loads(text) if text else {}
-    if not origin.get("dir_info", {}).get("editable"):
-        return None
-    tree = Path(unquote(urlsplit(origin["url"]).path))
-    return tree if (tree / "pyproject.toml").is_file() else None
+    origin: object = json.loads(distribution.read_text("direct_url.json") or "{}")
+    match origin:
+        case {"url": str(url), "dir_info": {"editable": True}}:
+            tree = Path(unquote(urlsplit(url).path))
+            return tree if (tree / "pyproject.toml").is_file() else None
+    return None

@@ -37,6 +37,9 @@ from hub.services.storage import Storage
 IMPORTING: Final = 60.0
 """Seconds that the changed plugins have to be imported."""
 
+LONGEST_STEP: Final = 120.0
+"""Seconds that a replaced scope waits for the steps that are inside of it, before it is closed under them."""
+
 
 class Loader:
     """Owns the catalogue, the current generation, its scopes, and those that are draining.
@@ -62,7 +65,8 @@ class Loader:
         self._now = Lineup({}, empty)
         self._previous: Lineup | None = None
         self._draining: list[Lineup] = []
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._graces: set[asyncio.Task[None]] = set()
+        self._closing: set[asyncio.Task[None]] = set()
         self._seen: object = None
         self._services: Services | None = None
         self.catalogue: Catalogue | None = None
@@ -118,12 +122,8 @@ class Loader:
                 return self._report(began, errors=(error,))
             now, back = self._now, self._previous
             _restore(self._finder, back)
-            return await self._swap(
-                began,
-                [member.wish for member in back.members.values()],
-                (),
-                lambda: _restore(self._finder, now),
-            )
+            wishes = [member.wish for member in back.members.values()]
+            return await self._swap(began, wishes, (), lambda: _restore(self._finder, now))
 
     def plugins(self) -> list[PluginInfo]:
         """Every plugin that serves, in run order."""
@@ -155,15 +155,17 @@ class Loader:
         if self._watcher is not None:
             await self._watcher.close()
         async with self._lock:
+            for grace in self._graces:
+                grace.cancel()
+            await asyncio.gather(*self._closing)
             lineups = [self._now, *self._draining]
             self._draining.clear()
-            for task in self._tasks:
-                task.cancel()
             for lineup in lineups:
                 self.generations.expire(lineup.generation)
             members = [member for lineup in lineups for member in lineup.members.values()]
             for member in sorted(members, key=_close_order):
                 await member.scope.close()
+            for member in members:
                 withdraw(self._finder, member.wish.loaded)
             self._around.storage = None
             self._scanning.close()
@@ -189,7 +191,7 @@ class Loader:
         if report.ok:
             self.config, self.catalogue = config, found.catalogue
             if self._watcher is not None:
-                self.watch()
+                self.watch()  # other source trees, perhaps
         return report
 
     async def _import(self, aim: Target) -> list[Wish]:
@@ -254,7 +256,7 @@ class Loader:
                 self._log.error("a stopped plugin does not start again", reason=str(error))
 
     async def _serve(self, new: Lineup) -> None:
-        """The swap itself: nothing before it is visible, nothing in it waits."""
+        """The swap itself; what follows it is only waited for."""
         old, self._now = self._now, new
         self.generations.swap(new.generation)
         self._take_drivers(new)
@@ -264,12 +266,16 @@ class Loader:
         for member in gone:
             if member.wish.loaded.source.top not in tops:
                 withdraw(self._finder, member.wish.loaded)
+        await asyncio.shield(_spawn(self._closing, self._change_over(old, gone, new)))
+
+    async def _change_over(self, old: Lineup, gone: Sequence[Member], new: Lineup) -> None:
+        """The timers of the new scopes begin where those of the old end; then the old generation drains."""
         await asyncio.gather(*(member.scope.stop_timers() for member in gone))
         for member in new.members.values():
             member.scope.open_timers()
         self._draining.append(old)
         if self.generations.pinned(old.generation):
-            self._spawn(self._expire(old))
+            _spawn(self._graces, self._expire(old))
         else:
             self._emptied(old.generation)
 
@@ -299,7 +305,7 @@ class Loader:
             used = {member.scope for each in (self._now, *self._draining) for member in each.members.values()}
             unused = [member.scope for member in lineup.members.values() if member.scope not in used]
             if unused:
-                self._spawn(_close_all(unused))
+                _spawn(self._closing, _close_all(unused))
 
     async def _expire(self, lineup: Lineup) -> None:
         """The grace period of a replaced generation."""
@@ -309,11 +315,6 @@ class Loader:
             self._log.warning("grace period over", generation=lineup.generation.number, transactions=still)
             self.generations.expire(lineup.generation)
             self._emptied(lineup.generation)
-
-    def _spawn(self, work: Coroutine[object, object, None]) -> None:
-        task = asyncio.get_running_loop().create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
 
     # -- for scopes -------------------------------------------------------------------------------------
 
@@ -369,8 +370,15 @@ def _close_order(member: Member) -> int:
 
 
 async def _close_all(scopes: Sequence[Scope]) -> None:
-    for scope in scopes:
-        await scope.close()
+    await asyncio.gather(*(scope.close(LONGEST_STEP) for scope in scopes))
+
+
+def _spawn(tasks: set[asyncio.Task[None]], work: Coroutine[object, object, None]) -> asyncio.Task[None]:
+    """A task that stands in the set until it ends."""
+    task = asyncio.get_running_loop().create_task(work)
+    tasks.add(task)
+    task.add_done_callback(tasks.discard)
+    return task
 
 
 def _restore(finder: PluginFinder, lineup: Lineup) -> None:

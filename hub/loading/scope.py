@@ -212,13 +212,16 @@ class Scope:
             if hung:
                 self._log.error("tasks do not end", count=len(hung))
 
-    async def close(self) -> None:
-        """Close everything, last in first out; whatever goes wrong is logged and the rest is closed too."""
+    async def close(self, patience: float = CLOSING) -> None:
+        """Close everything, last in first out; whatever goes wrong is logged and the rest is closed too.
+
+        patience: seconds to wait for the calls that are still inside the plugin.
+        """
         if self._closed:
             return
         self._closed = True
         await self.notifier.drain(CLOSING)
-        await self.breaker.retire(CLOSING)
+        await self.breaker.retire(patience)
         await self.stop_timers()
         while self._resources:
             stack = self._resources.pop()

@@ -196,6 +196,26 @@ def test_a_tree_with_wrong_metadata_is_a_problem_where_it_is_enabled_and_a_doubt
     assert reason in str(scan([], [tmp_path], []).doubts[0])
 
 
+@pytest.mark.parametrize(
+    ("file", "text"),
+    [
+        ("entry_points.txt", b"[hub.plugins]\nno equals sign"),
+        ("entry_points.txt", b"[hub.plugins]\nx = \xff\xfe"),
+        ("METADATA", b""),
+        ("direct_url.json", b"{"),
+        ("direct_url.json", b"[1, 2]"),
+        ("RECORD", b"\xff"),
+    ],
+)
+def test_broken_metadata_of_one_distribution_hides_no_other(tmp_path: Path, file: str, text: bytes) -> None:
+    installed(tmp_path, "x")
+    installed(tmp_path, "good")
+    (tmp_path / "hub_plugin_x-2.0.dist-info" / file).write_bytes(text)
+    for catalogue in (scan([tmp_path], [], []), scan([], [tmp_path], []), scan([], [], [str(tmp_path)])):
+        assert "good" in catalogue.sources
+        assert "x" in catalogue.sources or catalogue.problems or catalogue.doubts
+
+
 def test_a_source_tree_of_something_else_is_not_looked_at(tmp_path: Path) -> None:
     (tmp_path / "x").mkdir()
     (tmp_path / "x" / "pyproject.toml").write_text('[project]\nname = "something"\nversion = "1"')
@@ -306,3 +326,15 @@ def test_an_unknown_name_is_an_error_with_the_nearest_one(catalogue: Catalogue) 
         "deny_lst: there is no plugin 'deny_lst'. Did you mean 'deny-list'?",
         "clmav: there is no plugin 'clmav'. Did you mean 'clamav'?",
     ]
+
+
+def test_a_listed_plugin_that_cannot_be_used_says_why(tmp_path: Path) -> None:
+    (tmp_path / "trees" / "broken-tree").mkdir(parents=True)
+    (tmp_path / "trees" / "broken-tree" / "pyproject.toml").write_text("[project")
+    installed(tmp_path / "site", "half-there")
+    (tmp_path / "site" / "hub_plugin_half_there.py").unlink()
+    _, errors = scan([], [tmp_path / "trees"], [str(tmp_path / "site")]).active(
+        ["broken-tree", "half-there"], []
+    )
+    assert "broken-tree: Expected" in str(errors[0])
+    assert "neither hub_plugin_half_there.py nor" in str(errors[1])

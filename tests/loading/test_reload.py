@@ -473,3 +473,61 @@ async def test_an_unknown_plugin_is_named_with_its_line_and_the_nearest_one(site
         "hub.toml:5: there is no plugin 'dney'. Did you mean 'deny'?\n"
         "hub.toml:6: there is no plugin 'dny'. Did you mean 'deny'?"
     )
+
+
+async def test_closing_waits_for_what_drains_and_closes_the_storage_last(site: Site) -> None:
+    site.write(
+        "slow.py",
+        """
+        import asyncio, contextlib
+        from hub import hookimpl
+        @contextlib.asynccontextmanager
+        async def resource(plugin):
+            yield
+            await asyncio.sleep(0.05)
+            await plugin.kv.set("closed", b"yes")
+        @hookimpl
+        async def plugin_start(plugin):
+            await plugin.enter(resource(plugin))
+        """,
+    )
+    loader = await site.start()
+    storage = loader.services.storage
+    (site.folder / "slow.py").unlink()
+    assert (await loader.reload()).ok
+    await loader.close()
+    assert await storage.kv("slow").get("closed") == b"yes"
+    assert not storage.is_open  # type: ignore[attr-defined]
+
+
+async def test_a_step_that_is_under_way_when_the_grace_period_ends_keeps_its_scope(site: Site) -> None:
+    site.write(
+        "slow.py",
+        """
+        import asyncio
+        from hub import Reject, StashKey, hookimpl
+        GO = StashKey()
+        @hookimpl
+        async def plugin_start(plugin):
+            plugin.stash[GO] = asyncio.Event()
+        @hookimpl
+        async def smtp_rcpt(plugin):
+            await plugin.stash[GO].wait()
+            return Reject("5.1.1", "one")
+        """,
+    )
+    loader = await site.start()
+    old = loader.generations.current.plugins["slow"]
+    go = old.stash[sys.modules["hub_plugin_slow"].GO]
+    pin = loader.generations.pin()
+    asking = asyncio.ensure_future(ask(pin.first(smtp_rcpt)))
+    await settle()
+    site.write("slow.py", "")
+    assert (await loader.reload()).ok
+    await site.clock.turn(31)
+    assert pin.expired
+    assert not asking.done()
+    go.set()
+    assert await asking == Reject("5.1.1", "one")
+    await settle()
+    assert old.closed  # type: ignore[attr-defined]
