@@ -109,6 +109,26 @@ class AcceptContract(StorageFixtures):
         assert junk is not None
         assert junk.special_use == "\\Junk"
 
+    async def test_changes_that_come_together_see_each_other_in_their_order(self, storage: Storage) -> None:
+        await storage.ensure_account(ALICE)
+        results = await asyncio.gather(
+            storage.accept(acceptance("m1", ALICE, mailbox="\\Junk")),
+            storage.rename_mailbox(ALICE, "Junk", "Rubbish"),
+            storage.accept(acceptance("m2", ALICE, mailbox="\\Junk")),
+            storage.delete_mailbox(ALICE, "Rubbish"),
+            storage.accept(acceptance("m3", ALICE, mailbox="\\Junk")),
+            storage.accept(acceptance("m4", ALICE, mailbox="Junk")),
+        )
+        placed = [place for result in results if result is not None for place in result]
+        assert [(place.mailbox, place.uid) for place in placed] == [
+            ("Junk", 1),
+            ("Rubbish", 2),
+            ("Junk", 1),
+            ("Junk", 2),
+        ]
+        assert len({place.mailbox_id for place in placed}) == 2
+        assert (await storage.usage(ALICE)).messages == 2
+
     async def test_a_missing_mailbox_and_its_parents_are_made(self, storage: Storage) -> None:
         (placed,) = await storage.accept(acceptance("m1", ALICE, mailbox="Lists/python/dev"))
         names = [mailbox.name for mailbox in await storage.mailboxes(ALICE)]
