@@ -28,6 +28,7 @@ from hub.log import SESSION, get_logger
 LOGIN_TIMEOUT: Final = 180.0
 BLOCKED_TIMEOUT: Final = 300.0
 MAX_ERRORS_BEFORE_LOGIN: Final = 20
+LINGER: Final = 2.0
 WRITE_BUFFER: Final = 256 << 10
 
 _log = get_logger(area="imap")
@@ -37,7 +38,17 @@ class Connection(asyncio.Protocol):
     """The transport's side of a session. While a command runs there is one task, between commands there
     is none."""
 
-    __slots__ = ("_draining", "_errors", "_loop", "_lost", "_task", "_transport", "deadline", "session")
+    __slots__ = (
+        "_draining",
+        "_errors",
+        "_leaving",
+        "_loop",
+        "_lost",
+        "_task",
+        "_transport",
+        "deadline",
+        "session",
+    )
 
     def __init__(self, session: ImapSession) -> None:
         self.session = session
@@ -46,7 +57,7 @@ class Connection(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._errors = 0
         self.deadline = self._loop.time() + LOGIN_TIMEOUT
-        self._draining = self._lost = False
+        self._draining = self._leaving = self._lost = False
 
     # -- what the event loop calls -----------------------------------------------------------------
 
@@ -69,6 +80,8 @@ class Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Octets are kept until a command has them; a line that is whole starts the task."""
+        if self._leaving:
+            return
         self._postpone()
         self.session.input.feed(data)
         self._advance()
@@ -78,7 +91,7 @@ class Connection(asyncio.Protocol):
         open."""
         self.session.input.close()
         self._advance()
-        return self._task is not None and self.session.tls is None
+        return self._task is not None and self.session.tls is None and not self._leaving
 
     def pause_writing(self) -> None:
         """The client does not read."""
@@ -102,7 +115,7 @@ class Connection(asyncio.Protocol):
 
     def expire(self) -> None:
         """The client was silent for too long, or has not read for too long; RFC 3501 §5.4."""
-        if self.session.out.blocked:
+        if self.session.out.blocked or self._leaving:
             assert self._transport is not None
             self._transport.abort()
         elif self._task is None or self.session.input.awaited:
@@ -114,7 +127,7 @@ class Connection(asyncio.Protocol):
         """Say BYE, now or after the command under way."""
         self._draining = True
         if self._task is None:
-            self._bye(BYE_SHUTDOWN)
+            self._bye(BYE_SHUTDOWN, linger=False)
 
     # -- the task ----------------------------------------------------------------------------------
 
@@ -155,7 +168,7 @@ class Connection(asyncio.Protocol):
         elif session.ending or session.input.closed:
             self._close()
         elif self._draining:
-            self._bye(BYE_SHUTDOWN)
+            self._bye(BYE_SHUTDOWN, linger=False)
         elif session.idling is not None and session.view is not None and session.view.stale:
             self._wakened()
         else:
@@ -254,16 +267,29 @@ class Connection(asyncio.Protocol):
         seconds = LOGIN_TIMEOUT if session.identity is None else session.kernel.settings.imap.timeout
         self.deadline = self._loop.time() + seconds
 
-    def _bye(self, farewell: bytes) -> None:
+    def _bye(self, farewell: bytes, *, linger: bool = True) -> None:
         self.session.out.send(farewell)
         self.session.ending = True
-        self._close()
+        self._close(linger=linger)
 
-    def _close(self) -> None:
-        self.session.out.flush()
-        self.session.input.close()
-        if self._transport is not None:
-            self._transport.close()
+    def _close(self, *, linger: bool = True) -> None:
+        """Write what is left and close. linger: read on for a while, for octets that nobody reads reset the
+        connection, and a reset may take our last words with it.
+        """
+        if self._leaving:
+            return
+        session, transport = self.session, self._transport
+        assert transport is not None
+        self._leaving = True
+        session.out.flush()
+        linger = linger and not session.input.closed and transport.can_write_eof()
+        session.input.close()
+        if linger:
+            transport.write_eof()
+            transport.resume_reading()
+            self.deadline = self._loop.time() + LINGER
+        else:
+            transport.close()
 
     def _closed(self) -> None:
         session = self.session

@@ -35,33 +35,41 @@ _COMMANDS = MappingProxyType({command.name: command for family in _FAMILIES for 
 
 async def perform(session: ImapSession, line: bytes) -> tuple[str, Reply | None]:
     """Do the command that begins with this line; its name and the tagged reply, None if that comes later."""
+    reader = Reader([line], [])
     name = ""
     try:
-        name, command, reader = await _read(session, line)
+        try:
+            name = _name(reader)
+            command = _find(session, name)
+        except Refused:
+            await discard(session, line)
+            raise
+        if not command.streams:
+            reader = await collect(session, reader)
         reply = await _run(session, command, reader)
     except Refused as refused:
         reply = refused.reply
-    return name, reply
+    return name[:40], reply
 
 
-async def _read(session: ImapSession, line: bytes) -> tuple[str, Command, Reader]:
-    """Name and check a command, and collect its literals; a refused one is read to its end first."""
-    reader = Reader([line], [])
-    try:
-        reader.match(TAG, "a tag: a command is written as A1 NOOP")
+def _name(reader: Reader) -> str:
+    """The command behind the tag, `UID` and what it is for included."""
+    reader.match(TAG, "a tag: a command is written as A1 NOOP")
+    reader.space()
+    name = reader.word("a command behind the tag").decode("ascii")
+    if name == "UID":
         reader.space()
-        name = reader.word("a command behind the tag").decode("ascii")
-        if name == "UID":
-            reader.space()
-            name = "UID " + reader.word("a command behind UID").decode("ascii")
-        command = _COMMANDS.get(name)
-        if command is None:
-            raise bad(_unknown(name))
-        _check_state(session, command)
-    except Refused:
-        await discard(session, line)
-        raise
-    return name, command, reader if command.streams else await collect(session, reader)
+        name = "UID " + reader.word("a command behind UID").decode("ascii")
+    return name
+
+
+def _find(session: ImapSession, name: str) -> Command:
+    """The command, if it may come now."""
+    command = _COMMANDS.get(name)
+    if command is None:
+        raise bad(_unknown(name))
+    _check_state(session, command)
+    return command
 
 
 def _unknown(name: str) -> str:

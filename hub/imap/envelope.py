@@ -24,7 +24,8 @@ _WANTED: Final = frozenset(
         b"message-id",
     )
 )
-# What nearly all mail has: `<local@host>`, perhaps behind a name that is words or one quoted string; else the bare
+# What nearly all mail has: `<local@host>`, perhaps behind a name that is words or one quoted string; else
+# the bare
 # address. Anything else is left to the parser that understands it.
 _ATOM = rb"[A-Za-z0-9!#$%&'*+\-/=?^_`{|}~]++"
 _DOTTED = rb"%b(?:\.%b)*+" % (_ATOM, _ATOM)

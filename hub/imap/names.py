@@ -9,7 +9,7 @@ from collections.abc import Callable
 SEPARATOR = "/"
 MAX_NAME = 1000  # octets of UTF-8
 
-_ENCODED = re.compile(rb"&([^-]*+)-")
+_ENCODED = re.compile(rb"&([^&-]*+)-")
 _BASE64 = re.compile(rb"[A-Za-z0-9+,]*+")
 _TO_ENCODE = re.compile(r"[^\x20-\x7e]++|&")
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")

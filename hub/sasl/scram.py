@@ -48,7 +48,10 @@ class ScramExchange:
         return self._keys.identity
 
     async def _first(self, message: str) -> bytes | Refused | Unavailable:
+        header, message = _split_header(message)
         self._username = _username(message)
+        if header is None:
+            return failed(self._login, self._username, MECHANISM, "asked to act as somebody else")
         # Before the keys are looked for, so that the time it takes says nothing about the name.
         salt = await fake_salt(self._login, self._username)
         keys = await scram_keys(self._login, self._username)
@@ -58,7 +61,7 @@ class ScramExchange:
             return failed(self._login, self._username, MECHANISM, keys.reason)
         self._keys = keys
         self._server = _Server(keys or salt)
-        return self._server.first(message)
+        return self._server.first(message, header)
 
     def _final(self, server: _Server, message: str) -> bytes | Refused:
         if self._keys is None:
@@ -78,15 +81,40 @@ class _Server:
             found = (keys.salt, keys.stored_key, keys.server_key, keys.iterations)
         self._exchange = ScramMechanism(MECHANISM).make_server(lambda username: found)
 
-    def first(self, message: str) -> bytes:
-        """server-first."""
+    def first(self, message: str, header: str) -> bytes:
+        """server-first; header: what the client's `c=` must be in client-final (RFC 5802 §7)."""
         self._exchange.set_client_first(message)
+        self._exchange.gs2_header = _Header(header)
         return str(self._exchange.get_server_first()).encode()
 
     def final(self, message: str) -> bytes:
         """server-final; ScramException if the proof does not fit."""
         self._exchange.set_client_final(message)
         return str(self._exchange.get_server_final()).encode()
+
+
+class _Header:
+    """In place of scramp's own, which knows no authzid."""
+
+    def __init__(self, header: str) -> None:
+        self._header = header
+
+    def make_cbind_input(self, channel_binding: object) -> bytes:
+        """What client-final repeats; without channel binding that is the header alone."""
+        return self._header.encode()
+
+
+def _split_header(client_first: str) -> tuple[str | None, str]:
+    """The gs2-header as it was sent, and the message without the authzid in it, as scramp wants it.
+
+    None for the header if the authzid is not the name that logs in: GNU SASL always sends that one.
+    """
+    flag, _, rest = client_first.partition(",")
+    authzid, _, bare = rest.partition(",")
+    header = f"{flag},{authzid},"
+    if not authzid.startswith("a="):
+        return header, client_first
+    return header if bare.startswith(f"n={authzid[2:]},") else None, f"{flag},,{bare}"
 
 
 def _username(client_first: str) -> str:

@@ -12,11 +12,11 @@ from hub.services.directory import DirectoryAdmin
 from tests.imap.conftest import ImapHub, OpenHub
 
 MESSAGE = b"Subject: split {3}\r\n\r\na line\r\n.\r\n"
-COMMANDS = (
-    b'a1 LOGIN alice@example.test "demo"\r\na2 APPEND {5+}\r\nINBOX (\\Seen) {%d+}\r\n%b\r\na3 SELECT INBOX\r\n'
-    % (
-        len(MESSAGE),
-        MESSAGE,
+COMMANDS = b"".join(
+    (
+        b'a1 LOGIN alice@example.test "demo"\r\n',
+        b"a2 APPEND {5+}\r\nINBOX (\\Seen) {%d+}\r\n%b\r\n" % (len(MESSAGE), MESSAGE),
+        b"a3 SELECT INBOX\r\n",
     )
 )
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -46,7 +48,7 @@ def test_uids_are_chosen_and_unknown_ones_passed_over(ranges: list[tuple[int, in
     chosen = view(uids).choose(ranges, by_uid=True)
     found = [uids[at] for start, end in chosen for at in range(start, end)]
     assert found == sorted(meant(ranges, uids[-1] if uids else 0) & set(uids))
-    assert all(end <= start for (_, end), (start, _) in zip(chosen, chosen[1:], strict=False))
+    assert all(end <= start for (_, end), (start, _) in pairwise(chosen))
 
 
 @given(RANGES, st.integers(0, 40))

@@ -9,7 +9,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from hub.imap.attributes import parse_attributes
-from hub.imap.replies import Refused
+from hub.imap.replies import Refused, Reply
 from hub.imap.tokens import Reader
 
 READS: tuple[Callable[[Reader], object], ...] = (
@@ -33,6 +33,15 @@ READS: tuple[Callable[[Reader], object], ...] = (
 PROTOCOL = st.text('()[]{}<>"\\*:,%& ~+-.=?/0123456789ABCDEFhlt\t\r\x00é', max_size=60).map(str.encode)
 
 
+def attempt(read: Callable[[Reader], object], subject: Reader) -> Reply | None:
+    """The refusal, if it comes to one."""
+    try:
+        read(subject)
+    except Refused as refused:
+        return refused.reply
+    return None
+
+
 def reader(text: bytes) -> Reader:
     return Reader([text], [])
 
@@ -45,15 +54,13 @@ def reader(text: bytes) -> Reader:
 @example(b"1-Jan-0000", Reader.date)
 def test_octets_are_read_or_refused(octets: bytes, read: Callable[[Reader], object]) -> None:
     subject = reader(octets)
-    try:
-        read(subject)
-    except Refused as refused:
-        assert refused.reply.condition in (b"BAD", b"NO")
-        assert refused.reply.text.isascii()
-        assert b"\r" not in refused.reply.text
-        assert b"\n" not in refused.reply.text
-    else:
+    refusal = attempt(read, subject)
+    if refusal is None:
         assert 0 <= subject.at <= len(octets)
+    else:
+        assert refusal.condition in (b"BAD", b"NO")
+        assert refusal.text.isascii()
+        assert not set(refusal.text) & set(b"\r\n")
 
 
 @given(st.lists(st.binary(max_size=20), min_size=1, max_size=5))
@@ -95,10 +102,8 @@ def test_a_quoted_string_comes_back_as_it_was_quoted(octets: bytes) -> None:
 )
 def test_a_long_malformed_line_costs_no_more_than_its_octets(octets: bytes) -> None:
     for read in READS:
-        try:
-            read(reader(octets))
-        except Refused as refused:
-            assert len(refused.reply.text) < 400
+        refusal = attempt(read, reader(octets))
+        assert refusal is None or len(refusal.text) < 400
 
 
 def test_a_set_of_a_hundred_thousand_elements_is_read() -> None:

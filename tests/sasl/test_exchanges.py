@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import base64
+import hashlib
+import hmac
 
 import pytest
 from scramp import ScramClient
@@ -213,3 +215,21 @@ async def test_only_encrypted_or_local_sessions_are_offered_a_login(world: World
     assert mechanisms(world.kernel, session()) == ()
     with pytest.raises(LookupError):
         start("PLAIN", LoginContext(world.kernel, session(), Trace("s1")))
+
+
+async def test_scram_lets_a_client_name_itself_twice(context: LoginContext) -> None:
+    """GNU SASL sends the name that logs in also as the one to act as (RFC 5802 §7, authzid)."""
+    exchange = start("SCRAM-SHA-256", context)
+    header, bare = "n,a=alice@example.test,", "n=alice@example.test,r=abc"
+    first = await exchange.step((header + bare).encode())
+    assert isinstance(first, bytes)
+    fields = dict(field.split("=", 1) for field in first.decode().split(","))
+    salted = hashlib.pbkdf2_hmac("sha256", b"demo", base64.b64decode(fields["s"]), int(fields["i"]))
+    key = hmac.digest(salted, b"Client Key", "sha256")
+    final = f"c={base64.b64encode(header.encode()).decode()},r={fields['r']}"
+    signed = f"{bare},{first.decode()},{final}".encode()
+    signature = hmac.digest(hashlib.sha256(key).digest(), signed, "sha256")
+    proof = bytes(one ^ other for one, other in zip(key, signature, strict=True))
+    answer = await exchange.step(f"{final},p={base64.b64encode(proof).decode()}".encode())
+    assert isinstance(answer, bytes)
+    assert isinstance(await exchange.step(b""), Identity)

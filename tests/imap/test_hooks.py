@@ -1,0 +1,162 @@
+"""What plugins may say about commands, and what they are told."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from hub.mail.stash import StashKey
+from tests.imap.conftest import ImapHub, OpenHub
+
+RECORDER = '''
+"""Keep everything that it is told."""
+import asyncio
+from hub import StashKey, hookimpl
+
+SEEN = StashKey()
+
+@hookimpl
+async def plugin_start(plugin):
+    plugin.stash[SEEN] = asyncio.Queue()
+
+@hookimpl
+async def session_opened(plugin, session):
+    plugin.stash[SEEN].put_nowait(("opened", session.protocol, session.peer[0], session.listener))
+
+@hookimpl
+async def session_closed(plugin, session):
+    plugin.stash[SEEN].put_nowait(("closed", session.identity.login))
+
+@hookimpl
+async def mailbox_changed(plugin, account, mailbox, kind, uids):
+    plugin.stash[SEEN].put_nowait((kind.value, mailbox, uids))
+'''
+
+JUDGE = '''
+"""Refuse some commands."""
+from hub import Defer, Reject, hookimpl
+
+@hookimpl
+async def imap_command(session, name):
+    if name == "UID COPY":
+        return Reject("5.7.1", "nobody copies here — ever")
+    if name == "CREATE":
+        return Defer("4.3.0", "no new mailboxes during the backup")
+    if name == "DELETE":
+        raise RuntimeError("a secret")
+    if name in ("NOOP", "LOGOUT", "CAPABILITY"):
+        return Reject("5.7.1", "never asked")
+'''
+
+
+def seen(hub: ImapHub) -> asyncio.Queue[tuple[object, ...]]:
+    """What the recorder was told."""
+    key: StashKey[asyncio.Queue[tuple[object, ...]]] = StashKey()
+    key.bind("recorder.SEEN", "recorder")
+    return hub.kernel.generations.current.plugins["recorder"].stash[key]
+
+
+async def test_every_change_is_told_with_its_uids(open_hub: OpenHub) -> None:
+    hub = await open_hub(plugins={"recorder": RECORDER})
+    async with await hub.logged_in() as client:
+        await client.append("INBOX", b"one")
+        await client.append("INBOX", b"two")
+        for command in (
+            "SELECT INBOX",
+            "FETCH 1 BODY[]",
+            "UID STORE 1:2 +FLAGS (\\Deleted)",
+            "COPY 2 Archive",
+            "EXPUNGE",
+            "CREATE new",
+            "SUBSCRIBE new",
+            "UNSUBSCRIBE new",
+            "RENAME new newer",
+            "DELETE newer",
+            "LOGOUT",
+        ):
+            await client.ok(command)
+    async with asyncio.timeout(10):
+        told = [await seen(hub).get() for _ in range(13)]
+    assert told == [
+        ("opened", "imap", "127.0.0.1", "imap"),
+        ("appended", "INBOX", (1,)),
+        ("appended", "INBOX", (2,)),
+        ("flagged", "INBOX", (1,)),
+        ("flagged", "INBOX", (1, 2)),
+        ("appended", "Archive", (1,)),
+        ("expunged", "INBOX", (1, 2)),
+        ("created", "new", ()),
+        ("subscribed", "new", ()),
+        ("unsubscribed", "new", ()),
+        ("renamed", "newer", ()),
+        ("deleted", "newer", ()),
+        ("closed", "alice@example.test"),
+    ]
+
+
+async def test_a_plugin_may_refuse_a_command(open_hub: OpenHub) -> None:
+    hub = await open_hub(plugins={"judge": JUDGE})
+    async with await hub.logged_in(mailbox="INBOX") as client:
+        assert await client.command("UID COPY 1 Archive") == [b"NO nobody copies here ? ever"]
+        assert await client.command("CREATE x") == [b"NO [UNAVAILABLE] no new mailboxes during the backup"]
+        assert await client.command("DELETE nothing") == [
+            b"NO [NONEXISTENT] There is no mailbox of that name"
+        ]
+        for asked_never in ("NOOP", "CAPABILITY", "LOGOUT"):
+            await client.ok(asked_never)
+
+
+async def test_a_command_pins_its_generation_and_idle_pins_none(open_hub: OpenHub) -> None:
+    hub = await open_hub()
+    generations = hub.kernel.generations
+    async with await hub.logged_in(mailbox="INBOX") as client:
+        client.write(b"a1 APPEND INBOX {10+}\r\n12345")
+        await client.writer.drain()
+        while not generations.pinned(generations.current):
+            await asyncio.sleep(0)
+        client.write(b"67890\r\n")
+        await client.answer(b"a1")
+        client.write(b"a2 IDLE\r\n")
+        assert (await client.line()).startswith(b"+ ")
+        assert not generations.pinned(generations.current)
+
+
+async def test_an_error_inside_is_logged_and_never_shown(
+    imap: ImapHub, capsys: pytest.CaptureFixture[str]
+) -> None:
+    storage = imap.kernel.services.storage
+
+    class Broken:
+        def __getattr__(self, name: str) -> object:
+            if name == "mailboxes":
+                raise RuntimeError("a secret")
+            return getattr(storage, name)
+
+    async with await imap.logged_in() as client:
+        imap.kernel.services.storage = Broken()  # type: ignore[assignment]
+        try:
+            answer = await client.command('LIST "" *')
+            assert answer == [b"NO [SERVERBUG] Something went wrong in the server; it is in its log"]
+            await client.ok("NOOP")
+        finally:
+            imap.kernel.services.storage = storage
+    logged = capsys.readouterr().out
+    assert "a command failed" in logged
+    assert "RuntimeError: a secret" in logged
+
+
+async def test_the_trace_of_a_session_is_handed_on_at_its_end(imap: ImapHub) -> None:
+    async with await imap.logged_in(mailbox="INBOX") as client:
+        assert len(imap.kernel.sessions) == 1
+        await client.command("NONSENSE")
+        await client.ok("LOGOUT")
+    await imap.ended.wait()
+    assert not imap.kernel.sessions
+    records, _ = imap.traces[0].take()
+    found = [(record[2], record[3], record[5]) for record in records]
+    assert found[0] == ("session", "imap", "opened")
+    assert ("command", "LOGIN", "OK") in found
+    assert ("command", "SELECT", "OK") in found
+    assert ("command", "NONSENSE", "BAD") in found
+    assert found[-2:] == [("command", "LOGOUT", "OK"), ("session", "imap", "closed")]

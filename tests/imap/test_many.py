@@ -1,0 +1,151 @@
+"""A mailbox of 10,000 messages: what is read is counted, and nobody else waits for it."""
+
+from __future__ import annotations
+
+import asyncio
+import imaplib
+from collections import Counter
+from collections.abc import Sequence
+
+import pytest
+
+from hub.mail.ident import new_id
+from hub.services.storage import Item, NewItem, UidRanges
+from tests.imap.conftest import Client, ImapHub
+
+COUNT = 10_000
+HEAD = (
+    b"From: Ann Example <ann@example.org>\r\nTo: alice@example.test\r\nSubject: number %d\r\n"
+    b"Date: Mon, 2 Feb 2026 10:00:00 +0100\r\nMessage-ID: <%d@example.org>\r\n\r\n"
+)
+BODY = b"a line of text\r\n" * 20
+
+
+class Counting:
+    """Passes everything on and counts the calls and the octets that were read."""
+
+    def __init__(self, driver: object) -> None:
+        self._driver = driver
+        self.calls: Counter[str] = Counter()
+        self.octets = 0
+
+    def __getattr__(self, name: str) -> object:
+        self.calls[name] += 1
+        return getattr(self._driver, name)
+
+    async def items(self, mailbox: int, uids: UidRanges) -> Sequence[Item]:
+        self.calls["items"] += 1
+        found: Sequence[Item] = await self._driver.items(mailbox, uids)  # type: ignore[attr-defined]
+        assert len(found) <= 300
+        return found
+
+    async def read(self, reference: str, offset: int = 0, length: int | None = None) -> bytes:
+        self.calls["read"] += 1
+        octets: bytes = await self._driver.read(reference, offset, length)  # type: ignore[attr-defined]
+        self.octets += len(octets)
+        return octets
+
+
+@pytest.fixture
+async def many(imap: ImapHub) -> ImapHub:
+    services = imap.kernel.services
+    await services.storage.ensure_account(imap.alice)
+    inbox = await services.storage.mailbox(imap.alice, "INBOX")
+    assert inbox is not None
+
+    async def put(number: int) -> NewItem:
+        head = HEAD % (number, number)
+        blob = await services.blobs.put(head, BODY, b"{}")
+        return NewItem(new_id(), blob, len(head), len(head) + len(BODY), 1_770_000_000 + number)
+
+    items = await asyncio.gather(*[put(number) for number in range(COUNT)])
+    await services.storage.append(imap.alice, inbox.id, items)
+    return imap
+
+
+async def test_a_client_reads_and_changes_all_of_it(many: ImapHub) -> None:
+    def talk() -> None:
+        with imaplib.IMAP4("127.0.0.1", many.port) as client:
+            client.login("alice@example.test", "demo")
+            assert client.select() == ("OK", [b"10000"])
+            assert len(client.fetch("1:*", "(FLAGS)")[1]) == COUNT
+            envelopes = client.fetch("1:*", "(UID ENVELOPE)")[1]
+            assert len(envelopes) == COUNT
+            assert b'"number 9999"' in bytes(envelopes[-1])  # type: ignore[arg-type]
+            assert client.search(None, "SUBJECT", '"number 77"')[1][0].split()[0] == b"78"
+            assert len(client.uid("SEARCH", "ALL")[1][0].split()) == COUNT
+            odd = ",".join(map(str, range(1, COUNT, 2)))
+            assert len(client.uid("STORE", odd, "+FLAGS", "(\\Deleted)")[1]) == COUNT // 2
+            assert client.copy("1:*", "Archive")[0] == "OK"
+            assert len(client.expunge()[1]) == COUNT // 2
+            assert client.status("Archive", "(MESSAGES)")[1] == [b"Archive (MESSAGES 10000)"]
+            assert client.fetch("1:2", "(UID)")[1] == [b"1 (UID 2)", b"2 (UID 4)"]
+
+    await many.blocking(talk)
+
+
+async def answered(client: Client, tag: bytes) -> int:
+    """How many FETCH responses came before the tagged one."""
+    lines = await client.answer(tag)
+    assert lines[-1].startswith(b"OK")
+    return sum(b" FETCH (" in line for line in lines)
+
+
+async def test_only_what_is_asked_for_is_read(many: ImapHub) -> None:
+    services = many.kernel.services
+    storage, blobs = Counting(services.storage), Counting(services.blobs)
+    async with await many.logged_in(mailbox="INBOX") as client:
+        services.storage, services.blobs = storage, blobs  # type: ignore[assignment]
+        client.write(b"a1 FETCH 1:* (UID FLAGS)\r\n")
+        assert await answered(client, b"a1") == COUNT
+        assert storage.calls == Counter()
+        assert blobs.calls == Counter()
+        client.write(b"a2 FETCH 1:* (RFC822.SIZE INTERNALDATE)\r\n")
+        assert await answered(client, b"a2") == COUNT
+        assert storage.calls == {"items": -(-COUNT // 256)}
+        assert blobs.calls == Counter()
+        client.write(b"a3 FETCH 1:* (ENVELOPE BODY.PEEK[HEADER.FIELDS (Subject)] BODY.PEEK[HEADER])\r\n")
+        assert await answered(client, b"a3") == COUNT
+        heads = sum(len(HEAD % (number, number)) for number in range(COUNT))
+        assert blobs.octets == 2 * heads  # once to be parsed, once to be sent
+        assert storage.calls["items"] == 2 * -(-COUNT // 256)
+        client.write(b"a4 SEARCH SEEN\r\na5 SEARCH UID 5000 TEXT line\r\n")
+        assert await client.line() == b"* SEARCH"
+        assert (await client.line()).startswith(b"a4 OK")
+        assert await client.line() == b"* SEARCH 5000"
+        assert storage.calls["items"] == 2 * -(-COUNT // 256) + 1
+
+
+async def test_others_are_served_meanwhile(many: ImapHub) -> None:
+    async with await many.logged_in(mailbox="INBOX") as reading, await many.logged_in() as other:
+        for command in (
+            b"FETCH 1:* (FLAGS ENVELOPE)",
+            b"FETCH 1:* BODYSTRUCTURE",
+            b"FETCH 1:* BODY.PEEK[]",
+            b"SEARCH TEXT nowhere",
+        ):
+            reading.write(b"a1 " + command + b"\r\n")
+            done = asyncio.create_task(reading.answer(b"a1"))
+            served = 0
+            while not done.done():
+                await other.ok("NOOP")
+                served += 1
+            assert done.result()[-1].startswith(b"OK")
+            assert served >= 5, command
+
+
+async def test_a_mailbox_that_is_emptied_meanwhile_stays_in_step(many: ImapHub) -> None:
+    async with (
+        await many.logged_in(mailbox="INBOX") as reading,
+        await many.logged_in(mailbox="INBOX") as other,
+    ):
+        await other.ok("STORE 1:9000 +FLAGS.SILENT \\Deleted")
+        await other.ok("EXPUNGE")
+        first, *_, last = await reading.command("FETCH 1:* (UID ENVELOPE)")
+        assert first.startswith(b"* 9001 FETCH (UID 9001 ")
+        assert last.startswith(b"NO [EXPUNGEISSUED] ")
+        told = await reading.ok("NOOP")
+        assert [line for line in told if b"EXPUNGE" in line] == [
+            b"* %d EXPUNGE" % number for number in range(9000, 0, -1)
+        ]
+        assert await reading.ok("FETCH 1 UID") == [b"* 1 FETCH (UID 9001)"]
