@@ -17,9 +17,9 @@ Place: TypeAlias = Literal["inbox", "junk", "quarantine"]
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What becomes of a message. answer: None accepts it; place: where it goes then; headers.
+    """What becomes of a message. answer: None accepts it.
 
-    Put on top of it.
+    place: where it goes if it is accepted; headers: (name, value) pairs that are put on top of it.
     """
 
     answer: Reject | Defer | None
@@ -40,9 +40,9 @@ def decide(
     failed: Defer,
     too_high: Reject,
 ) -> Decision:
-    """Merge the findings of all checks. failed: the answer for a failed check; too_high.
+    """Merge the findings of all checks.
 
-    For a score of reject_score or more.
+    failed: the answer for a failed check; too_high: the answer to a score of reject_score or more.
     """
     findings = [answer.value for answer in answers if answer.value is not None]
     actions = [finding.action for finding in findings]
@@ -53,12 +53,12 @@ def decide(
         answer = failed
     if answer is None:
         answer = next((action for action in actions if isinstance(action, Defer)), None)
-    if answer is None and score >= reject_score:
+    if answer is None and not trusted and score >= reject_score:
         answer = too_high
     place: Place = "inbox"
     if any(isinstance(action, Quarantine) for action in actions):
         place = "quarantine"
-    elif score >= junk_score or (not trusted and any(isinstance(action, Junk) for action in actions)):
+    elif not trusted and (score >= junk_score or any(isinstance(action, Junk) for action in actions)):
         place = "junk"
     reasons = tuple(
         f"{answer.plugin}: {reason}" for answer in answers if answer.value for reason in answer.value.reasons
