@@ -125,7 +125,7 @@ def _plan(hook: Hook, found: Sequence[pluggy.HookImpl], parts: Mapping[str, Part
 
 
 def _step(hook: Hook, function: FunctionType, part: Part) -> Step:
-    impl = cast(ImplOptions, vars(function)["hub_impl_options"])
+    impl = cast(ImplOptions, vars(function).get("hub_impl_options", ImplOptions()))
     names = _parameters(function)
     configured = part.options.on_failure
     return Step(
@@ -155,7 +155,7 @@ def _parameters(function: FunctionType) -> list[str]:
 def _check(part: Part, table: Mapping[str, Hook]) -> Iterator[LoadError]:
     """What is wrong with the implementations in a module."""
     for name, value in vars(part.module).items():
-        options = getattr(value, PROJECT + "_impl", None)
+        options = vars(value).get(PROJECT + "_impl") if isinstance(value, FunctionType) else None
         if not isinstance(value, FunctionType) or not isinstance(options, dict):
             continue
         wanted = options.get("specname") or name
@@ -185,7 +185,7 @@ def _check_one(part: Part, function: FunctionType, name: str, hook: Hook) -> Ite
         yield _fault(part, function, f"{name} yields; a hook returns its one answer", see)
     elif inspect.iscoroutinefunction(function) and not hook.is_async:
         yield _fault(part, function, f"{name} must be a plain def: it is called while nothing else runs", see)
-    impl = cast(ImplOptions, vars(function)["hub_impl_options"])
+    impl = cast(ImplOptions, vars(function).get("hub_impl_options", ImplOptions()))
     if impl.max_size is not None and "message" not in hook.offered:
         yield _fault(part, function, f"{name} has no message, so max_size means nothing", see)
     if impl.timeout is not None and impl.timeout <= 0:

@@ -222,3 +222,17 @@ def test_wrapping_hooks_is_refused_when_they_are_marked() -> None:
         hookimpl(last=True)  # type: ignore[call-overload]
     with pytest.raises(TypeError, match="marks functions, not a type"):
         hookimpl(Compile)
+
+
+async def test_a_module_may_hold_anything_and_use_the_plain_marker(compiled: Compile) -> None:
+    text = """
+import pluggy
+class Nasty:
+    def __getattr__(self, name):
+        raise RuntimeError(name)
+nasty = Nasty()
+@pluggy.HookimplMarker("hub")
+async def smtp_rcpt(): ...
+"""
+    (step,) = compiled(nobody=text).plans["smtp_rcpt"].steps
+    assert step.timeout == 30
