@@ -65,10 +65,10 @@ def get_logger(**fields: object) -> LazyLogger:
 
 
 def configure(level: Level = "info", form: Form = "console", stream: TextIO | None = None) -> None:
-    """Say what is logged and how: for people, or as one JSON object per line; to stderr unless told
-    otherwise.
+    """Say what is logged and how: for people, or as one JSON object per line.
 
-    The standard library's logging, which other libraries write to, comes out the same way, from warnings on.
+    It goes to stderr unless told otherwise. What other libraries write to the standard library's logging
+    comes out the same way, from warnings on.
     """
     import structlog
 

@@ -92,9 +92,7 @@ class Breaker:
             self._changed(True, hook, reason)
 
     def abandoned(self, ticket: int) -> None:
-        """The call was given up by us, which says nothing about the plugin; a probe may be tried anew at
-        once.
-        """
+        """We gave the call up, which says nothing about the plugin; a probe may be tried anew."""
         self._leave()
         if self._until is not None and ticket == self._ticket:
             self._until = self._now()

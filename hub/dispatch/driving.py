@@ -22,8 +22,7 @@ CLEANUP: Final = 1.0
 
 @types.coroutine
 def drive(coroutine: Coroutine[object, object, R], timeout: float | None) -> Generator[object, object, R]:
-    """The coroutine's result. TimeoutError, SelfCancelled; CancelledError only if this task was cancelled
-    from outside.
+    """The coroutine's result. TimeoutError, SelfCancelled; CancelledError only if it came from outside.
 
     Past the deadline the coroutine is cancelled and has a second to clean up; then it is closed where it
     stands, whatever it catches. No timer is set for one that never waits. timeout: seconds, None for no
@@ -91,9 +90,7 @@ class _Deadline:
         self._task.cancel()
 
     def delivered(self) -> None:
-        """The task was woken by an exception: take back our cancellation; TimeoutError if it is the
-        second.
-        """
+        """The task was woken by an exception: take back our cancellation; the second is TimeoutError."""
         if self.passed == self._handled:
             return
         self._handled = self.passed

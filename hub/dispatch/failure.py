@@ -12,8 +12,9 @@ LONGEST_REASON: Final = 500
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """One failed step. reason is for the log and the trace, never for a client; where: `file:line` in the
-    plugin, if known.
+    """One failed step.
+
+    reason: for the log and the trace, never for a client; where: `file:line` in the plugin, if known.
     """
 
     hook: str
@@ -52,9 +53,7 @@ def reason(error: BaseException) -> str:
 
 
 def where(error: BaseException, code: CodeType) -> str:
-    """The innermost line of the implementation's own file that the error passed through; else where it
-    begins.
-    """
+    """The innermost line of the implementation's file that the error passed; else its first."""
     line = code.co_firstlineno
     for frame, number in traceback.walk_tb(error.__traceback__):
         if frame.f_code.co_filename == code.co_filename:

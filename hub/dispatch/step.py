@@ -45,9 +45,7 @@ class Step:
     threads: PluginThreads
 
     async def run(self, trace: Trace | None, arguments: Mapping[str, object]) -> object:
-        """The plugin's answer, None, or a Failure; raises only CancelledError, and only when the hub ends
-        the call.
-        """
+        """The plugin's answer, None, or a Failure; CancelledError only when the hub ends the call."""
         if self.max_size is not None and cast(Message, arguments["message"]).size > self.max_size:
             return None
         breaker = self.breaker

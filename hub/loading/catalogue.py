@@ -56,9 +56,7 @@ class Catalogue:
     doubts: tuple[LoadError, ...]
 
     def entry_points(self, group: str) -> list[tuple[EntryPoint, Source]]:
-        """The entry points of a group, by name; each belongs to the plugin of its name in the same
-        distribution.
-        """
+        """The entry points of a group by name; each belongs to its distribution's plugin of that name."""
         found = (
             (entry, source)
             for source in self.sources.values()
@@ -177,9 +175,7 @@ def _add_tree(finding: _Finding, root: Path, *, watched: bool) -> None:
 
 
 def _scan_installed(finding: _Finding, folder: Path, *, watched: bool) -> None:
-    """What `pip install --target` has put into a folder: of two versions of one distribution the one that is
-    whole.
-    """
+    """What `pip install --target` has put into a folder; of two versions the one that is whole."""
     by_name: dict[str, list[Distribution]] = {}
     for distribution in Distribution.discover(path=[str(folder)]):
         if reason := _why_unreadable(distribution):

@@ -49,9 +49,7 @@ def check_choice(catalogue: Catalogue, service: str, name: str) -> LoadError | N
 
 
 class _Chooser(DriverManager[object]):
-    """stevedore without its three caches: one in the class, one in memory, one on disk that trusts a 32-bit
-    time.
-    """
+    """stevedore without its caches: in the class, in memory, and on disk, trusting a 32-bit time."""
 
     def __init__(self, source: Source, service: str) -> None:
         self._source = source

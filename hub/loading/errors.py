@@ -8,8 +8,9 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class LoadError:
-    """One fault. file: as the operator would type it; line counts from 1; hint: a sentence, often the
-    nearest right name.
+    """One fault.
+
+    file: as the operator would type it; line: counts from 1; hint: a sentence, often the nearest right name.
     """
 
     plugin: str

@@ -20,9 +20,7 @@ LONGEST_PAUSE: Final = 300.0
 
 
 class Follower:
-    """Hands the log to one handler, in order, from where it last stopped; the position lies in the plugin's
-    kv.
-    """
+    """Hands the log to one handler, in order, from the position that the plugin's kv remembers."""
 
     def __init__(
         self,

@@ -83,8 +83,9 @@ class PluginFinder(MetaPathFinder):
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """One plugin's code, imported. modules: all that belong to it in `sys.modules`; settings: its `Settings`
-    model.
+    """One plugin's code, imported.
+
+    modules: all that belong to it in `sys.modules`; settings: its `Settings` model.
     """
 
     source: Source
@@ -128,9 +129,7 @@ class FreshImport:
         self._old_sources: dict[str, Source | None] = {}
 
     def run(self) -> tuple[list[Loaded], list[LoadError]]:
-        """Import all of them, and gather what is wrong; to be called in a thread, for it takes as long as
-        they take.
-        """
+        """Import all of them, and gather what is wrong; call it in a thread, for it takes its time."""
         self._old = _modules_of(self._tops)
         for name in self._old:
             del sys.modules[name]

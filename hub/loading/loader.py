@@ -77,9 +77,7 @@ class Loader:
 
     @property
     def services(self) -> Services:
-        """The drivers that the config chose, from `start` on; `directory` may be another one after a
-        reload.
-        """
+        """The drivers that the config chose, from `start` on; a reload may replace `directory`."""
         if self._services is None:
             raise RuntimeError("the loader has not started")
         return self._services
@@ -112,9 +110,7 @@ class Loader:
             return await self._reload(self.config, force=False)
 
     async def rollback(self) -> Report:
-        """Serve with the plugins of the generation before this one again, until something is saved or
-        reloaded.
-        """
+        """Serve with the plugins of the generation before again, until something is saved or reloaded."""
         async with self._lock:
             began = perf_counter()
             if self._previous is None or not self._previous.members:
@@ -245,9 +241,7 @@ class Loader:
         return report
 
     async def _start_again(self) -> None:
-        """Exclusive plugins were stopped for successors that failed: start them once more from the code they
-        had.
-        """
+        """Exclusive plugins were stopped for successors that failed: start them with the code they had."""
         wishes = [member.wish for member in self._now.members.values()]
         try:
             await self._serve(await Transaction(self._now, wishes, self._around, self._hooks).run())

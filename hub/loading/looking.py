@@ -31,10 +31,10 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """What is wanted next, in run order: plugins that are there, and such as `fresh` must import, with their
-    services.
+    """What is wanted next.
 
-    restart_needed: the services whose change takes effect with new workers.
+    plans: in run order, plugins that are there, and such as `fresh` must import, with the services that they
+    fill. restart_needed: the services whose change takes effect with new workers.
     """
 
     config: Config

@@ -107,9 +107,7 @@ class Report:
 
 
 class Transaction:
-    """Builds and starts the next lineup beside the present one. Until it is swapped in, `undo` leaves no
-    trace of it.
-    """
+    """Builds and starts the next lineup beside the present one; `undo` leaves no trace of it."""
 
     def __init__(
         self, now: Lineup, wishes: Sequence[Wish], around: Surroundings, hooks: Mapping[str, Hook]
@@ -133,9 +131,7 @@ class Transaction:
         return Member(wish, scope, self._number)
 
     async def run(self) -> Lineup:
-        """The next lineup, every scope of it started. LoadErrors, with everything undone but what was
-        exclusive.
-        """
+        """The next lineup, every scope started. LoadErrors, with all undone but the stop of `stopped`."""
         compiled = compile_plans(
             [
                 Part(member.wish.loaded.source, member.wish.loaded.module, member.scope, member.wish.options)

@@ -76,9 +76,7 @@ class Source:
         return str(path.relative_to(self.base)) if path.is_relative_to(self.base) else str(path)
 
     def files(self) -> Iterator[Path]:
-        """What the plugin consists of: its modules and the data beside them, and for a tree its
-        pyproject.toml.
-        """
+        """Its modules and the data beside them, and for a tree its pyproject.toml."""
         if self.kind is Kind.FILE:
             yield self.location
             return
@@ -95,9 +93,7 @@ class Source:
             yield from (Path(folder, name) for name in sorted(names) if not _is_litter(name))
 
     def digest(self) -> str:
-        """A hash of all content, equal exactly if nothing changed. OSError if it is being changed right
-        now.
-        """
+        """A hash of all content. OSError if a file goes away meanwhile."""
         total = hashlib.sha256(f"{self.distribution.version}\0{self.module}".encode())
         for group, name, value in sorted((e.group, e.name, e.value) for e in self.distribution.entry_points):
             total.update(f"\0{group}\0{name}\0{value}".encode())
