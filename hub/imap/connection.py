@@ -16,7 +16,7 @@ from hub.imap.input import LineTooLong
 from hub.imap.replies import (
     BYE_SHUTDOWN,
     BYE_TIMEOUT,
-    BYE_TOO_MANY_ERRORS,
+    BYE_TOO_MANY_FAILURES,
     Reply,
     bad,
 )
@@ -27,7 +27,7 @@ from hub.log import SESSION, get_logger
 
 LOGIN_TIMEOUT: Final = 180.0
 BLOCKED_TIMEOUT: Final = 300.0
-MAX_ERRORS_BEFORE_LOGIN: Final = 20
+MAX_FAILURES_BEFORE_LOGIN: Final = 20
 LINGER: Final = 2.0
 WRITE_BUFFER: Final = 256 << 10
 
@@ -40,7 +40,7 @@ class Connection(asyncio.Protocol):
 
     __slots__ = (
         "_draining",
-        "_errors",
+        "_failures",
         "_leaving",
         "_loop",
         "_lost",
@@ -55,7 +55,7 @@ class Connection(asyncio.Protocol):
         self._loop = asyncio.get_running_loop()
         self._task: asyncio.Task[None] | None = None
         self._transport: asyncio.Transport | None = None
-        self._errors = 0
+        self._failures = 0
         self.deadline = self._loop.time() + LOGIN_TIMEOUT
         self._draining = self._leaving = self._lost = False
 
@@ -76,15 +76,18 @@ class Connection(asyncio.Protocol):
         )
         session.out.send(b"* OK [CAPABILITY %b] IMAP server ready\r\n" % capabilities(session))
         session.out.flush()
-        self._observe(session_opened.__name__)
+        session.pin_now()
+        opened = session.pin.notify(session_opened)
+        if opened:
+            opened(session=session)
+        session.unpin()
 
     def data_received(self, data: bytes) -> None:
         """Octets are kept until a command has them; a line that is whole starts the task."""
-        if self._leaving:
-            return
-        self._postpone()
-        self.session.input.feed(data)
-        self._advance()
+        if not self._leaving:
+            self._postpone()
+            self.session.input.feed(data)
+            self._advance()
 
     def eof_received(self) -> bool:
         """A client that has sent all its commands still gets the answers; a TLS connection cannot be half
@@ -176,7 +179,8 @@ class Connection(asyncio.Protocol):
 
     async def _next(self) -> None:
         """Read a command and answer it."""
-        session = self.session
+        session, began = self.session, perf_counter()
+        line = None
         try:
             line = session.input.take_line()
             if line is None:
@@ -184,28 +188,23 @@ class Connection(asyncio.Protocol):
             if session.idling is not None:
                 await self._end_idle(line)
                 return
-            began = perf_counter()
             name, reply = await perform(session, line)
-            tag = line.split(b" ", 1)[0]
         except LineTooLong as error:
-            tag = error.start.split(b" ", 1)[0]
-            name, reply, began = (
-                "",
-                bad(f"The line is longer than {session.input.limit} octets").reply,
-                perf_counter(),
-            )
+            line = error.start if line is None else line
+            name, reply = "", bad(f"The line is longer than {session.input.limit} octets").reply
             session.idling = None
             await session.input.skip_line()
         if reply is None:
             return
+        tag = line.split(b" ", 1)[0]
         session.out.send(reply.line(tag if TAG.fullmatch(tag) else b"*"))
         session.trace.add(
             "command", name, reply.condition.decode(), seconds=perf_counter() - began, detail=_detail(reply)
         )
-        if reply.condition == b"BAD" and session.identity is None:
-            self._errors += 1
-            if self._errors >= MAX_ERRORS_BEFORE_LOGIN:
-                session.out.send(BYE_TOO_MANY_ERRORS)
+        if reply.condition != b"OK" and session.identity is None:
+            self._failures += 1
+            if self._failures >= MAX_FAILURES_BEFORE_LOGIN:
+                session.out.send(BYE_TOO_MANY_FAILURES)
                 session.ending = True
 
     async def _end_idle(self, line: bytes) -> None:
@@ -230,6 +229,7 @@ class Connection(asyncio.Protocol):
 
     async def _tell_idler(self) -> None:
         session = self.session
+        SESSION.set(session.id)
         try:
             session.out.begin()
             await tell(session, expunged=True)
@@ -263,9 +263,10 @@ class Connection(asyncio.Protocol):
             self.session.tls = TlsInfo(tls.version() or "", (tls.cipher() or ("",))[0])
 
     def _postpone(self) -> None:
+        """The client is there. It has one deadline for its login and another while it does not read."""
         session = self.session
-        seconds = LOGIN_TIMEOUT if session.identity is None else session.kernel.settings.imap.timeout
-        self.deadline = self._loop.time() + seconds
+        if session.identity is not None and not session.out.blocked and not self._leaving:
+            self.deadline = self._loop.time() + session.kernel.settings.imap.timeout
 
     def _bye(self, farewell: bytes, *, linger: bool = True) -> None:
         self.session.out.send(farewell)
@@ -298,14 +299,11 @@ class Connection(asyncio.Protocol):
         session.trace.add("session", session.protocol, "closed")
         session.kernel.sessions.pop(session.id, None)
         session.kernel.write_trace(session.trace)
-        self._observe(session_closed.__name__)
-
-    def _observe(self, hook: str) -> None:
-        pin = self.session.kernel.generations.pin()
-        plan = pin.notify(session_opened if hook == "session_opened" else session_closed)
-        if plan:
-            plan(session=self.session)
-        pin.release()
+        session.pin_now()
+        closed = session.pin.notify(session_closed)
+        if closed:
+            closed(session=session)
+        session.unpin()
 
 
 def _address(name: object) -> tuple[str, int]:

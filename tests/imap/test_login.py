@@ -148,6 +148,24 @@ async def test_a_guesser_is_sent_away(imap: ImapHub) -> None:
         assert len(lines) < 30
 
 
+async def test_time_to_log_in_is_not_renewed_by_every_octet(imap: ImapHub) -> None:
+    async with await imap.client() as client:
+        (connection,) = imap.kernel.connections._open
+        deadline = connection.deadline
+        await client.ok("NOOP")
+        assert connection.deadline == deadline
+        connection.deadline = 0
+        imap.kernel.connections.sweep()
+        assert (await client.line()).startswith(b"* BYE ")
+
+
+async def test_a_long_line_behind_a_literal_is_answered_with_the_tag(imap: ImapHub) -> None:
+    async with await imap.client() as client:
+        client.write(b"a1 LOGIN {3+}\r\nabc " + b"x" * 50_000 + b"\r\na2 NOOP\r\n")
+        assert await client.line() == b"a1 BAD The line is longer than 8192 octets"
+        assert (await client.line()).startswith(b"a2 OK")
+
+
 async def test_a_large_literal_before_login_ends_the_connection(imap: ImapHub) -> None:
     async with await imap.client() as client:
         client.write(b"a1 LOGIN {100000+}\r\n")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import imaplib
 from collections import Counter
 from collections.abc import Sequence
@@ -149,3 +150,44 @@ async def test_a_mailbox_that_is_emptied_meanwhile_stays_in_step(many: ImapHub) 
             b"* %d EXPUNGE" % number for number in range(9000, 0, -1)
         ]
         assert await reading.ok("FETCH 1 UID") == [b"* 1 FETCH (UID 9001)"]
+
+
+THUNDERBIRD = (
+    "namespace",
+    'lsub "" "*"',
+    'list "" "INBOX"',
+    'select "INBOX"',
+    "UID fetch 1:* (FLAGS)",
+    "UID fetch 9951:10000 (UID RFC822.SIZE FLAGS BODY.PEEK[HEADER.FIELDS (From To Cc Bcc Subject Date "
+    "Message-ID Priority X-Priority References Newsgroups In-Reply-To Content-Type Reply-To)])",
+    "UID fetch 10000 (UID RFC822.SIZE BODY[])",
+    "uid store 10000 +Flags (\\Seen \\Deleted)",
+    'uid copy 10000 "Trash"',
+    "IDLE\r\nDONE",
+    "noop",
+    "expunge",
+    "UID fetch 9999 (UID BODY.PEEK[HEADER.FIELDS (Content-Type Content-Transfer-Encoding)] "
+    "BODY.PEEK[TEXT]<0.2048>)",
+    "close",
+    "logout",
+)
+
+
+async def test_the_commands_of_thunderbird_are_all_understood(many: ImapHub) -> None:
+    async with await many.client() as client:
+        client.write(b"1 authenticate PLAIN\r\n")
+        assert await client.line() == b"+ "
+        client.write(base64.b64encode(b"\0alice@example.test\0demo") + b"\r\n")
+        assert (await client.line()).startswith(b"1 OK [CAPABILITY ")
+        answers = {command: await client.ok(command) for command in THUNDERBIRD}
+    assert len(answers["UID fetch 1:* (FLAGS)"]) == COUNT
+    headers, body, first = (answers[THUNDERBIRD[index]] for index in (5, 6, 12))
+    assert len(headers) == 50
+    assert b"Subject: number 9999\r\n" in headers[-1]
+    whole = HEAD % (9999, 9999) + BODY
+    assert body == [
+        b"* 10000 FETCH (UID 10000 RFC822.SIZE %d BODY[] {%d}\r\n%b FLAGS (\\Seen))"
+        % (len(whole), len(whole), whole)
+    ]
+    assert answers["expunge"] == [b"* 10000 EXPUNGE"]
+    assert BODY in first[0]

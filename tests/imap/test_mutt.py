@@ -47,7 +47,13 @@ def press(port: int, folder: Path, keys: str, authenticator: str = "login") -> N
         stdin=terminal,
         stdout=terminal,
         stderr=terminal,
-        env={"TERM": "vt100", "HOME": str(folder), "PATH": os.environ["PATH"], "LINES": "24", "COLUMNS": "80"},
+        env={
+            "TERM": "vt100",
+            "HOME": str(folder),
+            "PATH": os.environ["PATH"],
+            "LINES": "24",
+            "COLUMNS": "80",
+        },
         start_new_session=True,
     )
     os.close(terminal)
@@ -74,8 +80,8 @@ async def test_a_person_reads_flags_copies_and_deletes(imap: ImapHub, tmp_path: 
         for number in range(1, 6):
             await client.append(
                 "INBOX",
-                b"From: Ann <ann@example.org>\r\nSubject: mail %d\r\nDate: Mon, 2 Feb 2026 10:00:0%d +0100\r\n\r\n"
-                b"body %d\r\n" % (number, number, number),
+                b"From: Ann <ann@example.org>\r\nSubject: mail %d\r\n"
+                b"Date: Mon, 2 Feb 2026 10:00:0%d +0100\r\n\r\nbody %d\r\n" % (number, number, number),
             )
         keys = (
             "<first-entry><display-message><exit>"
