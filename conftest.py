@@ -1,6 +1,9 @@
 """Session-wide rules of the test suite, for `tests/`, the plugins and the examples alike."""
 
+import logging
 import os
+import sys
+from collections.abc import Iterator
 
 import pytest
 
@@ -11,6 +14,18 @@ def pytest_configure(config: pytest.Config) -> None:
     """With HUB_NO_SKIPS=1 in the environment a skipped test fails the session."""
     if os.environ.get(NO_SKIPS) == "1":
         config.pluginmanager.register(SkipsFail(), "hub-skips-fail")
+
+
+@pytest.fixture(autouse=True)
+def _logging_as_it_was() -> Iterator[None]:
+    """Whoever configures the log, as the command does, does so for one test."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield
+    root.handlers[:] = handlers
+    root.setLevel(level)
+    if "structlog" in sys.modules:
+        sys.modules["structlog"].reset_defaults()
 
 
 class SkipsFail:

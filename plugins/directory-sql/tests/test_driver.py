@@ -7,7 +7,7 @@ from typing import Any, cast
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from hub_plugin_directory_sql import SqlDirectory
+from hub_plugin_directory_sql import SqlDirectory, changes, driver
 from hub_plugin_directory_sql.tables import ACCOUNT, METADATA, TARGET
 from sqlalchemy import Engine, insert, select
 
@@ -80,7 +80,7 @@ async def test_an_answer_from_before_a_change_is_not_kept(
 
 
 async def test_the_memory_is_bounded(scope: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("hub_plugin_directory_sql.driver._CACHE_SIZE", 3)
+    monkeypatch.setattr(driver, "_CACHE_SIZE", 3)
     async with SqlDirectory(cast(Plugin, scope)) as directory:
         await directory.add_domain("example.test")
         await directory.add_alias(Alias(Address("*", "example.test"), (Address("a", "elsewhere.test"),)))
@@ -138,7 +138,7 @@ async def test_a_change_that_fails_changes_nothing(
             raise ValueError("the last step fails")
         return insert(table)  # type: ignore[arg-type]
 
-    monkeypatch.setattr("hub_plugin_directory_sql.changes.insert", failing)
+    monkeypatch.setattr(changes, "insert", failing)
     with pytest.raises(ValueError, match="last step"):
         await directory.add_alias(Alias(sales.address, (Address("other", "elsewhere.test"),)))
     assert list(await directory.aliases()) == [sales]
