@@ -12,6 +12,9 @@ from bench.server import DOMAIN, HOST, MAILBOX
 PATH: Final = "/usr/sbin:/usr/local/sbin:/sbin"
 """Where Debian puts it, which is in root's PATH alone."""
 
+PATIENCE: Final = 300.0
+"""Seconds that a server gets to answer all of one load."""
+
 
 @dataclass(frozen=True, slots=True)
 class Load:
@@ -48,7 +51,10 @@ def send(load: Load, port: int) -> None:
     ]
     command += ["-d"] if load.reuse else []
     command += ["-M", f"client.{DOMAIN}", "-f", f"sender@client.{DOMAIN}", "-t", MAILBOX, f"{HOST}:{port}"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=PATIENCE)
+    except subprocess.TimeoutExpired:
+        raise LoadFailed(f"not all was answered within {PATIENCE:g} s") from None
     # It reports some failures as warnings and goes on.
     if done.returncode or done.stderr.strip():
         raise LoadFailed(done.stderr.strip()[-500:] or f"smtp-source ended with status {done.returncode}")

@@ -1,5 +1,6 @@
 """Every area with tiny numbers: real servers, real load. Whether a round counts is up to the machine."""
 
+import socket
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -74,3 +75,13 @@ def test_the_command_shows_what_it_measured() -> None:
     assert ("kept the machine busy" in result.output) == (result.exit_code == 1)
     for name in ("import hub, ms", "hub --help, ms", "fdatasync"):
         assert name in result.output
+
+
+@needs_load
+def test_a_load_that_is_not_answered_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(smtp_source, "PATIENCE", 0.2)
+    with (
+        socket.create_server(("127.0.0.1", 0)) as mute,
+        pytest.raises(smtp_source.LoadFailed, match=r"within 0\.2 s"),
+    ):
+        smtp_source.send(smtp_source.Load(1, 64), mute.getsockname()[1])
