@@ -41,15 +41,18 @@ def readme() -> str:
     for claim in sorted(proven()):
         area, _, what = claim.partition(": ")
         areas.setdefault(area, []).append(what)
-    lines = [f"- **{area}**: {'; '.join(claims)}\n" for area, claims in areas.items()]
-    return f"{before}{BEGIN}{''.join(lines)}{END}{after}"
+    lines = [
+        f"\n**{area.capitalize()}**\n\n" + "".join(f"- {claim}\n" for claim in claims)
+        for area, claims in areas.items()
+    ]
+    return f"{before}{BEGIN}{''.join(lines)}\n{END}{after}"
 
 
 def proven() -> set[str]:
     """The texts of all `proves` marks."""
     found = set()
-    for folder in ("tests", "plugins", "examples"):
-        for path in (ROOT / folder).rglob("test_*.py"):
+    for folder, pattern in (("tests", "test_*"), ("plugins", "test_*"), ("hub/testing/contracts", "*")):
+        for path in (ROOT / folder).rglob(f"{pattern}.py"):
             for node in ast.walk(ast.parse(path.read_text("utf-8"))):
                 if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
                     found |= {claim for mark in node.decorator_list if (claim := claimed(mark))}

@@ -117,6 +117,7 @@ async def test_only_what_is_asked_for_is_read(many: ImapHub) -> None:
         assert storage.calls["items"] == 2 * -(-COUNT // 256) + 1
 
 
+@pytest.mark.proves("imap: a mailbox of ten thousand is fetched while others are served")
 async def test_others_are_served_meanwhile(many: ImapHub) -> None:
     async with await many.logged_in(mailbox="INBOX") as reading, await many.logged_in() as other:
         for command in (

@@ -75,6 +75,7 @@ def _read(control: int) -> bytes:
         return b""
 
 
+@pytest.mark.proves("imap: imaplib and mutt read, flag, copy and delete")
 async def test_a_person_reads_flags_copies_and_deletes(imap: ImapHub, tmp_path: Path) -> None:
     async with await imap.logged_in() as client:
         for number in range(1, 6):

@@ -97,6 +97,7 @@ def parts(message: email.message.Message, path: str = "") -> Iterator[tuple[str,
             yield from parts(child, name)
 
 
+@pytest.mark.proves("imap: every part of a nested message, as the standard library sees it")
 async def test_nested_parts_are_those_of_the_standard_library(imap: ImapHub) -> None:
     async with await imap.logged_in(mailbox="INBOX") as client:
         await client.append("INBOX", NESTED)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from itertools import pairwise
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -92,6 +93,7 @@ def test_batches_hold_everything_once(ranges: list[tuple[int, int]], size: int) 
     ]
 
 
+@pytest.mark.proves("imap: several sessions on one mailbox keep their sequence numbers")
 @given(UIDS, st.sets(NUMBERS), st.sets(st.integers(41, 60)))
 def test_expunges_are_told_so_that_the_client_arrives_at_the_same_mailbox(
     uids: list[int], vanished: set[int], added: set[int]

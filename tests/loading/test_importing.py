@@ -69,6 +69,7 @@ def test_a_file_is_a_module_of_the_plugin_s_name_and_shadows_nothing(
     assert str(tmp_path) not in sys.path
 
 
+@pytest.mark.proves("plugins: what was saved last is what runs, even twice in one second")
 def test_two_saves_of_one_length_in_one_second_are_two_versions(finder: PluginFinder, tmp_path: Path) -> None:
     package(tmp_path, __init__="from hub_plugin_pack.text import T", text="T = 'one'")
     text = tmp_path / "pack" / "hub_plugin_pack" / "text.py"

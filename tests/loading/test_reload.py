@@ -212,6 +212,7 @@ async def test_what_was_tried_is_not_tried_again_until_it_changes(site: Site) ->
     assert second.ok
 
 
+@pytest.mark.proves("plugins: state crosses from one version to the next")
 async def test_state_is_handed_over_and_found_by_the_key_s_name(site: Site) -> None:
     extra = """
         SEEN = StashKey()
@@ -297,6 +298,9 @@ async def test_a_plugin_that_cannot_exist_twice_is_stopped_first(site: Site) -> 
     assert (site.root / "data/plugins/lock/lock").exists()
 
 
+@pytest.mark.proves(
+    "plugins: a plugin that cannot exist twice is stopped first, and started again if its successor fails"
+)
 async def test_and_started_again_if_its_successor_fails(site: Site) -> None:
     site.write("lock.py", EXCLUSIVE.format(then="pass"))
     loader = await site.start()

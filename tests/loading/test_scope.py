@@ -247,6 +247,7 @@ async def test_of_two_workers_one_holds_the_lease_and_the_other_takes_over(
 # -- following the log
 
 
+@pytest.mark.proves("plugins: followers get every change of the log, in order, across restarts")
 async def test_a_follower_gets_every_entry_in_order_and_goes_on_where_it_stopped(
     plugin_scope: PluginScope, manual_clock: ManualClock, storage: MemoryStorage
 ) -> None:

@@ -80,6 +80,7 @@ def give_mode(path: Path) -> None:
     path.chmod(0o600)
 
 
+@pytest.mark.proves("plugins: every way to change a file is noticed, symlinks of a ConfigMap among them")
 @pytest.mark.parametrize("how", [save, save_beside_and_rename, move_in, remove, give_mode])
 async def test_every_way_to_change_a_file_is_noticed(
     watcher: Watcher, looks: Looks, folder: Path, how: Callable[[Path], None]

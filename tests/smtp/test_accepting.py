@@ -7,6 +7,8 @@ import re
 from email import message_from_bytes, policy
 from email.utils import parsedate_to_datetime
 
+import pytest
+
 from hub.mail.ident import is_id
 from hub.mail.login import AccountRef
 from hub.services.storage import Usage
@@ -175,6 +177,7 @@ async def test_mail_from_other_servers_is_not_completed(world: World) -> None:
         assert name not in world.message
 
 
+@pytest.mark.proves("mail: who logs in sends only as themselves, in the envelope and in From")
 async def test_every_from_must_be_the_senders_own(world: World) -> None:
     async with connected(await world.listen("submission")) as client:
         await client.ask(ALICE)
@@ -187,15 +190,19 @@ async def test_every_from_must_be_the_senders_own(world: World) -> None:
             "From:\r\n bob@example.test",
             "From: team:alice@example.test, bob@example.test;",
             "From: alice",
+            "From: alice@example.test, jürgen@example.test",
             "From: =?utf-8?q?alice=40example=2Etest?= <x@elsewhere.example>",
         ):
-            reply = await send(client, refused.encode() + b"\r\n", "alice@example.test", "bob@example.test")
+            reply = await send(
+                client, refused.encode("latin-1") + b"\r\n", "alice@example.test", "bob@example.test"
+            )
             assert reply.startswith("553 5.7.1"), refused
         for accepted in ("From: alice@example.test", 'From: "bob@example.test" <ALICE+x@example.test>'):
             reply = await send(client, accepted.encode() + b"\r\n", "alice@example.test", "bob@example.test")
             assert reply.startswith("250"), accepted
 
 
+@pytest.mark.proves("mail: mail for elsewhere becomes queue rows in the same commit")
 async def test_mail_for_elsewhere_is_queued(world: World) -> None:
     async with connected(await world.listen("submission")) as client:
         await client.ask(ALICE)

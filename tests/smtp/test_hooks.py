@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from hub.config.model import ChecksTable
 from hub.hooks.markers import hookimpl
 from hub.hooks.session import Session
@@ -62,6 +64,7 @@ async def test_hooks_come_in_the_order_of_the_protocol(world: World) -> None:
     ]
 
 
+@pytest.mark.proves("plugins: a hook per step of SMTP, its verdict is the reply")
 async def test_verdicts_become_the_replies_that_the_hooks_promise(world: World) -> None:
     @hookimpl
     async def smtp_helo(name: str) -> Verdict | None:
@@ -108,6 +111,9 @@ async def test_refused_connection_is_closed_with_the_plugins_words(world: World)
     await client.close()
 
 
+@pytest.mark.proves(
+    "plugins: a plugin that fails costs a 4xx, never the mail, and its error text stays inside"
+)
 async def test_failed_plugin_is_a_temporary_failure_without_its_text(world: World) -> None:
     @hookimpl
     async def smtp_rcpt(recipient: Address) -> Verdict | None:
@@ -252,6 +258,9 @@ async def test_findings_decide_where_a_message_goes(world: World) -> None:
         assert (await send("trusted"))[1] == "INBOX"
         assert (await send("rejected"))[0] == "554 5.7.1 a bad mail"
         assert (await send("deferred"))[0] == "451 4.7.1 come back"
+        large = b"Subject: rejected\r\n\r\n" + b"x" * 400_000
+        assert await client.submit(large) == "554 5.7.1 a bad mail"
+        assert [spool.ended for spool in world.blobs.spools] == ["discarded"]
         assert (await send("score 15"))[0] == "554 5.7.1 The message looks too much like spam"
     scored = list(world.blobs.blobs.values())[1][0]
     assert scored.startswith(b"X-Score: 5\r\nReceived: from client.example ")

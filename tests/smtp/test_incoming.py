@@ -114,6 +114,7 @@ async def test_any_message_comes_through(message: bytes, cuts: list[int]) -> Non
     assert rest.endswith(AFTER)
 
 
+@pytest.mark.proves("mail: strict line ends, so that no message is smuggled inside another")
 @pytest.mark.parametrize(
     "octets", [b"\n", b"\r", b"\n\r", b"\r\r\n", b"\n.\n", b"\n.\r\n", b"\r.\r", b"\r\n.\n"]
 )

@@ -9,6 +9,8 @@ import ssl
 from pathlib import Path
 from typing import cast
 
+import pytest
+
 from hub.config.model import TlsTable
 from hub.mail.address import Address
 from hub.mail.login import AccountRef
@@ -41,6 +43,10 @@ async def test_mail_is_read_as_it_was_sent(tmp_path: Path) -> None:
         )
 
 
+@pytest.mark.proves(
+    "mail: accounts, aliases, subaddresses, catch-all and postmaster; strangers are refused at "
+    "RCPT and nothing is relayed"
+)
 async def test_recipients_are_who_the_directory_says(tmp_path: Path) -> None:
     async with running_hub(tmp_path) as hub, connected(hub.port()) as client:
         team = Alias(
@@ -70,6 +76,9 @@ async def test_full_mailbox_is_refused_at_rcpt(tmp_path: Path) -> None:
         assert (await client.ask("RCPT TO:<bob@example.test>")).startswith("452 4.2.2")
 
 
+@pytest.mark.proves(
+    "mail: submission with PLAIN, LOGIN and SCRAM-SHA-256, with STARTTLS or TLS from the start"
+)
 async def test_user_submits_with_every_mechanism(tmp_path: Path) -> None:
     async with running_hub(tmp_path) as hub:
         port = hub.port("submission")

@@ -65,6 +65,7 @@ async def test_failed_handshake_ends_the_session(world: World, certificate: TlsT
     assert [record[5] for record in world.records if record[3] == "TLS"] == ["failed", "failed"]
 
 
+@pytest.mark.proves("mail: nothing that was sent before the TLS handshake is obeyed after it")
 async def test_octets_behind_starttls_are_never_commands(
     world: World, certificate: TlsTable, trusting: ssl.SSLContext
 ) -> None:

@@ -106,6 +106,7 @@ async def test_processes_write_side_by_side(open_segments: OpenSegments, folder:
     assert sum(len(list(scan(path))) for path in segments(folder)) == 900
 
 
+@pytest.mark.proves("store: after kill -9 every message that was answered is readable")
 async def test_after_kill_9_every_answered_message_is_readable(
     open_segments: OpenSegments, folder: Path
 ) -> None:

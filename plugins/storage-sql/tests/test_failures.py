@@ -74,6 +74,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", folder], check=True)
 
 
+@pytest.mark.proves("store: a full disk is a temporary refusal and loses nothing")
 @pytest.mark.skipif(os.geteuid() != 0, reason="mounting a small file system takes root")
 async def test_a_full_disk_fails_who_asked_and_loses_nothing(small_disk: Path) -> None:
     def opened() -> SqlStorage:

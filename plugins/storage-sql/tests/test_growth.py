@@ -115,6 +115,7 @@ def costs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[int]]:
     return found
 
 
+@pytest.mark.proves("store: the cost of a message does not grow with the store")
 @pytest.mark.parametrize("name", OPERATIONS)
 def test_the_cost_stays_the_same_in_a_store_four_times_as_large(
     name: str, costs: dict[str, list[int]]

@@ -95,6 +95,10 @@ async def test_a_downgrade_to_base_leaves_no_table_and_an_upgrade_makes_them_aga
     assert METADATA.tables.keys() <= tables(index)
 
 
+@pytest.mark.proves(
+    "operation: `hub db status`, `upgrade` and `downgrade`, with a dry run, over every plugin's"
+    " own migrations"
+)
 async def test_a_dry_run_tells_the_sql_and_leaves_everything_as_it_was(
     migrations: Migrations, index: Path
 ) -> None:

@@ -54,6 +54,7 @@ async def stored(folder: Path) -> list[str]:
         return [item.message_id for item in await storage.items(mailbox.id, [(1, 10**6)])]
 
 
+@pytest.mark.proves("store: every answer has a sync before it, shown by strace")
 def test_every_answer_has_a_sync_of_its_own_before_it(tmp_path: Path) -> None:
     calls = tmp_path / "calls"
     ran = deliver(

@@ -84,6 +84,7 @@ class ProcessContract(StorageFixtures):
         for peer in peers:
             await peer.kill()
 
+    @pytest.mark.proves("store: several processes deliver into one store")
     async def test_several_deliver_at_once_and_no_uid_is_lost_or_given_twice(
         self, start_peer: StartPeer, open_storage: OpenStorage
     ) -> None:
@@ -140,6 +141,7 @@ class ProcessContract(StorageFixtures):
         async with open_storage() as storage:
             assert storage.kv("contract").count("hits", 0, window=3600) == 300
 
+    @pytest.mark.proves("store: what a killed process had answered is there")
     async def test_what_a_killed_process_had_answered_is_there(
         self, start_peer: StartPeer, open_storage: OpenStorage
     ) -> None:
