@@ -19,7 +19,7 @@ from hub.smtp.replies import Reply
 END: Final = b"\r\n.\r\n"
 HEAD_END: Final = b"\r\n\r\n"
 IN_MEMORY: Final = 256 * 1024
-"""A body up to this size stays in memory, and no header block is larger."""
+"""A message up to this size stays in memory, and no header block is larger."""
 PIECE: Final = 64 * 1024
 """What is written at once of a body that does not stay."""
 
@@ -101,7 +101,7 @@ class Incoming:
 
     async def finish(self, piece: bytes) -> Content | Reply:
         """The whole message, its last piece being this one; or the reason that there is none."""
-        if self._spool is not None:
+        if self._spool is not None or len(piece) > IN_MEMORY:
             await self.write(piece)
         if self.refusal is not None:
             await self.discard()
