@@ -53,6 +53,7 @@ async def _append(session: ImapSession, reader: Reader) -> Reply:
     except Refused:
         await discard(session, reader.line)
         raise
+    await session.kernel.budget.room()
     if announced.waits:
         invite(session)
     kept = await _keep(session, announced)
@@ -109,11 +110,16 @@ async def _keep(session: ImapSession, announced: _Announced) -> _Kept:
     """Read the literal and make it durable. StoreFull, OSError: then it has been read all the same."""
     if announced.size > IN_MEMORY:
         return await _keep_large(session, announced)
-    data = await session.input.exactly(announced.size)
-    head_size = split_head(data)
     message_id = new_id()
     recovery = _recovery(session, announced, message_id)
-    blob = await session.kernel.services.blobs.put(data[:head_size], data[head_size:], recovery)
+    budget = session.kernel.budget
+    budget.change(announced.size)
+    try:
+        data = await session.input.exactly(announced.size)
+        head_size = split_head(data)
+        blob = await session.kernel.services.blobs.put(data[:head_size], data[head_size:], recovery)
+    finally:
+        budget.change(-announced.size)
     return _Kept(message_id, blob, head_size)
 
 

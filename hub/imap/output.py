@@ -7,7 +7,7 @@ import asyncio
 from time import perf_counter
 
 _FLUSH_AT = 64 << 10
-_SLICE = 0.01  # seconds that one command may keep the event loop without a pause
+_SLICE = 0.005  # seconds that one command may keep the event loop without a pause
 
 
 class Output:

@@ -115,3 +115,21 @@ async def test_nuls_are_stored_and_never_sent(imap: ImapHub) -> None:
         lines = await client.ok("FETCH 1 (BODY.PEEK[] ENVELOPE)")
         assert b"\x00" not in b"".join(lines)
         assert message.replace(b"\x00", b"\x80") in lines[-1]
+
+
+async def test_a_message_waits_while_too_many_octets_are_on_their_way_in(imap: ImapHub) -> None:
+    budget = imap.kernel.budget
+    async with await imap.logged_in() as client, await imap.logged_in() as other:
+        budget.change(budget.limit)
+        client.write(b"a1 APPEND INBOX {5}\r\n")
+        while not budget._waiting:
+            await asyncio.sleep(0)
+        await other.ok("NOOP")
+        budget.change(-budget.limit)
+        assert (await client.line()).startswith(b"+ ")
+        client.write(b"12")
+        while not budget.held:
+            await asyncio.sleep(0)
+        client.write(b"345\r\n")
+        assert (await client.line()).startswith(b"a1 OK [APPENDUID ")
+        assert not budget.held
