@@ -137,6 +137,24 @@ async def test_failed_plugin_is_a_temporary_failure_without_its_text(world: Worl
     assert not world.storage.accepted
 
 
+async def test_failed_plugin_refuses_the_sender_and_tells_so(world: World) -> None:
+    facts: list[tuple[Address | None, int]] = []
+
+    @hookimpl
+    async def smtp_mail(envelope: Envelope) -> Verdict | None:
+        raise RuntimeError("a secret of the plugin's")
+
+    @hookimpl
+    async def recipient_refused(recipient: Address | None, code: int, text: str) -> None:
+        facts.append((recipient, code))
+
+    world.plugins(smtp_mail, recipient_refused)
+    async with connected(await world.listen()) as client:
+        assert (await client.ask("MAIL FROM:<a@b.example>")).startswith("451 4.3.0")
+        await world.told()
+    assert facts == [(None, 451)]
+
+
 async def test_exception_inside_is_a_temporary_failure_without_its_text(world: World) -> None:
     async with connected(await world.listen()) as client:
         await client.ask("MAIL FROM:<a@b.example>")

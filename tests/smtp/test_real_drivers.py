@@ -159,3 +159,26 @@ def _base64(text: str) -> str:
 
 def _decoded(text: str) -> str:
     return base64.b64decode(text).decode()
+
+
+async def test_message_may_have_as_many_recipients_as_announced(tmp_path: Path) -> None:
+    long = "x" * 58
+    async with running_hub(tmp_path) as hub, connected(hub.port("submission")) as client:
+        assert (await client.ask(ALICE)).startswith("235")
+        await client.ask("MAIL FROM:<alice@example.test>")
+        recipients = [f"RCPT TO:<{long}{number:04}@{'elsewhere.' * 18}example>\r\n" for number in range(1000)]
+        await client.send("".join(recipients).encode())
+        assert {(await client.reply())[:3] for _ in recipients} == {"250"}
+        await client.ask("DATA")
+        await client.send(b"\r\n.\r\n")
+        assert (await client.reply()).startswith("250 2.0.0 queued as")
+        assert len(await hub.hub.kernel.services.storage.queue(2000)) == 1000
+
+
+async def test_header_block_may_be_as_large_as_allowed(tmp_path: Path) -> None:
+    line = b"X-Long: " + b"x" * 990 + b"\r\n"
+    head = line * (256 * 1024 // len(line))
+    async with running_hub(tmp_path) as hub, connected(hub.port()) as client:
+        assert (await client.submit(head + b"\r\nbody")).startswith("250 2.0.0 delivered as")
+        assert (await client.submit(head + line * 2 + b"\r\nbody")).startswith("554 5.6.0")
+        assert (await hub.mailbox(user="bob@example.test"))[0].endswith(head + b"\r\nbody\r\n")
