@@ -1,11 +1,9 @@
-"""Group commit.
-
-One thread, and everything that arrived while the last commit was syncing goes into the next.
-"""
+"""Group commit: one thread, and what arrived while the last commit was syncing goes into the next."""
 
 from __future__ import annotations
 
 import asyncio
+import queue
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -16,23 +14,29 @@ R = TypeVar("R")
 
 
 class GroupWriter(Generic[T, R]):
-    """Hands work from the event loop to one thread in groups; every caller gets its own result or its own
-    exception.
+    """Hands work from the event loop to one thread in groups; every caller gets its own result or exception.
+
+    A group is handed over when the thread is free and the loop has gone once through all that was ready, so
+    that what arrived together is committed together: a group costs two changes of thread and a sync, however
+    many are in it.
 
     commit: called in the thread with one or more pieces of work, gives as many results in the same order; a
     result that is an exception is raised to that caller alone. An exception raised by commit itself goes to
-    all callers of the group.
+    all callers of the group. bound: pieces of work that may be under way; more wait to be taken.
     """
 
     def __init__(
         self, name: str, commit: Callable[[Sequence[T]], Sequence[R | BaseException]], *, bound: int = 4096
     ) -> None:
         self._commit = commit
+        self._bound = bound
         self._loop = asyncio.get_running_loop()
-        self._waiting: deque[tuple[asyncio.Future[R], T]] = deque()
-        self._wake = threading.Condition(threading.Lock())
-        self._room = asyncio.Semaphore(bound)
+        self._waiting: list[tuple[asyncio.Future[R], T]] = []
+        self._under_way = 0  # waiting, or in the thread
+        self._crowd: deque[asyncio.Future[None]] = deque()  # whoever waits for room
+        self._busy = False  # a group is in the thread, or about to be handed over
         self._closing = False
+        self._groups: queue.SimpleQueue[list[tuple[asyncio.Future[R], T]] | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         self._thread.start()
 
@@ -42,37 +46,40 @@ class GroupWriter(Generic[T, R]):
         return len(self._waiting)
 
     async def submit(self, work: T) -> R:
-        """Do the work in the next group; returns when its group is committed. Waits for room when the queue
-        is full.
+        """Do the work in the next group; returns when its group is committed. RuntimeError once closed.
 
-        A cancelled caller does not undo its work: it may still be committed.
+        Waits for room when too much is under way. A cancelled caller does not undo its work: it may still be
+        committed.
         """
-        async with self._room:
-            if self._closing:  # perhaps while this one waited for room; the thread takes nothing more
-                raise RuntimeError("the writer is closed")
-            future: asyncio.Future[R] = self._loop.create_future()
-            with self._wake:
-                self._waiting.append((future, work))
-                if len(self._waiting) == 1:
-                    self._wake.notify()
-            return await future
+        while self._under_way >= self._bound and not self._closing:
+            turn: asyncio.Future[None] = self._loop.create_future()
+            self._crowd.append(turn)
+            await turn
+        if self._closing:  # perhaps while this one waited for room; the thread takes nothing more
+            raise RuntimeError("the writer is closed")
+        future: asyncio.Future[R] = self._loop.create_future()
+        self._waiting.append((future, work))
+        self._under_way += 1
+        if not self._busy:
+            self._busy = True
+            self._loop.call_soon(self._hand_over)
+        return await future
 
     async def close(self) -> None:
         """Commit what is waiting, then end the thread."""
         self._closing = True
-        with self._wake:
-            self._wake.notify()
+        self._admit()
+        if self._waiting:
+            await asyncio.wait([future for future, _ in self._waiting])
+        self._groups.put(None)
         await asyncio.to_thread(self._thread.join)
 
+    def _hand_over(self) -> None:
+        group, self._waiting = self._waiting, []
+        self._groups.put(group)
+
     def _run(self) -> None:
-        while True:
-            with self._wake:
-                while not self._waiting and not self._closing:
-                    self._wake.wait()
-                if not self._waiting:
-                    return
-                group = list(self._waiting)
-                self._waiting.clear()
+        while (group := self._groups.get()) is not None:
             results: Sequence[R | BaseException]
             try:
                 results = self._commit([work for _, work in group])
@@ -83,16 +90,32 @@ class GroupWriter(Generic[T, R]):
             except BaseException as error:
                 results = [error] * len(group)
             try:
-                self._loop.call_soon_threadsafe(_answer, [future for future, _ in group], results)
+                self._loop.call_soon_threadsafe(self._answer, group, results)
             except RuntimeError:  # the loop was closed under us: nobody is left to be told
                 return
 
-
-def _answer(futures: Sequence[asyncio.Future[R]], results: Sequence[R | BaseException]) -> None:
-    for future, result in zip(futures, results, strict=True):
-        if future.done():
-            continue
-        if isinstance(result, BaseException):
-            future.set_exception(result)
+    def _answer(
+        self, group: Sequence[tuple[asyncio.Future[R], T]], results: Sequence[R | BaseException]
+    ) -> None:
+        for (future, _), result in zip(group, results, strict=True):
+            if future.done():
+                continue
+            if isinstance(result, BaseException):
+                future.set_exception(result)
+            else:
+                future.set_result(result)
+        self._under_way -= len(group)
+        self._admit()
+        if self._waiting:
+            self._loop.call_soon(self._hand_over)
         else:
-            future.set_result(result)
+            self._busy = False
+
+    def _admit(self) -> None:
+        """Let those in that wait for room; all of them when the writer closes, to be told."""
+        room = len(self._crowd) if self._closing else self._bound - self._under_way
+        while self._crowd and room > 0:
+            turn = self._crowd.popleft()
+            if not turn.done():
+                turn.set_result(None)
+                room -= 1
