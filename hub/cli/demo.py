@@ -39,7 +39,7 @@ bind = ["127.0.0.1:{imap}"]
 """
 
 _HELP = """
-The hub is running. alice@{domain} and bob@{domain} have the password '{password}'.
+A hub on loopback, in which alice@{domain} and bob@{domain} have the password '{password}'.
 
 Send a mail, from a second terminal:
 
@@ -62,7 +62,7 @@ Read it:
 
 Log in to send, as a mail client does: 127.0.0.1:{submission}. A mail's life: {hub} trace ID
 
-Your first plugin: save this as {watched}/nobody.py and send a mail to nobody@{domain}.
+Your first plugin: save this as {watched}/nobody.py, then send a mail to nobody@{domain}:
 
   from hub import Reject, hookimpl
 
