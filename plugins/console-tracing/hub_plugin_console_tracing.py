@@ -57,7 +57,7 @@ class Settings(BaseModel):
     )
     only: tuple[Fact, ...] = Field(default=(), description="The facts to show; all of them if it is empty.")
     tree: bool = Field(
-        default=True,
+        default=False,
         description="Print each session once more as a tree, a branch per message, when it ends.",
     )
 

@@ -28,7 +28,7 @@ Printed = pytest.CaptureFixture[str]
 
 
 def hub_with(folder: Path, **settings: object) -> AbstractAsyncContextManager[RunningHub]:
-    tables = {"plugins": {"console-tracing": settings}}
+    tables = {"plugins": {"console-tracing": {"tree": True, **settings}}}
     return running_hub(folder, plugins=["console-tracing"], tables=tables)
 
 
