@@ -143,7 +143,7 @@ async def test_an_open_session_keeps_its_lines_over_a_reload(tmp_path: Path, cap
     folder.mkdir(mode=0o700)
     file = folder / "console_tracing.py"
     shutil.copy(str(plugin_module.__file__), file)
-    async with running_hub(tmp_path) as hub:
+    async with running_hub(tmp_path, tables={"plugins": {"console-tracing": {"tree": True}}}) as hub:
         reader, writer = await asyncio.open_connection("127.0.0.1", hub.port())
         await reader.readline()
         capsys.readouterr()
