@@ -73,11 +73,16 @@ def downgrade(context: Context, branch: str, revision: str, dry_run: bool, yes: 
 
 
 def _with_migrations(context: Context, changing: bool, use: Callable[[Migrations], T]) -> T:
+    from rich.console import Console
+
     async def work() -> T:
         async with context.migrations(changing=changing) as migrations:
             return use(migrations)
 
-    return run(work())
+    if not changing:
+        return run(work())
+    with Console(stderr=True).status("Changing the schema; this takes the longer the more mail there is."):
+        return run(work())
 
 
 def _show(statements: Sequence[str], dry_run: bool) -> None:

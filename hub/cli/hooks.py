@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import difflib
 import inspect
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, TypeAlias
 
 import click
 
@@ -13,6 +13,9 @@ from hub.cli.context import Context, show_json
 
 if TYPE_CHECKING:
     from hub.hooks.markers import SpecOptions
+
+Steps: TypeAlias = Mapping[str, Sequence[Mapping[str, str]]]
+"""What a hub says of its hooks: hook → its steps in order."""
 
 
 @click.command()
@@ -37,31 +40,37 @@ def hooks(context: Context, name: str | None, as_json: bool) -> None:
         return
     if name is not None:
         _manual(SPECS[name])
-    from rich.console import Console
-    from rich.table import Table
+    from hub.cli.tables import show_table
 
-    table = Table("hook", "mode", "order", "plugin", "if it fails", "deadline", box=None, pad_edge=False)
-    for each in [name] if name else SPECS:
-        options: SpecOptions = vars(SPECS[each])["hub_spec_options"]
-        rows = (steps or {}).get(each, [])
-        if not rows:
-            nobody = "[dim]no hub is running[/]" if steps is None else "[dim]nobody[/]"
-            table.add_row(
-                each, options.mode.name, "", nobody, options.on_failure.name, f"{options.timeout:g} s"
-            )
-        for order, row in enumerate(rows, 1):
-            table.add_row(
-                each if order == 1 else "",
-                options.mode.name if order == 1 else "",
-                str(order),
-                row["plugin"],
-                row["on_failure"],
-                f"{row['timeout']} s",
-            )
-    Console(highlight=False).print(table)
+    show_table(
+        ("hook", "mode", "order", "plugin", "if it fails", "deadline"),
+        [row for each in ([name] if name else SPECS) for row in _rows(each, steps)],
+    )
 
 
-def _steps(context: Context) -> dict[str, list[dict[str, str]]] | None:
+def _rows(hook: str, steps: Steps | None) -> list[tuple[str, ...]]:
+    """One row per step of a hook; one that says so if it has none."""
+    from hub.hooks.areas import SPECS
+
+    options: SpecOptions = vars(SPECS[hook])["hub_spec_options"]
+    mode, found = options.mode.name, (steps or {}).get(hook, [])
+    if not found:
+        nobody = "no hub is running" if steps is None else "nobody"
+        return [(hook, mode, "", nobody, options.on_failure.name, f"{options.timeout:g} s")]
+    return [
+        (
+            hook if order == 1 else "",
+            mode if order == 1 else "",
+            str(order),
+            step["plugin"],
+            step["on_failure"],
+            f"{step['timeout']} s",
+        )
+        for order, step in enumerate(found, 1)
+    ]
+
+
+def _steps(context: Context) -> Steps | None:
     from hub.control import NotRunning, ask
 
     try:

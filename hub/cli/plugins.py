@@ -23,29 +23,20 @@ def _show(context: Context, as_json: bool) -> None:
     if as_json:
         show_json(described)
         return
-    from rich.console import Console
-    from rich.table import Table
+    from rich.text import Text
 
-    table = Table(box=None, pad_edge=False)
-    for column in ("plugin", "version", "gen"):
-        table.add_column(column, no_wrap=True)
-    for column in ("health", "source and hooks"):
-        table.add_column(column, overflow="fold")
+    from hub.cli.tables import show_table
+
+    rows: list[tuple[str | Text, ...]] = []
     for plugin in described:
-        health = plugin["health"]
-        lines = [
-            f"{plugin['kind']} {plugin['source']}",
-            *(f"[yellow]shadows {path}[/]" for path in plugin["shadowed"]),
-            f"[dim]{', '.join(plugin['drives'] + plugin['hooks'])}[/]",
-        ]
-        table.add_row(
-            plugin["name"],
-            plugin["version"],
-            str(plugin["generation"]),
-            health if health == "ok" else f"[red]{health}[/]",
-            "\n".join(lines),
-        )
-    Console(highlight=False).print(table)
+        source = Text(f"{plugin['kind']} {plugin['source']}")
+        for path in plugin["shadowed"]:
+            source.append(f"\nshadows {path}", "yellow")
+        if answers := ", ".join(plugin["drives"] + plugin["hooks"]):
+            source.append(f"\n{answers}", "dim")
+        health = Text(plugin["health"], "" if plugin["health"] == "ok" else "red")
+        rows.append((plugin["name"], plugin["version"], str(plugin["generation"]), health, source))
+    show_table(("plugin", "version", "gen", "health", "source and hooks"), rows)
 
 
 @plugins.command()

@@ -46,22 +46,25 @@ def list_rows(context: Context, limit: int, as_json: bool) -> None:
     if not rows:
         click.echo("The queue is empty.")
         return
-    from rich.console import Console
-    from rich.table import Table
+    from hub.cli.tables import show_table
 
-    table = Table(box=None, pad_edge=False)
-    for column in ("message", "age"):
-        table.add_column(column, no_wrap=True)
-    for column in ("from", "to", "size", "state"):
-        table.add_column(column, overflow="fold")
-    for row in rows:
-        age = max(0, int(time.time() - row.created_at))
-        table.add_row(
-            row.message_id,
-            f"{age // 3600}:{age // 60 % 60:02}:{age % 60:02}",
-            str(row.reverse_path or "<>"),
-            str(row.recipient),
-            f"{row.size:,}",
-            row.state,
-        )
-    Console().print(table)
+    show_table(
+        ("message", "age", "from", "to", "size", "state"),
+        [
+            (
+                row.message_id,
+                _age(row.created_at),
+                str(row.reverse_path or "<>"),
+                str(row.recipient),
+                f"{row.size:,}",
+                row.state,
+            )
+            for row in rows
+        ],
+    )
+
+
+def _age(since: float) -> str:
+    """Hours, minutes and seconds until now."""
+    seconds = max(0, int(time.time() - since))
+    return f"{seconds // 3600}:{seconds // 60 % 60:02}:{seconds % 60:02}"

@@ -3,18 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.text import Text
 
 
-def show_table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    """One row per entry; nothing in a cell is taken for markup. Piped output is not cut to 80 columns."""
+def show_table(heads: Sequence[str], rows: Iterable[Sequence[str | Text]]) -> None:
+    """One row per entry; nothing in a cell is taken for markup. The first column is never broken.
+
+    Piped output is not cut to 80 columns.
+    """
     from rich.box import SIMPLE
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(*heads, box=SIMPLE, pad_edge=False)
+    table = Table(box=SIMPLE, pad_edge=False)
+    for number, head in enumerate(heads):
+        table.add_column(head, no_wrap=number == 0, overflow="fold")
     for row in rows:
-        table.add_row(*map(Text, row))
+        table.add_row(*[Text(cell) if isinstance(cell, str) else cell for cell in row])
     console = Console()
     if not console.is_terminal:
         console.width = 10_000
