@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
@@ -31,6 +32,7 @@ class Connections:
     _open: set[Connection] = field(default_factory=set)
     _timer: asyncio.TimerHandle | None = None
     _emptied: asyncio.Event = field(default_factory=asyncio.Event)
+    _writes: list[Callable[[], None]] = field(default_factory=list)
 
     def add(self, connection: Connection) -> None:
         """A connection was made."""
@@ -46,6 +48,21 @@ class Connections:
             if self._timer is not None:
                 self._timer.cancel()
                 self._timer = None
+
+    def write_soon(self, write: Callable[[], None]) -> None:
+        """Call it once all that the loop has read now was looked at.
+
+        Writes that follow each other wake a client's process once; each by itself wakes it again and
+        again, which costs more than all else that a reply does.
+        """
+        if not self._writes:
+            asyncio.get_running_loop().call_soon(self._write_all)
+        self._writes.append(write)
+
+    def _write_all(self) -> None:
+        writes, self._writes = self._writes, []
+        for write in writes:
+            write()
 
     def __len__(self) -> int:
         return len(self._open)

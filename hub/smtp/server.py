@@ -77,6 +77,7 @@ class SmtpProtocol(SMTP):
         "_dialogue",
         "_eof",
         "_held",
+        "_is_corked",
         "_is_lost",
         "_is_paused",
         "_kernel",
@@ -107,6 +108,7 @@ class SmtpProtocol(SMTP):
         self._is_paused = False  # we do not read what the client writes
         self._eof = False
         self._is_lost = False
+        self._is_corked = False  # what we say waits for what is said to others
         self._held = 0  # octets that the budget knows of
         self._verb, self._detail = "connect", ""  # the command under way, for the trace
 
@@ -158,6 +160,7 @@ class SmtpProtocol(SMTP):
         self._eof = True
         if self._task is not None or self._slow:
             return self._dialogue.session.tls is None
+        self._flush()
         return False
 
     def connection_lost(self, error: Exception | None) -> None:
@@ -235,10 +238,8 @@ class SmtpProtocol(SMTP):
                 self._flush()
                 return self._start_tls()
             if state is State.CLOSING:
-                self._flush()
-                self._transport.close()
                 self.deadline = asyncio.get_running_loop().time() + FAREWELL
-                return None
+                break
             if self._kernel.connections.draining:
                 self._close(replies.DRAINING)
                 return None
@@ -249,9 +250,10 @@ class SmtpProtocol(SMTP):
             if not isinstance(answer, Reply):
                 return answer
             self._reply(answer)
-        self._flush()
-        if self._eof and not self._is_lost:
-            self._transport.close()
+        is_closing = self._eof or dialogue.state is State.CLOSING
+        if (self._out or is_closing) and not (self._is_corked or self._is_lost):
+            self._is_corked = True
+            self._kernel.connections.write_soon(self._uncork)
         return None
 
     def _take_line(self) -> bytes | None:
@@ -371,6 +373,12 @@ class SmtpProtocol(SMTP):
         if self._out and not self._is_lost:
             self._transport.write(bytes(self._out))
         self._out.clear()
+
+    def _uncork(self) -> None:
+        self._is_corked = False
+        self._flush()
+        if (self._eof or self._dialogue.state is State.CLOSING) and self._task is None and not self._is_lost:
+            self._transport.close()
 
     def _read_on(self) -> None:
         """Read again, unless there is still enough to do."""
