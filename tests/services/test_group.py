@@ -56,6 +56,31 @@ async def test_what_arrives_during_a_commit_shares_the_next() -> None:
     await writer.close()
 
 
+async def test_what_comes_within_a_few_turns_of_the_loop_shares_a_group() -> None:
+    commits = Commits()
+    writer: GroupWriter[int, int] = GroupWriter("test", commits)
+    tasks = []
+    for number in range(4):
+        tasks.append(asyncio.create_task(writer.submit(number)))
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+    assert await asyncio.gather(*tasks) == [0, 2, 4, 6]
+    assert commits.groups == [[0, 1, 2, 3]]
+    await writer.close()
+
+
+async def test_a_group_does_not_wait_for_an_end_of_what_keeps_coming() -> None:
+    commits = Commits()
+    writer: GroupWriter[int, int] = GroupWriter("test", commits)
+    tasks = []
+    for number in range(100):
+        tasks.append(asyncio.create_task(writer.submit(number)))
+        await asyncio.sleep(0)
+    await asyncio.gather(*tasks)
+    assert 1 < len(commits.groups[0]) < 50
+    await writer.close()
+
+
 async def test_a_result_that_is_an_exception_is_its_callers_alone() -> None:
     commits = Commits()
     writer: GroupWriter[int, int] = GroupWriter("test", commits)
