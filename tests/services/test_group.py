@@ -73,7 +73,7 @@ async def test_a_group_does_not_wait_for_an_end_of_what_keeps_coming() -> None:
     commits = Commits()
     writer: GroupWriter[int, int] = GroupWriter("test", commits)
     tasks = []
-    for number in range(100):
+    for number in range(20, 120):
         tasks.append(asyncio.create_task(writer.submit(number)))
         await asyncio.sleep(0)
     await asyncio.gather(*tasks)
