@@ -76,7 +76,9 @@ class SmtpProtocol(SMTP):
         "_detail",
         "_dialogue",
         "_eof",
+        "_farewell",
         "_held",
+        "_is_busy",
         "_is_corked",
         "_is_lost",
         "_is_paused",
@@ -94,6 +96,7 @@ class SmtpProtocol(SMTP):
     commands: ClassVar[Mapping[bytes, Command]] = _COMMANDS
     deadline: float
     _dialogue: Dialogue
+    _farewell: asyncio.Task[None]
     _transport: asyncio.Transport
 
     def __init__(self, kernel: Kernel, listener_name: str, listener: Listener) -> None:
@@ -102,7 +105,8 @@ class SmtpProtocol(SMTP):
         self._listener = listener
         self._buffer = bytearray()
         self._out = bytearray()
-        self._task: asyncio.Task[None] | None = None
+        self._task: asyncio.Task[None] | None = None  # held, for the loop does not
+        self._is_busy = False  # a command is under way, or a message on its way to disk
         self._skipping = False  # the rest of a line that was too long
         self._slow = False  # the client does not read what we write
         self._is_paused = False  # we do not read what the client writes
@@ -140,7 +144,7 @@ class SmtpProtocol(SMTP):
             self._reply(answer)
             self._go_on()
         else:
-            self._task = asyncio.get_running_loop().create_task(self._work(answer))
+            self._start(answer)
 
     def data_received(self, data: bytes) -> None:
         """Take what the client sends, and answer it if nothing is under way."""
@@ -149,7 +153,7 @@ class SmtpProtocol(SMTP):
         self._heard()
         if self._dialogue.state is State.DATA:
             self._hold(len(buffer))
-        if self._task is None and not self._slow:
+        if not self._is_busy and not self._slow:
             self._go_on()
         elif len(buffer) > MAX_BUFFER and not self._is_paused:
             self._is_paused = True
@@ -158,7 +162,7 @@ class SmtpProtocol(SMTP):
     def eof_received(self) -> bool:
         """The client has said all; what it has said is still answered, where the transport allows it."""
         self._eof = True
-        if self._task is not None or self._slow:
+        if self._is_busy or self._slow:
             return self._dialogue.session.tls is None
         self._flush()
         return False
@@ -168,7 +172,7 @@ class SmtpProtocol(SMTP):
         if self._is_lost:
             return
         self._is_lost = True
-        if self._task is None:
+        if not self._is_busy:
             self._end()
 
     def pause_writing(self) -> None:
@@ -178,7 +182,7 @@ class SmtpProtocol(SMTP):
     def resume_writing(self) -> None:
         """It has caught up."""
         self._slow = False
-        if self._task is None:
+        if not self._is_busy:
             self._go_on()
             self._read_on()
 
@@ -188,12 +192,12 @@ class SmtpProtocol(SMTP):
         """Close on a client that is silent, or that does not even read why."""
         if self._slow or self._dialogue.state is State.CLOSING:
             self._transport.abort()
-        elif self._task is None:
+        elif not self._is_busy:
             self._close(replies.IDLE)
 
     def drain(self) -> None:
         """Close, unless a message is on its way in or a command runs: then after its reply."""
-        if self._task is None and self._dialogue.state is not State.DATA:
+        if not self._is_busy and self._dialogue.state is not State.DATA:
             self._close(replies.DRAINING)
 
     # -- the loop ---------------------------------------------------------------------------------
@@ -201,7 +205,11 @@ class SmtpProtocol(SMTP):
     def _go_on(self) -> None:
         pending = self._advance()
         if pending is not None:
-            self._task = asyncio.get_running_loop().create_task(self._work(pending))
+            self._start(pending)
+
+    def _start(self, pending: Awaitable[Reply | None]) -> None:
+        self._is_busy = True
+        self._task = self._kernel.runners.start(self._work(pending))
 
     async def _work(self, pending: Awaitable[Reply | None] | None) -> None:
         dialogue = self._dialogue
@@ -217,7 +225,7 @@ class SmtpProtocol(SMTP):
             if reply is not None:
                 self._reply(reply)
             pending = self._advance()
-        self._task = None
+        self._is_busy = False
         if self._is_lost:
             self._end()
             return
@@ -377,12 +385,12 @@ class SmtpProtocol(SMTP):
     def _uncork(self) -> None:
         self._is_corked = False
         self._flush()
-        if (self._eof or self._dialogue.state is State.CLOSING) and self._task is None and not self._is_lost:
+        if (self._eof or self._dialogue.state is State.CLOSING) and not self._is_busy and not self._is_lost:
             self._transport.close()
 
     def _read_on(self) -> None:
         """Read again, unless there is still enough to do."""
-        if self._is_paused and self._task is None and not self._slow:
+        if self._is_paused and not self._is_busy and not self._slow:
             self._is_paused = False
             self._transport.resume_reading()
 
@@ -410,4 +418,4 @@ class SmtpProtocol(SMTP):
         kernel.write_trace(dialogue.trace)
         kernel.connections.remove(self)
         if incoming is not None:
-            self._task = asyncio.get_running_loop().create_task(incoming.discard())
+            self._farewell = asyncio.get_running_loop().create_task(incoming.discard())

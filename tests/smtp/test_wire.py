@@ -57,11 +57,15 @@ async def test_commands_may_come_octet_by_octet(world: World) -> None:
 
 
 async def test_idle_connection_has_no_task(world: World) -> None:
-    before = asyncio.all_tasks()
-    async with connected(await world.listen()) as client:
+    port = await world.listen()
+    async with connected(port) as client:
         await client.ask("MAIL FROM:<a@b.example>")
         await client.ask("RCPT TO:<bob@example.test>")
-        assert protocol(world)._task is None
+    before = asyncio.all_tasks()
+    async with connected(port) as client:
+        await client.ask("MAIL FROM:<a@b.example>")
+        await client.ask("RCPT TO:<bob@example.test>")
+        assert not protocol(world)._is_busy
         assert asyncio.all_tasks() == before
 
 
