@@ -20,6 +20,13 @@ _ESCAPED = re.compile(r"\\(.)")
 _LITERAL = re.compile(r"\[[^\[\]\\ ]++\]")
 # The underscore is not in RFC 5321's sub-domain, but hosts bear it and their mail is wanted.
 _DOMAIN = re.compile(r"[A-Za-z0-9._\-\u00a0-\u2027\u202a-\U0010ffff]++")
+# What nearly all paths look like: nothing quoted, nothing outside ASCII, no route, no literal.
+_PLAIN_PATH = re.compile(
+    rb"[ \t]*+<([A-Za-z0-9!#$%&'*+/=?^_`{|}~-]++(?:\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]++)*+)"
+    rb"@((?:[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?\.)*[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?)>"
+    rb"(?:[ \t]++(.*))?\Z",
+    re.DOTALL,
+)
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _NEEDS_ESCAPE = re.compile(r'(["\\])')
 
@@ -89,6 +96,11 @@ def parse_path(argument: bytes, *, utf8: bool = False) -> tuple[Address | None, 
     dropped (§4.1.1.3, appendix C). `utf8` says that the transaction has SMTPUTF8. The brackets are required,
     blanks before them are forgiven. Raises AddressError.
     """
+    plain = _PLAIN_PATH.match(argument)
+    if plain is not None:
+        local, name, parameters = plain.groups(b"")
+        if len(local) <= MAX_LOCAL and len(local) + len(name) + 3 <= MAX_PATH and parameters.isascii():
+            return Address(local.decode(), name.decode()), parameters.strip(b" \t")
     text = _decoded(argument, utf8).lstrip(" \t")
     if not text.startswith("<"):
         raise AddressError("an address here stands in angle brackets: <user@example.org>")
