@@ -52,9 +52,9 @@ class Step:
         ticket = breaker.admit()
         if not ticket:
             return self._conclude(trace, Failure(self.hook, self.plugin, self._why_shut()), 0.0)
-        chosen = {name: arguments[name] for name in self.accepts}
-        if self.takes_plugin:
-            chosen["plugin"] = self.scope
+        chosen: dict[str, object] = {"plugin": self.scope} if self.takes_plugin else {}
+        for name in self.accepts:
+            chosen[name] = arguments[name]
         began = perf_counter()
         try:
             if self.is_async:
@@ -98,7 +98,7 @@ class Step:
 
     def _conclude(self, trace: Trace | None, outcome: object, seconds: float) -> object:
         if trace is not None:
-            said, detail = describe(outcome)
+            said, detail = ("-", "") if outcome is None else describe(outcome)
             trace.add("hook", self.hook, said, plugin=self.plugin, seconds=seconds, detail=detail)
         return outcome
 

@@ -39,6 +39,12 @@ def split(message: bytes) -> tuple[bytes, bytes]:
     return message[: at + 4], message[at + 4 :]
 
 
+def _has_bare_line_end(piece: bytes) -> bool:
+    """Whether a CR or LF stands alone: then a line's end is one octet, and the sum does not come out."""
+    ends = len(piece.splitlines()) - (piece[-1:] not in (b"", b"\r", b"\n"))
+    return len(piece) != 2 * ends + len(piece.translate(None, b"\r\n"))
+
+
 class Incoming:
     """One message on its way in; its beginning in the caller's buffer, what no longer fits there in a spool.
 
@@ -120,11 +126,9 @@ class Incoming:
         """Remove the octets up to `end`, without the dots that hide other dots (RFC 5321 §4.5.2)."""
         piece = bytes(memoryview(buffer)[:end])
         del buffer[:end]
-        if b"\n." in piece:
-            piece = piece.replace(b"\r\n.", b"\r\n")
+        piece = piece.replace(b"\r\n.", b"\r\n")
         start, self._from = self._from, 0
-        lines = piece.count(b"\r\n")
-        if piece.count(b"\n") != lines or piece.count(b"\r") != lines:
+        if _has_bare_line_end(piece):
             self.refusal = self.refusal or replies.BARE_LINE_END
         if start:
             piece = piece[start:]

@@ -85,6 +85,7 @@ class SmtpProtocol(SMTP):
         "_kernel",
         "_listener",
         "_listener_name",
+        "_loop",
         "_out",
         "_skipping",
         "_slow",
@@ -100,6 +101,7 @@ class SmtpProtocol(SMTP):
     _transport: asyncio.Transport
 
     def __init__(self, kernel: Kernel, listener_name: str, listener: Listener) -> None:
+        self._loop = asyncio.get_running_loop()
         self._kernel = kernel
         self._listener_name = listener_name
         self._listener = listener
@@ -246,7 +248,7 @@ class SmtpProtocol(SMTP):
                 self._flush()
                 return self._start_tls()
             if state is State.CLOSING:
-                self.deadline = asyncio.get_running_loop().time() + FAREWELL
+                self.deadline = self._loop.time() + FAREWELL
                 break
             if self._kernel.connections.draining:
                 self._close(replies.DRAINING)
@@ -332,9 +334,7 @@ class SmtpProtocol(SMTP):
         assert context is not None
         dialogue.state = State.CLOSING
         try:
-            transport = await asyncio.get_running_loop().start_tls(
-                self._transport, self, context, server_side=True
-            )
+            transport = await self._loop.start_tls(self._transport, self, context, server_side=True)
         except OSError as error:  # what a handshake fails with: SSLError, ConnectionError, TimeoutError
             dialogue.trace.add("note", "TLS", "failed", detail=str(error))
             self.connection_lost(error)  # asyncio tells only if the handshake was over
@@ -395,8 +395,7 @@ class SmtpProtocol(SMTP):
             self._transport.resume_reading()
 
     def _heard(self) -> None:
-        loop = asyncio.get_running_loop()
-        self.deadline = loop.time() + self._kernel.settings.smtp.timeout
+        self.deadline = self._loop.time() + self._kernel.settings.smtp.timeout
 
     def _hold(self, octets: int) -> None:
         if octets != self._held:
@@ -418,4 +417,4 @@ class SmtpProtocol(SMTP):
         kernel.write_trace(dialogue.trace)
         kernel.connections.remove(self)
         if incoming is not None:
-            self._farewell = asyncio.get_running_loop().create_task(incoming.discard())
+            self._farewell = self._loop.create_task(incoming.discard())
