@@ -64,7 +64,7 @@ def trace(context: Context, message: str, as_json: bool) -> None:
         Console(highlight=False).print(_tree(part, records, message))
 
 
-_FIELDS = ("offset", "message", "kind", "name", "plugin", "outcome", "seconds", "detail")
+_FIELDS = ("offset", "message", "kind", "name", "plugin", "outcome", "microseconds", "detail")
 
 
 def _life(records: Iterable[Record], message: str) -> list[Record]:
@@ -100,9 +100,9 @@ def _tree(part: Recorded, records: Sequence[Record], message: str) -> Tree:
 def _line(record: Record) -> str:
     from rich.markup import escape
 
-    offset, _, kind, name, plugin, outcome, seconds, detail = record
-    took = f"{seconds * 1000:.2f} ms" if seconds else ""
+    offset, _, kind, name, plugin, outcome, microseconds, detail = record
+    took = f"{microseconds / 1000:.2f} ms" if microseconds else ""
     style = _STYLES.get(outcome)
     said = f"[{style}]{escape(outcome)}[/]" if style else escape(outcome)
     who = f"{name} [cyan]{escape(plugin)}[/]" if plugin else f"[bold]{escape(kind)}[/] {escape(name)}"
-    return "  ".join(filter(None, (f"[dim]{offset * 1000:9.2f}[/]", who, said, took, escape(detail))))
+    return "  ".join(filter(None, (f"[dim]{offset / 1000:9.2f}[/]", who, said, took, escape(detail))))

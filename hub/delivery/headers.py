@@ -13,6 +13,7 @@ from hub.mail.envelope import Envelope
 MAX_RECEIVED: Final = 100
 """More Received fields than this are a loop (RFC 5321 §6.3)."""
 
+_MESSAGE_ID: Final = re.compile(rb"\s*+(<[^<>\s]{1,250}>)")
 _DAYS: Final = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _MONTHS: Final = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 # What a client calls itself is written down only if it cannot be taken for anything else.
@@ -65,6 +66,14 @@ def delivery_lines(reverse_path: Address | None, recipient: Address) -> bytes:
 def message_id(envelope: Envelope, hostname: str) -> bytes:
     """A Message-ID field for a message that came without one."""
     return f"Message-ID: <{envelope.id}@{hostname}>\r\n".encode()
+
+
+def own_message_id(head: bytes) -> str:
+    """The value of a message's Message-ID field as it came, brackets included; empty without one."""
+    lowered = b"\n" + head.lower()
+    at = lowered.find(b"\nmessage-id:")
+    found = _MESSAGE_ID.match(head, at + 11) if at >= 0 else None
+    return found[1].decode("utf-8", "replace") if found else ""
 
 
 def received_count(head: bytes) -> int:

@@ -71,9 +71,9 @@ class Connection(asyncio.Protocol):
         session.local = _address(transport.get_extra_info("sockname"))
         session.kernel.connections.add(self)
         session.kernel.sessions[session.id] = session.trace
-        session.trace.add(
-            "session", session.protocol, "opened", detail=f"{session.peer[0]}:{session.peer[1]}"
-        )
+        client = f"{session.peer[0]}:{session.peer[1]}"
+        session.trace.about = f"{session.protocol} from {client}"
+        session.trace.add("session", session.protocol, "opened", detail=client)
         session.out.send(b"* OK [CAPABILITY %b] IMAP server ready\r\n" % capabilities(session))
         session.out.flush()
         session.pin_now()

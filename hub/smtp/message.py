@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from hub.delivery.accept import Content, accept
-from hub.delivery.headers import MAX_RECEIVED, received, received_count
+from hub.delivery.headers import MAX_RECEIVED, own_message_id, received, received_count
 from hub.dispatch.failure import HookFailed
 from hub.dispatch.verdicts import CLEAN, Decision, decide
 from hub.hooks.delivery import message_refused
@@ -50,6 +50,9 @@ async def _judge(dialogue: Dialogue, transaction: Transaction, content: Content)
     """Loop, sender's rights and checks, then the commit."""
     if received_count(content.head) > MAX_RECEIVED:
         return replies.LOOP
+    named = own_message_id(content.head)
+    if named:
+        dialogue.trace.add("note", "Message-ID", "read", detail=named)
     kernel, session, envelope = dialogue.kernel, dialogue.session, transaction.envelope
     hostname, now = kernel.settings.hub.hostname, kernel.services.clock.time()
     top = received(session, envelope, hostname, now, extended=session.extended)

@@ -135,8 +135,9 @@ class SmtpProtocol(SMTP):
             endpoint(transport, "sockname"),
             tls_info(transport),
         )
-        trace = Trace(session.id)
-        trace.add("session", session.protocol, "opened", detail=f"{session.peer[0]}:{session.peer[1]}")
+        client = f"{session.peer[0]}:{session.peer[1]}"
+        trace = Trace(session.id, f"{session.protocol} from {client}")
+        trace.add("session", session.protocol, "opened", detail=client)
         self._dialogue = Dialogue(kernel, self._listener, session, trace)
         kernel.sessions[session.id] = trace
         kernel.connections.add(self)

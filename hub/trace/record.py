@@ -7,8 +7,9 @@ from typing import Final, TypeAlias
 
 from hub.mail.envelope import Envelope
 
-Record: TypeAlias = tuple[float, str | None, str, str, str | None, str, float, str]
-"""(seconds since the session began, message id, kind, name, plugin, outcome, seconds it took, detail).
+Record: TypeAlias = tuple[int, str | None, str, str, str | None, str, int, str]
+"""(microseconds since the session began, message id, kind, name, plugin, outcome,
+microseconds it took, detail).
 
 kind is `session`, `command`, `hook`, `commit`, `delivery` or `note`; name is the command, the hook, the
 mailbox …
@@ -46,13 +47,13 @@ class Trace:
     ) -> None:
         """Note something that has just ended; it belongs to the message under way, if there is one."""
         record = (
-            time.perf_counter() - self._began - seconds,
+            int((time.perf_counter() - self._began - seconds) * 1e6),  # JSON is slow at fractions
             self.message,
             kind,
             name,
             plugin,
             outcome,
-            seconds,
+            int(seconds * 1e6),
             detail,
         )
         if len(self._first) < HEAD:

@@ -13,6 +13,7 @@ from hub.mail.login import AccountRef
 from hub.mail.message import Message
 from hub.mail.stash import StashKey
 from hub.mail.verdict import Accept, Defer, Finding, Junk, Quarantine, Reject, Trust, Verdict
+from hub.trace.record import Trace
 from tests.conftest import Client, World, connected
 
 MAIL = b"From: a@b.example\r\nSubject: hello\r\n\r\nbody\r\n"
@@ -403,3 +404,24 @@ async def test_trace_tells_the_story_of_a_session(world: World) -> None:
     ]
     assert {record[1] for record in world.records[6:-1]} == {message_id}
     assert not any("demo" in record[7] or "AGFsaWNl" in record[7] for record in world.records)
+
+
+async def test_trace_says_who_the_session_was_with_and_what_the_message_calls_itself(world: World) -> None:
+    said: list[str] = []
+    kept = world.kernel.write_trace
+
+    def write(trace: Trace) -> None:
+        said.append(trace.about)
+        kept(trace)
+
+    world.kernel.write_trace = write
+    async with connected(await world.listen()) as client:
+        await client.ask("MAIL FROM:<a@b.example>")
+        await client.ask("RCPT TO:<bob@example.test>")
+        await client.ask("DATA")
+        await client.send(b"Subject: x\r\nMESSAGE-ID:\r\n <folded@b.example>\r\n\r\n.\r\n")
+        reply = await client.reply()
+    await world.kernel.connections.drain(5)
+    assert said[0].startswith("smtp from 127.0.0.1:")
+    (found,) = [record for record in world.records if record[7] == "<folded@b.example>"]
+    assert found[1] == reply.rpartition(" ")[2]
