@@ -14,12 +14,12 @@ from typing import Final
 from hub.config.errors import ConfigErrors
 from hub.config.load import Config
 from hub.config.model import Listener
-from hub.control import ControlServer
+from hub.control import ControlServer, Handler
 from hub.imap import server as imap_server
 from hub.listening import Bound
 from hub.loading.kernel import Kernel
 from hub.loading.loader import Loader
-from hub.loading.reload import Report
+from hub.loading.reload import Agree, Report, alone
 from hub.log import get_logger
 from hub.services.clock import Clock, SystemClock
 from hub.smtp import server as smtp_server
@@ -68,17 +68,27 @@ class Hub:
         settings = config.settings
         self._ring = TraceRing(settings.hub.data_dir / "trace", settings.trace.max_size)
         self._traces = TraceWriter(self._ring, _trace_lost)
-        self._control = ControlServer(
-            settings.hub.data_dir / "control.sock",
-            {
-                "status": self._status,
-                "plugins": self._plugins,
-                "hooks": self._hooks,
-                "reload": self._reload,
-                "rollback": self._rollback,
-                "flush-traces": self._flush_traces,
-            },
-        )
+        self._control = ControlServer(settings.hub.data_dir / self.socket_name, self.verbs())
+
+    @property
+    def socket_name(self) -> str:
+        """The control socket in the data folder."""
+        return "control.sock"
+
+    def verbs(self) -> dict[str, Handler]:
+        """What the control socket answers."""
+        return {
+            "status": self._status,
+            "plugins": self._plugins,
+            "hooks": self._hooks,
+            "reload": self._reload,
+            "rollback": self._rollback,
+            "flush-traces": self._flush_traces,
+        }
+
+    def watch(self) -> None:
+        """From now on, what is saved is live."""
+        self.loader.watch()
 
     async def start(self) -> None:
         """Load the plugins, open the drivers, serve; whatever fails closes again what was opened."""
@@ -94,7 +104,7 @@ class Hub:
                 context = tls if bound.listener.is_implicit else None
                 loop = asyncio.get_running_loop()
                 self._servers.append(await loop.create_server(make, sock=bound.socket, ssl=context))
-            self.loader.watch()
+            self.watch()
         except BaseException:
             for server in self._servers:
                 server.close()
@@ -119,7 +129,7 @@ class Hub:
         await self.loader.close()
         await self._traces.flush()
 
-    async def reload(self) -> Mapping[str, object]:
+    async def reload(self, agree: Agree = alone) -> Mapping[str, object]:
         """Read the configuration again and load what changed, or change nothing; gives the report."""
         config = self._config
         if self._reread is not None:
@@ -131,11 +141,20 @@ class Hub:
                 errors = list(map(str, refused.errors))
                 number = self.kernel.generations.current.number
                 return _said(Report(number, {}, (), (), (), 0.0)) | {"errors": errors}
-        report = await self.loader.reload(config)
+        report = await self.loader.reload(config, agree)
         if report.ok:
             self._config = config
             self.kernel.settings = config.settings
         return _said(report)
+
+    async def reload_if_changed(self, agree: Agree = alone) -> Mapping[str, object] | None:
+        """Load what was saved since it was last tried; None if nothing was."""
+        report = await self.loader.reload_if_changed(agree)
+        return None if report is None else _said(report)
+
+    async def rollback(self, agree: Agree = alone) -> Mapping[str, object]:
+        """Back to the generation before; gives the report."""
+        return _said(await self.loader.rollback(agree))
 
     # -- what the control socket answers
 
@@ -173,7 +192,7 @@ class Hub:
         return await self.reload()
 
     async def _rollback(self, _: Mapping[str, object]) -> object:
-        return _said(await self.loader.rollback())
+        return await self.rollback()
 
     async def _flush_traces(self, _: Mapping[str, object]) -> object:
         for trace in self.kernel.sessions.values():
@@ -186,13 +205,17 @@ def serve(
     config: Config, bound: Sequence[Bound], reread: Callable[[], Config], trees: Sequence[Path] = ()
 ) -> None:
     """Run a hub until SIGTERM or SIGINT; on uvloop where that is installed."""
-    factory: Callable[[], asyncio.AbstractEventLoop] | None = None
-    if importlib.util.find_spec("uvloop") is not None:
-        import uvloop
-
-        factory = uvloop.new_event_loop
-    with asyncio.Runner(loop_factory=factory) as runner:
+    with asyncio.Runner(loop_factory=loop_factory()) as runner:
         runner.run(_serve(config, bound, reread, trees))
+
+
+def loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    """What makes uvloop's event loop, where that is installed."""
+    if importlib.util.find_spec("uvloop") is None:
+        return None
+    import uvloop
+
+    return uvloop.new_event_loop
 
 
 async def _serve(

@@ -18,6 +18,8 @@ from typing import Final
 Handler = Callable[[Mapping[str, object]], Awaitable[object]]
 LIMIT: Final = 1 << 20
 """Octets of one request line."""
+LONGEST_ANSWER: Final = 1 << 26
+"""Octets of one line of answer: thousands of plugins."""
 
 
 class NotRunning(Exception):
@@ -39,7 +41,7 @@ class ControlServer:
 
     async def start(self) -> None:
         """Listen. OSError; RuntimeError if another hub serves this data folder."""
-        if await asyncio.to_thread(is_running, self._path):
+        if await _is_taken(self._path):
             raise RuntimeError(
                 f"another hub is running on {self._path.parent}; stop it, or use another hub.data_dir"
             )
@@ -87,6 +89,21 @@ class ControlServer:
             return {"error": str(error) or type(error).__name__}
 
 
+async def _is_taken(path: Path) -> bool:
+    """`is_running` on the loop: a process that forks has no threads."""
+    try:
+        async with asyncio.timeout(5):
+            reader, writer = await asyncio.open_unix_connection(path)
+            with contextlib.closing(writer):
+                writer.write_eof()
+                await reader.read()  # until the other side has taken leave too
+    except TimeoutError:  # somebody who is busy
+        return True
+    except OSError as error:
+        return isinstance(error, ConnectionResetError)
+    return True
+
+
 def is_running(path: Path) -> bool:
     """Whether somebody listens on the socket."""
     with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX) as connection:
@@ -104,9 +121,32 @@ def ask(path: Path, verb: str, /, *, timeout: float = 120.0, **arguments: object
             connection.connect(str(path))
         except (FileNotFoundError, ConnectionRefusedError):
             raise NotRunning(f"no hub is running on {path.parent}") from None
-        connection.sendall(json.dumps({"verb": verb, **arguments}).encode() + b"\n")
+        connection.sendall(_request(verb, arguments))
         with connection.makefile("rb") as answers:
-            answer = json.loads(answers.readline() or b'{"error": "the hub closed the connection"}')
+            return _ok(answers.readline())
+
+
+async def inquire(path: Path, verb: str, /, *, timeout: float, **arguments: object) -> object:
+    """`ask` on the event loop. NotRunning, Refused, TimeoutError."""
+    async with asyncio.timeout(timeout):
+        try:
+            reader, writer = await asyncio.open_unix_connection(path, limit=LONGEST_ANSWER)
+        except OSError:
+            raise NotRunning(f"nobody answers on {path}") from None
+        with contextlib.closing(writer):
+            try:
+                writer.write(_request(verb, arguments))
+                return _ok(await reader.readline())
+            except ConnectionError:
+                return _ok(b"")
+
+
+def _request(verb: str, arguments: Mapping[str, object]) -> bytes:
+    return json.dumps({"verb": verb, **arguments}).encode() + b"\n"
+
+
+def _ok(line: bytes) -> object:
+    answer = json.loads(line or b'{"error": "the hub closed the connection"}')
     if "error" in answer:
         raise Refused(answer["error"])
     return answer["ok"]

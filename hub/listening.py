@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import socket
 from collections.abc import Mapping, MutableMapping
@@ -30,16 +31,25 @@ def bind(listeners: Mapping[str, Listener], environ: MutableMapping[str, str]) -
     systemd's sockets come first: one whose FileDescriptorName is a listener's name takes the place of all
     that listener's addresses. OSError names the listener and the address.
     """
-    bound = _passed(listeners, environ)
-    passed = {each.name for each in bound}
+    return bind_for(1, listeners, environ)[0]
+
+
+def bind_for(
+    workers: int, listeners: Mapping[str, Listener], environ: MutableMapping[str, str]
+) -> list[list[Bound]]:
+    """`bind` for each of the workers: the kernel spreads clients over their sockets; systemd's are shared."""
+    passed = _passed(listeners, environ)
+    bound = [list(passed) for _ in range(workers)]
+    names = {each.name for each in passed}
     for name, listener in listeners.items():
-        if name in passed:
+        if name in names:
             continue
         for host, port in listener.addresses:
             try:
-                bound.append(Bound(name, listener, _listen(host, port)))
+                for own, listening in zip(bound, _listen_for(workers, host, port), strict=True):
+                    own.append(Bound(name, listener, listening))
             except OSError as error:
-                for each in bound:
+                for each in itertools.chain(*bound):
                     each.socket.close()
                 raise OSError(
                     error.errno,
@@ -48,13 +58,32 @@ def bind(listeners: Mapping[str, Listener], environ: MutableMapping[str, str]) -
     return bound
 
 
-def _listen(host: str, port: int) -> socket.socket:
+def _listen_for(workers: int, host: str, port: int) -> list[socket.socket]:
+    if workers == 1:
+        return [_listen(host, port)]
+    # Whoever shares its port does not notice that somebody else has it; and port 0 must become one port.
+    with _listen(host, port) as alone:
+        port = alone.getsockname()[1]
+    sockets: list[socket.socket] = []
+    try:
+        for _ in range(workers):
+            sockets.append(_listen(host, port, shared=True))
+    except OSError:
+        for each in sockets:
+            each.close()
+        raise
+    return sockets
+
+
+def _listen(host: str, port: int, *, shared: bool = False) -> socket.socket:
     family, kind, protocol, _, address = socket.getaddrinfo(
         host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE | socket.AI_NUMERICHOST
     )[0]
     listening = socket.socket(family, kind, protocol)
     try:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if shared:
+            listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         if family == socket.AF_INET6:
             listening.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
         listening.bind(address)

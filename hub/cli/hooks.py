@@ -62,7 +62,7 @@ def _rows(hook: str, steps: Steps | None) -> list[tuple[str, ...]]:
             hook if order == 1 else "",
             mode if order == 1 else "",
             str(order),
-            step["plugin"],
+            step["plugin"] + (f" (workers {step['workers']} alone)" if "workers" in step else ""),
             step["on_failure"],
             f"{step['timeout']} s",
         )

@@ -30,6 +30,8 @@ def _show(context: Context, as_json: bool) -> None:
     rows: list[tuple[str | Text, ...]] = []
     for plugin in described:
         source = Text(f"{plugin['kind']} {plugin['source']}")
+        for worker, how in plugin.get("differs", {}).items():
+            source.append(f"\nworker {worker}: {how}", "red")
         for path in plugin["shadowed"]:
             source.append(f"\nshadows {path}", "yellow")
         if answers := ", ".join(plugin["drives"] + plugin["hooks"]):

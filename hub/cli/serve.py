@@ -23,6 +23,7 @@ def serve(context: Context, trees: tuple[Path, ...]) -> None:
     """Run the hub in the foreground until SIGTERM or SIGINT.
 
     It binds its ports first, or takes them from systemd, and then becomes the user that `hub.user` names.
+    With `hub.workers` over 1, that many processes serve; one that dies is replaced.
     Without a configuration file it serves on loopback with the embedded defaults.
     """
     run(context, trees)
@@ -30,9 +31,8 @@ def serve(context: Context, trees: tuple[Path, ...]) -> None:
 
 def run(context: Context, trees: tuple[Path, ...] = ()) -> None:
     """Bind, drop privileges, serve; returns when the hub was told to stop."""
-    from hub.app import serve as serve_forever
     from hub.cli.privileges import become, own_data
-    from hub.listening import bind
+    from hub.listening import bind_for
     from hub.loading.errors import LoadErrors
     from hub.log import configure
 
@@ -41,8 +41,15 @@ def run(context: Context, trees: tuple[Path, ...] = ()) -> None:
     configure(settings.log.level, settings.log.format)
     try:
         own_data(settings.hub)
-        bound = bind(settings.listeners, os.environ)
+        crews = bind_for(settings.hub.workers, settings.listeners, os.environ)
         become(settings.hub)
-        serve_forever(config, bound, context.reread, trees)
+        if len(crews) == 1:
+            from hub.app import serve as serve_forever
+
+            serve_forever(config, crews[0], context.reread, trees)
+        else:
+            from hub.processes.supervisor import supervise
+
+            supervise(config, crews, context.reread, trees)
     except (OSError, RuntimeError, LoadErrors) as error:
         raise click.ClickException(str(error)) from error

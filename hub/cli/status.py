@@ -25,6 +25,12 @@ def status(context: Context, as_json: bool) -> None:
         click.echo(
             f"  {listener['name']}: {listener['protocol']} on {listener['address']}, tls {listener['tls']}"
         )
+    for worker in answer.get("workers", ()):
+        click.echo(
+            f"  worker {worker['number']} {worker['state']}: pid {worker['pid']}, "
+            f"up {worker['uptime']:.0f} s, generation {worker['generation']}, "
+            f"{worker['sessions']} sessions, {worker['restarts']} restarts"
+        )
     for name, health in answer["unwell"].items():
         click.secho(f"  {name}: {health}", fg="red")
     for key, value in answer["storage"].items():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from pathlib import Path
 from time import perf_counter
 from types import MappingProxyType
@@ -23,7 +23,7 @@ from hub.loading.errors import LoadError, LoadErrors
 from hub.loading.generation import Generation, Generations
 from hub.loading.importing import PluginFinder, restore, withdraw
 from hub.loading.looking import Target, look, target
-from hub.loading.reload import Lineup, Member, Report, Transaction, Wish, changes, same
+from hub.loading.reload import Agree, Lineup, Member, Report, Transaction, Wish, alone, changes, same
 from hub.loading.scope import Scope, Surroundings
 from hub.loading.sources import Kind
 from hub.loading.watching import Place, Watcher
@@ -87,7 +87,7 @@ class Loader:
         self._finder.install()
         try:
             async with self._lock:
-                report = await self._reload(self.config, force=True)
+                report = await self._reload(self.config, alone, force=True)
                 assert report is not None
         except BaseException:
             await self.close()
@@ -97,19 +97,19 @@ class Loader:
             raise LoadErrors(report.errors)
         return self.generations
 
-    async def reload(self, config: Config | None = None) -> Report:
+    async def reload(self, config: Config | None = None, agree: Agree = alone) -> Report:
         """Serve with what is on disk and in the config now; if anything is wrong with it, go on as before."""
         async with self._lock:
-            report = await self._reload(config or self.config, force=True)
+            report = await self._reload(config or self.config, agree, force=True)
             assert report is not None
             return report
 
-    async def reload_if_changed(self) -> Report | None:
+    async def reload_if_changed(self, agree: Agree = alone) -> Report | None:
         """The same if what is on disk is not what was last tried; None if it is."""
         async with self._lock:
-            return await self._reload(self.config, force=False)
+            return await self._reload(self.config, agree, force=False)
 
-    async def rollback(self) -> Report:
+    async def rollback(self, agree: Agree = alone) -> Report:
         """Serve with the plugins of the generation before again, until something is saved or reloaded."""
         async with self._lock:
             began = perf_counter()
@@ -119,7 +119,7 @@ class Loader:
             now, back = self._now, self._previous
             _restore(self._finder, back)
             wishes = [member.wish for member in back.members.values()]
-            return await self._swap(began, wishes, (), lambda: _restore(self._finder, now))
+            return await self._swap(began, wishes, (), lambda: _restore(self._finder, now), agree)
 
     def plugins(self) -> list[PluginInfo]:
         """Every plugin that serves, in run order."""
@@ -129,10 +129,13 @@ class Loader:
         """Hook → who runs on it, in which order."""
         return describing.hooks(self._now)
 
-    def watch(self) -> None:
-        """From now on, what is saved in a plugin folder or in an active source tree is live at once."""
+    def watch(self, changed: Callable[[], Awaitable[object]] | None = None) -> None:
+        """From now on, what is saved in a plugin folder or in an active source tree is live at once.
+
+        changed: called instead, if somebody else has to decide.
+        """
         if self._watcher is None:
-            self._watcher = Watcher(self.reload_if_changed)
+            self._watcher = Watcher(changed or self.reload_if_changed)
         settings = self.config.settings.hub
         for folder in settings.plugin_dirs:
             if folder.is_relative_to(settings.data_dir):
@@ -170,7 +173,7 @@ class Loader:
 
     # -- one reload -------------------------------------------------------------------------------------
 
-    async def _reload(self, config: Config, *, force: bool) -> Report | None:
+    async def _reload(self, config: Config, agree: Agree, *, force: bool) -> Report | None:
         began = perf_counter()
         found = await look(config, self._trees, self._path, self._scanning)
         if found.seen == self._seen and not force:
@@ -183,7 +186,7 @@ class Loader:
             wishes = await self._import(aim)
         except LoadErrors as failed:
             return await self._refuse(began, failed.errors)
-        report = await self._swap(began, wishes, aim.restart_needed, aim.fresh.undo)
+        report = await self._swap(began, wishes, aim.restart_needed, aim.fresh.undo, agree)
         if report.ok:
             self.config, self.catalogue = config, found.catalogue
             if self._watcher is not None:
@@ -210,7 +213,12 @@ class Loader:
         ]
 
     async def _swap(
-        self, began: float, wishes: Sequence[Wish], restart: tuple[str, ...], undo: Callable[[], None]
+        self,
+        began: float,
+        wishes: Sequence[Wish],
+        restart: tuple[str, ...],
+        undo: Callable[[], None],
+        agree: Agree,
     ) -> Report:
         """Build, start, swap, and see to what was replaced; `undo` puts the modules back if that fails."""
         old = self._now
@@ -218,7 +226,7 @@ class Loader:
             return self._report(began, changed=changes(old, old), restart=restart)
         transaction = Transaction(old, wishes, self._around, self._hooks)
         try:
-            new = await transaction.run()
+            new = await transaction.run(agree)
         except LoadErrors as failed:
             undo()
             if transaction.stopped:

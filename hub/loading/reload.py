@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Final
+from typing import Final, TypeAlias
 
 from hub.config.errors import ConfigErrors
 from hub.config.load import Config
@@ -24,6 +24,13 @@ from hub.loading.scope import Scope, Surroundings
 
 OPENING: Final = 600.0
 """Seconds that a driver has to open: it may have a store to recover."""
+
+Agree: TypeAlias = Callable[[], Awaitable[None]]
+"""Awaited when the next lineup is built and started, before it serves; LoadErrors if it shall not."""
+
+
+async def alone() -> None:
+    """Who serves alone need not ask anybody."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +137,7 @@ class Transaction:
         scope = Scope(wish.name, source.version, source.folder, settings, self._around)
         return Member(wish, scope, self._number)
 
-    async def run(self) -> Lineup:
+    async def run(self, agree: Agree = alone) -> Lineup:
         """The next lineup, every scope started. LoadErrors, with all undone but the stop of `stopped`."""
         compiled = compile_plans(
             [
@@ -149,6 +156,7 @@ class Transaction:
                 await self._start(member, compiled.plans)
             for member in self._new:
                 self._hand_over(member, compiled.plans)
+            await agree()
         except BaseException:
             await self.undo()
             raise

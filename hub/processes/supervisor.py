@@ -1,0 +1,369 @@
+"""The supervisor: forks workers, replaces those that die, and speaks for all of them.
+
+It has no threads and loads no plugin, so that a fork copies nothing that is in the middle of something. A
+fork happens between two runs of its event loop, never inside of one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import signal
+import socket
+import time
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final, cast
+
+from hub.config.load import Config
+from hub.control import ControlServer, NotRunning, Refused, inquire
+from hub.listening import Bound
+from hub.log import get_logger
+from hub.processes import merging
+from hub.processes.forking import end_of, fork
+from hub.processes.merging import Fields
+from hub.processes.names import Note, worker_socket
+
+STEADY: Final = 10.0
+"""Seconds after which a death is no sign that the next one comes at once."""
+FIRST_PAUSE: Final = 0.25
+LONGEST_PAUSE: Final = 30.0
+"""Seconds from a death to the next start; the first death in a row costs none."""
+PATIENCE: Final = 30.0
+"""Seconds that workers have to drain and close, well over the ten that connections get."""
+ANSWERING: Final = 5.0
+"""Seconds that a worker has to say how it does."""
+BUILDING: Final = 660.0
+"""Seconds that a worker has to build: a driver may open for 600."""
+
+_log = get_logger(area="supervisor")
+
+
+@dataclass(slots=True, eq=False)
+class Worker:
+    """One place in the crew and the process that fills it; pid is 0 while there is none.
+
+    deaths: in a row, each soon after the start. said: why it could not start.
+    """
+
+    number: int
+    bound: Sequence[Bound]
+    pid: int = 0
+    started_at: float = 0.0
+    restarts: int = 0
+    deaths: int = 0
+    ready: bool = False
+    said: str = ""
+    ended: asyncio.Future[int] = field(default_factory=asyncio.Future)
+
+
+class Supervisor:
+    """One per hub with several workers; made, started and closed on its event loop."""
+
+    def __init__(self, config: Config, crews: Sequence[Sequence[Bound]]) -> None:
+        self._folder = config.settings.hub.data_dir
+        self._started_at = time.monotonic()
+        self._workers = [Worker(number, bound) for number, bound in enumerate(crews)]
+        self._wanted: asyncio.Queue[Worker | None] = asyncio.Queue()
+        self._serving = False
+        self._stopping = False
+        self._failure: str | None = None
+        self._news = asyncio.Event()
+        self._rounds = asyncio.Lock()
+        self._tasks: set[asyncio.Task[object]] = set()
+        self._control = ControlServer(
+            self._folder / "control.sock",
+            {
+                "status": self._status,
+                "plugins": self._plugins,
+                "hooks": self._hooks,
+                "reload": lambda _: self._round("reload"),
+                "rollback": lambda _: self._round("rollback"),
+                "flush-traces": self._flush_traces,
+            },
+        )
+
+    async def start(self) -> None:
+        """Take the control socket and ask for the first worker, who makes the store if there is none."""
+        await self._control.start()
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._stop)
+        loop.add_signal_handler(signal.SIGHUP, lambda: self._spawn(self._round("reload")))
+        loop.add_signal_handler(signal.SIGCHLD, self._reap)
+        self._spawn(self._follow_news())
+        self._wanted.put_nowait(self._workers[0])
+
+    async def wanted(self) -> Worker | None:
+        """The next worker to fork; None when all have ended and no more are wanted."""
+        while (worker := await self._wanted.get()) is not None and self._stopping:
+            pass
+        return worker
+
+    def forked(
+        self, worker: Worker, pid: int, lifeline: socket.socket, loop: asyncio.AbstractEventLoop
+    ) -> None:
+        """It runs; called between two runs of the loop."""
+        worker.pid, worker.started_at, worker.said = pid, time.monotonic(), ""
+        worker.ended = loop.create_future()
+        self._spawn(self._attend(worker, lifeline), loop)
+
+    def not_forked(self, worker: Worker, error: OSError) -> None:
+        """The system has no process to spare."""
+        _log.error("no worker can be started", worker=worker.number, reason=str(error))
+        worker.said = str(error)
+        self._lost(worker)
+
+    async def close(self) -> None:
+        """Give the control socket up. RuntimeError if the hub could not start, with the reason."""
+        await self._control.close()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._failure is not None:
+            raise RuntimeError(self._failure)
+
+    # -- lives of workers -------------------------------------------------------------------------------
+
+    async def _attend(self, worker: Worker, lifeline: socket.socket) -> None:
+        """One process from its start to its end."""
+        listening = asyncio.ensure_future(self._listen(worker, lifeline))
+        status = await asyncio.shield(worker.ended)
+        await asyncio.wait((listening,), timeout=1.0)  # what it said last
+        listening.cancel()
+        steady = time.monotonic() - worker.started_at > STEADY
+        pid, worker.pid, worker.ready = worker.pid, 0, False
+        if self._stopping:
+            _log.info("worker ended", worker=worker.number, pid=pid, **end_of(status))
+            self._see_whether_over()
+            return
+        worker.deaths = 0 if steady else worker.deaths
+        why = {"reason": worker.said} if worker.said else {}
+        _log.error("worker ended", worker=worker.number, pid=pid, **end_of(status), **why)
+        worker.said = worker.said or ", ".join(f"{key} {value}" for key, value in end_of(status).items())
+        self._lost(worker)
+
+    async def _listen(self, worker: Worker, lifeline: socket.socket) -> None:
+        reader, writer = await asyncio.open_unix_connection(sock=lifeline)
+        with contextlib.closing(writer), contextlib.suppress(ConnectionError):
+            while line := await reader.readline():
+                note, text = json.loads(line)
+                if note == Note.READY:
+                    self._is_ready(worker)
+                elif note == Note.FAILED:
+                    worker.said = text
+                elif note == Note.CHANGED:
+                    self._news.set()
+
+    def _is_ready(self, worker: Worker) -> None:
+        worker.ready = True
+        if self._serving:
+            self._news.set()  # something may have been saved while it started
+            return
+        self._serving = True
+        for each in self._workers[1:]:
+            self._wanted.put_nowait(each)
+        _log.info("supervising", pid=os.getpid(), workers=len(self._workers))
+
+    def _lost(self, worker: Worker) -> None:
+        """Replace it, after a pause if it dies again and again; a hub that never served ends."""
+        if not self._serving:
+            self._failure = worker.said
+            self._stop()
+            return
+        pause = min(FIRST_PAUSE * 2 ** (worker.deaths - 1), LONGEST_PAUSE) if worker.deaths else 0.0
+        worker.deaths = min(worker.deaths + 1, 20)
+        worker.restarts += 1
+        _log.info("worker is replaced", worker=worker.number, seconds=pause)
+        asyncio.get_running_loop().call_later(pause, self._wanted.put_nowait, worker)
+
+    def _reap(self) -> None:
+        for worker in self._workers:
+            if worker.pid and not worker.ended.done():
+                pid, status = os.waitpid(worker.pid, os.WNOHANG)
+                if pid:
+                    worker.ended.set_result(os.waitstatus_to_exitcode(status))
+
+    def _stop(self) -> None:
+        """Let the workers drain; nobody listens from now on."""
+        if self._stopping:
+            return
+        self._stopping = True
+        _log.info("stopping", pid=os.getpid())
+        for worker in self._workers:
+            for bound in worker.bound:
+                bound.socket.close()
+        self._tell_all(signal.SIGTERM)
+        asyncio.get_running_loop().call_later(PATIENCE, self._tell_all, signal.SIGKILL)
+        self._see_whether_over()
+
+    def _tell_all(self, number: signal.Signals) -> None:
+        for worker in self._workers:
+            if worker.pid and not worker.ended.done():
+                os.kill(worker.pid, number)
+
+    def _see_whether_over(self) -> None:
+        if not any(worker.pid for worker in self._workers):
+            self._wanted.put_nowait(None)
+
+    # -- questions to all -------------------------------------------------------------------------------
+
+    async def _ask(
+        self, workers: Sequence[Worker], verb: str, timeout: float, **arguments: object
+    ) -> list[object]:
+        """The answers in the order of the workers; in place of one, the exception."""
+        return await asyncio.gather(
+            *(
+                inquire(self._folder / worker_socket(each.number), verb, timeout=timeout, **arguments)
+                for each in workers
+            ),
+            return_exceptions=True,
+        )
+
+    async def _answers(self, verb: str) -> dict[int, object]:
+        """Worker → its answer; RuntimeError if nobody answers."""
+        ready = [worker for worker in self._workers if worker.ready]
+        said = await self._ask(ready, verb, ANSWERING)
+        answers = {
+            worker.number: answer
+            for worker, answer in zip(ready, said, strict=True)
+            if not isinstance(answer, BaseException)
+        }
+        if not answers:
+            raise RuntimeError("no worker answers")
+        return answers
+
+    async def _status(self, _: Fields) -> object:
+        answers = cast("dict[int, Fields]", await self._answers("status"))
+        workers = [
+            {
+                "number": worker.number,
+                "pid": worker.pid,
+                "state": "serves" if said else "is silent" if worker.ready else "starts",
+                "uptime": said.get("uptime", 0.0),
+                "sessions": said.get("sessions", 0),
+                "generation": said.get("generation", 0),
+                "restarts": worker.restarts,
+            }
+            for worker in self._workers
+            for said in (answers.get(worker.number, {}),)
+        ]
+        return merging.status(answers, workers, os.getpid(), time.monotonic() - self._started_at)
+
+    async def _plugins(self, _: Fields) -> object:
+        return merging.plugins(cast("dict[int, Sequence[Fields]]", await self._answers("plugins")))
+
+    async def _hooks(self, _: Fields) -> object:
+        answers = cast("dict[int, Mapping[str, Sequence[Fields]]]", await self._answers("hooks"))
+        return merging.hooks(answers)
+
+    async def _flush_traces(self, _: Fields) -> object:
+        return all((await self._answers("flush-traces")).values())
+
+    # -- reloads ----------------------------------------------------------------------------------------
+
+    async def _follow_news(self) -> None:
+        """One round at a time for all that was saved meanwhile."""
+        while True:
+            await self._news.wait()
+            self._news.clear()
+            await self._round("changed")
+
+    async def _round(self, what: str) -> object:
+        """Build in every worker, then swap in every worker; if one cannot build, none swaps."""
+        async with self._rounds:
+            began = time.perf_counter()
+            workers = [worker for worker in self._workers if worker.ready]
+            said = await self._ask(workers, "propose", BUILDING, what=what)
+            proposals = dict(zip(workers, said, strict=True))
+            errors = [error for worker in workers for error in _refusals(worker, proposals[worker])]
+            waiting = [each for each in workers if _waits(proposals[each])]
+            concluded = await self._ask(waiting, "conclude", BUILDING, swap=not errors)
+            reports = [
+                cast(Fields, each)
+                for each in (*(_report(answer) for answer in said), *concluded)
+                if isinstance(each, dict)
+            ]
+            for worker, end in zip(waiting, concluded, strict=True):
+                if isinstance(end, BaseException):
+                    _log.error("a worker did not end its reload", worker=worker.number, reason=_why(end))
+            if errors:
+                _log.error("reload refused in all workers", reasons=errors)
+            return merging.report(reports, errors, time.perf_counter() - began)
+
+    def _spawn(
+        self, work: Coroutine[object, object, object], loop: asyncio.AbstractEventLoop | None = None
+    ) -> None:
+        task = (loop or asyncio.get_running_loop()).create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+
+def supervise(
+    config: Config,
+    crews: Sequence[Sequence[Bound]],
+    reread: Callable[[], Config],
+    trees: Sequence[Path] = (),
+) -> None:
+    """Run a worker for each crew of sockets until SIGTERM or SIGINT.
+
+    OSError; RuntimeError if another hub runs on the data or if the first worker cannot start.
+    """
+    with asyncio.Runner() as runner:
+        loop = runner.get_loop()
+        supervisor = runner.run(_made(config, crews))
+        try:
+            while (worker := runner.run(supervisor.wanted())) is not None:
+                later = worker.restarts > 0
+                number, bound = worker.number, worker.bound
+
+                def work(
+                    lifeline: socket.socket,
+                    number: int = number,
+                    bound: Sequence[Bound] = bound,
+                    later: bool = later,
+                ) -> int:
+                    from hub.processes.worker import now, run
+
+                    here = now(config, reread) if later else config
+                    return run(here, bound, number=number, lifeline=lifeline, trees=trees, reread=reread)
+
+                try:
+                    pid, lifeline = fork(work, [each.socket for each in bound])
+                except OSError as error:
+                    loop.call_soon(supervisor.not_forked, worker, error)
+                else:
+                    supervisor.forked(worker, pid, lifeline, loop)
+        finally:
+            runner.run(supervisor.close())
+
+
+async def _made(config: Config, crews: Sequence[Sequence[Bound]]) -> Supervisor:
+    supervisor = Supervisor(config, crews)
+    await supervisor.start()
+    return supervisor
+
+
+def _waits(proposal: object) -> bool:
+    """Whether it needs the word; who did not answer in time may be building still."""
+    return isinstance(proposal, TimeoutError) or (isinstance(proposal, dict) and proposal["built"])
+
+
+def _report(proposal: object) -> object:
+    return proposal.get("report") if isinstance(proposal, dict) else None
+
+
+def _refusals(worker: Worker, proposal: object) -> list[str]:
+    if isinstance(proposal, BaseException):
+        return [f"worker {worker.number} did not load it: {_why(proposal)}"]
+    report = _report(proposal)
+    return list(report["errors"]) if isinstance(report, dict) else []
+
+
+def _why(error: BaseException) -> str:
+    if isinstance(error, NotRunning | Refused):
+        return str(error)
+    return f"{type(error).__name__}: {error}".removesuffix(": ")

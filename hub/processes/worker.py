@@ -1,0 +1,158 @@
+"""A worker: a hub that answers to a supervisor and ends with it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import signal
+import socket
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Final
+
+from hub.app import Hub, loop_factory
+from hub.config.errors import ConfigErrors
+from hub.config.load import Config
+from hub.control import Handler
+from hub.listening import Bound
+from hub.loading.errors import LoadErrors
+from hub.loading.proposal import Proposal
+from hub.log import get_logger
+from hub.processes.names import Note, worker_socket
+
+LONGEST_NOTE: Final = 10_000
+"""Characters of why a worker cannot start."""
+
+_log = get_logger(area="worker")
+
+
+class Worker(Hub):
+    """One of several hubs on the same ports and the same store.
+
+    note: tells the supervisor something. Worker 0 watches the plugin folders for all.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        bound: Sequence[Bound],
+        *,
+        number: int,
+        note: Callable[[Note, str], None],
+        trees: Sequence[Path],
+        reread: Callable[[], Config],
+    ) -> None:
+        self._number = number
+        self._note = note
+        self._proposal: Proposal[Mapping[str, object] | None] | None = None
+        super().__init__(config, bound, trees=trees, reread=reread)
+
+    @property
+    def socket_name(self) -> str:
+        """Where the supervisor asks this worker."""
+        return worker_socket(self._number)
+
+    def verbs(self) -> dict[str, Handler]:
+        """What concerns one process; reloads are proposed and concluded."""
+        own: dict[str, Handler] = {"propose": self._propose, "conclude": self._conclude}
+        return {
+            **{verb: do for verb, do in super().verbs().items() if verb not in ("reload", "rollback")},
+            **own,
+        }
+
+    def watch(self) -> None:
+        """Worker 0 notices what is saved, and says so to the supervisor."""
+        if self._number == 0:
+            self.loader.watch(self._changed)
+
+    async def stop(self) -> None:
+        """As a hub does; what is built and not agreed on is undone."""
+        await self._conclude({"swap": False})
+        await super().stop()
+
+    async def _changed(self) -> None:
+        self._note(Note.CHANGED, "")
+
+    async def _propose(self, request: Mapping[str, object]) -> object:
+        """Build what `what` says; `built` if it waits for the word, else the report, if anything was done."""
+        await self._conclude({"swap": False})
+        work = {"reload": self.reload, "changed": self.reload_if_changed, "rollback": self.rollback}
+        proposal = self._proposal = Proposal(work[str(request["what"])])
+        if await proposal.built():
+            return {"built": True}
+        self._proposal = None
+        return {"built": False, "report": await proposal.end(swap=False)}
+
+    async def _conclude(self, request: Mapping[str, object]) -> object:
+        proposal, self._proposal = self._proposal, None
+        return None if proposal is None else await proposal.end(swap=request["swap"] is True)
+
+
+def run(
+    config: Config,
+    bound: Sequence[Bound],
+    *,
+    number: int,
+    lifeline: socket.socket,
+    trees: Sequence[Path],
+    reread: Callable[[], Config],
+) -> int:
+    """Serve until SIGTERM or until the other end of the lifeline is gone; the exit code."""
+    with asyncio.Runner(loop_factory=loop_factory()) as runner:
+        return runner.run(_work(config, bound, number, lifeline, trees, reread))
+
+
+async def _work(
+    config: Config,
+    bound: Sequence[Bound],
+    number: int,
+    lifeline: socket.socket,
+    trees: Sequence[Path],
+    reread: Callable[[], Config],
+) -> int:
+    stopping = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stopping.set)
+    reader, writer = await asyncio.open_unix_connection(sock=lifeline)
+
+    def note(kind: Note, text: str) -> None:
+        writer.write(json.dumps([kind, text]).encode() + b"\n")
+
+    async def outlive_nobody() -> None:
+        with contextlib.suppress(ConnectionError):
+            await reader.read()
+        stopping.set()
+
+    watching = asyncio.create_task(outlive_nobody())
+    try:
+        hub = Worker(config, bound, number=number, note=note, trees=trees, reread=reread)
+        await hub.start()
+        note(Note.READY, "")
+        _log.info("serving", worker=number, pid=os.getpid(), data=str(config.settings.hub.data_dir))
+        await stopping.wait()
+        _log.info("stopping", worker=number)
+        await hub.stop()
+        return 0
+    except (OSError, RuntimeError, LoadErrors) as error:
+        note(Note.FAILED, str(error)[:LONGEST_NOTE])
+        return 1
+    finally:
+        watching.cancel()
+        writer.close()
+        with contextlib.suppress(ConnectionError):
+            await writer.wait_closed()
+
+
+def now(config: Config, reread: Callable[[], Config]) -> Config:
+    """The configuration as it is on disk for who starts later; the one from the start if that is broken."""
+    try:
+        fresh = reread()
+    except ConfigErrors as refused:
+        for error in refused.errors:
+            _log.error("the configuration of the start goes on", reason=str(error))
+        return config
+    if fresh.settings.hub.data_dir != config.settings.hub.data_dir:
+        _log.error("hub.data_dir has changed, which takes effect with a new start of the hub")
+        return config
+    return fresh
