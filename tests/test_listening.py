@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from hub.config.model import Listener
-from hub.listening import bind
+from hub.listening import bind, bind_for
 
 
 def listener(*addresses: str) -> Listener:
@@ -41,6 +41,21 @@ def test_a_taken_port_is_an_error_that_names_listener_and_address() -> None:
         assert caught.value.errno == errno.EADDRINUSE
 
 
+def test_every_worker_gets_a_socket_of_its_own_on_the_same_port() -> None:
+    crews = bind_for(3, {"a": listener("127.0.0.1:0")}, {})
+    try:
+        assert len({each.socket.getsockname() for (each,) in crews}) == 1
+        port = crews[0][0].socket.getsockname()[1]
+        crews[0][0].socket.close()
+        crews[1][0].socket.close()
+        socket.create_connection(("127.0.0.1", port), timeout=5).close()  # the third still listens
+        with pytest.raises(OSError, match="Address already in use"):
+            bind_for(2, {"a": listener(f"127.0.0.1:{port}")}, {})
+    finally:
+        for (each,) in crews:
+            each.socket.close()
+
+
 def test_a_socket_of_another_process_is_not_taken() -> None:
     environ = {"LISTEN_FDS": "1", "LISTEN_PID": "1", "LISTEN_FDNAMES": "a"}
     bound = bind({"a": listener("127.0.0.1:0")}, environ)
@@ -52,12 +67,14 @@ def test_a_socket_of_another_process_is_not_taken() -> None:
 PASSED = """
 import os, sys
 from hub.config.model import Listener
-from hub.listening import bind
+from hub.listening import bind_for
 
 os.environ["LISTEN_PID"] = str(os.getpid())
 listeners = {"mail": Listener(protocol="smtp", bind=("127.0.0.1:1",))}
 try:
-    print(*(each.socket.getsockname()[1] for each in bind(listeners, os.environ)))
+    first, second = bind_for(2, listeners, os.environ)
+    assert first == second  # shared
+    print(*(each.socket.getsockname()[1] for each in first))
 except OSError as error:
     print(error)
 """

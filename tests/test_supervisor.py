@@ -10,7 +10,7 @@ import signal
 import sys
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar, cast
@@ -57,6 +57,13 @@ async def until(what: Callable[[], Awaitable[T]], seconds: float = 8.0) -> T:
         while not (found := await what()):
             await asyncio.sleep(0.01)
         return found
+
+
+def save(path: Path, text: str) -> None:
+    """As editors do: at no moment is half of it there."""
+    unsaved = path.parent.parent / "unsaved"
+    unsaved.write_text(text)
+    unsaved.replace(path)
 
 
 def lives(pid: int) -> bool:
@@ -217,6 +224,13 @@ async def test_mail_through_both_workers_lands_once_each(tmp_path: Path) -> None
         assert status["pid"] == crew.process.pid
         assert len({crew.process.pid, *await crew.pids()}) == 3
         assert await inquire(crew.control, "flush-traces", timeout=8) is True
+        assert len(list(Path(f"/proc/{crew.process.pid}/task").iterdir())) == 1  # what forks has no threads
+        shown = await asyncio.create_subprocess_exec(
+            HUB, "-c", tmp_path / "hub.toml", "status", stdout=asyncio.subprocess.PIPE
+        )
+        said, _ = await shown.communicate()
+        for worker in await crew.workers():
+            assert f"worker {worker['number']} serves: pid {worker['pid']}, " in said.decode()
 
 
 @pytest.mark.proves("operation: a worker that is killed is replaced, and no mail that was answered is lost")
@@ -233,9 +247,9 @@ async def test_a_killed_worker_is_replaced_and_nothing_answered_is_lost(tmp_path
                 reader, writer = await asyncio.open_connection("127.0.0.1", port)
                 client = Client(reader, writer)
                 subject = f"{name} {number}"
-                if (await client.line())[:3] == "220" and (await client.send(subject))[:3] == "250":
-                    answered.append(subject)
-                writer.close()
+                with closing(writer):
+                    if (await client.line())[:3] == "220" and (await client.send(subject))[:3] == "250":
+                        answered.append(subject)
 
     async def answered_after(count: int) -> bool:
         return len(answered) > count
@@ -268,7 +282,7 @@ async def test_a_killed_worker_is_replaced_and_nothing_answered_is_lost(tmp_path
 async def test_a_reload_reaches_all_workers_and_so_does_its_rollback(tmp_path: Path) -> None:
     async with serving(tmp_path) as crew:
         plugin = tmp_path / "plugins.d" / "not_now.py"
-        plugin.write_text(NOT_NOW)
+        save(plugin, NOT_NOW)
         report = await crew.ask("reload")
         assert report["errors"] == []
         assert await crew.verdicts() == ["450", "450"]
@@ -291,13 +305,13 @@ async def test_what_is_saved_is_live_in_all_workers(tmp_path: Path, how: str) ->
             config = (tmp_path / "hub.toml").read_text()
             assert "storage-sql" in config
             (tmp_path / "elsewhere").mkdir()
-            (tmp_path / "elsewhere" / "not_now.py").write_text(NOT_NOW)
+            save(tmp_path / "elsewhere" / "not_now.py", NOT_NOW)
             (tmp_path / "hub.toml").write_text(
                 config.replace(str(tmp_path / "plugins.d"), str(tmp_path / "elsewhere"))
             )
             crew.process.send_signal(signal.SIGHUP)
         else:
-            (tmp_path / "plugins.d" / "not_now.py").write_text(NOT_NOW)
+            save(tmp_path / "plugins.d" / "not_now.py", NOT_NOW)
 
         async def live() -> bool:
             return await crew.verdicts() == ["450", "450"]
@@ -308,20 +322,20 @@ async def test_what_is_saved_is_live_in_all_workers(tmp_path: Path, how: str) ->
 async def test_a_plugin_that_one_worker_cannot_load_is_loaded_in_none(tmp_path: Path) -> None:
     async with serving(tmp_path) as crew:
         plugin = tmp_path / "plugins.d" / "not_now.py"
-        plugin.write_text(NOT_NOW + ONLY_ONE.format(path=str(tmp_path / "taken")))
+        save(plugin, NOT_NOW + ONLY_ONE.format(path=str(tmp_path / "taken")))
         report = await crew.ask("reload")
         assert "not_now.py" in str(report["errors"])
         assert (tmp_path / "taken").exists()  # one worker did load it
         assert [each["generation"] for each in await crew.workers()] == [1, 1]
         assert await crew.verdicts() == ["250", "250"]
-        plugin.write_text(NOT_NOW)
+        save(plugin, NOT_NOW)
         assert (await crew.ask("reload"))["errors"] == []
         assert await crew.verdicts() == ["450", "450"]
 
 
 async def test_a_worker_that_starts_later_has_what_was_loaded_meanwhile(tmp_path: Path) -> None:
     async with serving(tmp_path) as crew:
-        (tmp_path / "plugins.d" / "not_now.py").write_text(NOT_NOW)
+        save(tmp_path / "plugins.d" / "not_now.py", NOT_NOW)
         assert (await crew.ask("reload"))["errors"] == []
         os.kill((await crew.pids())[0], signal.SIGKILL)  # it is who watches
 
@@ -356,7 +370,7 @@ async def test_idle_in_one_worker_sees_a_delivery_by_another(tmp_path: Path) -> 
 async def test_what_must_run_once_runs_in_one_worker(tmp_path: Path) -> None:
     async with serving(tmp_path) as crew:
         notes = tmp_path / "notes"
-        (tmp_path / "plugins.d" / "once.py").write_text(ONCE.format(path=str(notes)))
+        save(tmp_path / "plugins.d" / "once.py", ONCE.format(path=str(notes)))
         assert (await crew.ask("reload"))["errors"] == []
 
         async def twenty() -> list[str]:

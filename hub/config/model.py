@@ -127,7 +127,11 @@ class HubTable(Table):
         ),
     )
     workers: Annotated[Count, Field(ge=1, le=1024)] = Field(
-        default=1, description="How many processes serve connections, sharing the ports and the store."
+        default=1,
+        description=(
+            "How many processes serve connections, sharing the ports and the store. From 2 on, a supervisor "
+            "replaces those that die. Takes effect with a new start of the hub."
+        ),
     )
     user: Annotated[str, Field(min_length=1)] | None = Field(
         default=None,

@@ -46,7 +46,8 @@ _log = get_logger(area="supervisor")
 class Worker:
     """One place in the crew and the process that fills it; pid is 0 while there is none.
 
-    deaths: in a row, each soon after the start. said: why it could not start.
+    deaths: in a row, each soon after the start. reloads: how many the hub had seen when it was forked. said:
+    why it could not start.
     """
 
     number: int
@@ -55,6 +56,7 @@ class Worker:
     started_at: float = 0.0
     restarts: int = 0
     deaths: int = 0
+    reloads: int = 0
     ready: bool = False
     said: str = ""
     ended: asyncio.Future[int] = field(default_factory=asyncio.Future)
@@ -71,6 +73,7 @@ class Supervisor:
         self._serving = False
         self._stopping = False
         self._failure: str | None = None
+        self._reloads = 0
         self._news = asyncio.Event()
         self._rounds = asyncio.Lock()
         self._tasks: set[asyncio.Task[object]] = set()
@@ -108,6 +111,7 @@ class Supervisor:
     ) -> None:
         """It runs; called between two runs of the loop."""
         worker.pid, worker.started_at, worker.said = pid, time.monotonic(), ""
+        worker.reloads = self._reloads
         worker.ended = loop.create_future()
         self._spawn(self._attend(worker, lifeline), loop)
 
@@ -160,8 +164,11 @@ class Supervisor:
 
     def _is_ready(self, worker: Worker) -> None:
         worker.ready = True
-        if self._serving:
-            self._news.set()  # something may have been saved while it started
+        if self._serving:  # and something may have been saved while it started, or even reloaded
+            if worker.reloads == self._reloads:
+                self._news.set()
+            else:
+                self._spawn(self._round("reload"))
             return
         self._serving = True
         for each in self._workers[1:]:
@@ -276,6 +283,7 @@ class Supervisor:
         """Build in every worker, then swap in every worker; if one cannot build, none swaps."""
         async with self._rounds:
             began = time.perf_counter()
+            self._reloads += what == "reload"
             workers = [worker for worker in self._workers if worker.ready]
             said = await self._ask(workers, "propose", BUILDING, what=what)
             proposals = dict(zip(workers, said, strict=True))

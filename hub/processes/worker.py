@@ -67,10 +67,14 @@ class Worker(Hub):
         if self._number == 0:
             self.loader.watch(self._changed)
 
-    async def stop(self) -> None:
-        """As a hub does; what is built and not agreed on is undone."""
-        await self._conclude({"swap": False})
-        await super().stop()
+    async def _close(self) -> None:
+        """As a hub does; what is built and not agreed on is undone, or it would keep the loader busy."""
+        await self._control.close()  # no proposal comes any more
+        try:
+            await self._conclude({"swap": False})
+        except Exception as error:
+            _log.error("a reload did not end well", reason=f"{type(error).__name__}: {error}")
+        await super()._close()
 
     async def _changed(self) -> None:
         self._note(Note.CHANGED, "")
