@@ -88,8 +88,8 @@ def test_init_writes_a_configuration_that_is_right_and_a_unit(tmp_path: Path, ce
     certificate, key = tmp_path / "cert.pem", tmp_path / "key.pem"
     certificate.touch()
     key.touch()
-    options = ["--certificate", certificate, "--key", key] if certified else []
-    arguments = [
+    options: list[str | Path] = ["--certificate", certificate, "--key", key] if certified else []
+    arguments: list[str | Path] = [
         "init",
         "--directory",
         etc,
