@@ -147,9 +147,12 @@ class Hub:
             self.kernel.settings = config.settings
         return _said(report)
 
-    async def reload_if_changed(self, agree: Agree = alone) -> Mapping[str, object] | None:
-        """Load what was saved since it was last tried; None if nothing was."""
-        report = await self.loader.reload_if_changed(agree)
+    async def reload_saved(self, agree: Agree = alone, *, again: bool = False) -> Mapping[str, object] | None:
+        """Load what was saved since it was last tried, with the settings as they are; None if nothing was.
+
+        again: even what was tried before.
+        """
+        report = await (self.loader.reload(agree=agree) if again else self.loader.reload_if_changed(agree))
         return None if report is None else _said(report)
 
     async def rollback(self, agree: Agree = alone) -> Mapping[str, object]:

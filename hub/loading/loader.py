@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from pathlib import Path
 from time import perf_counter
@@ -120,6 +121,11 @@ class Loader:
             _restore(self._finder, back)
             wishes = [member.wish for member in back.members.values()]
             return await self._swap(began, wishes, (), lambda: _restore(self._finder, now), agree)
+
+    @property
+    def seen(self) -> str:
+        """What was last found on disk: equal in two workers if they have found the same."""
+        return hashlib.sha256(repr(self._seen).encode()).hexdigest()
 
     def plugins(self) -> list[PluginInfo]:
         """Every plugin that serves, in run order."""

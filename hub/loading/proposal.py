@@ -24,7 +24,7 @@ class Proposal(Generic[T]):
     async def _agree(self) -> None:
         self._built.set_result(None)
         if not await self._word:
-            raise LoadErrors([LoadError("hub", "another worker could not load it")])
+            raise LoadErrors([LoadError("hub", "not all workers could load it")])
 
     async def built(self) -> bool:
         """Whether it is built and waits; if not, it is over: refused, or nothing was to do."""

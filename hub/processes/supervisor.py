@@ -38,6 +38,8 @@ ANSWERING: Final = 5.0
 """Seconds that a worker has to say how it does."""
 BUILDING: Final = 660.0
 """Seconds that a worker has to build: a driver may open for 600."""
+LOOKS: Final = 5
+"""How often workers look again that did not find the same."""
 
 _log = get_logger(area="supervisor")
 
@@ -286,8 +288,16 @@ class Supervisor:
             self._reloads += what == "reload"
             workers = [worker for worker in self._workers if worker.ready]
             said = await self._ask(workers, "propose", BUILDING, what=what)
+            for _ in range(LOOKS):
+                if what == "rollback" or _agree(said):
+                    break  # else something was saved when some had looked and some had not
+                await self._ask(workers, "conclude", BUILDING, swap=False)
+                again = what if what == "reload" else "again"
+                said = await self._ask(workers, "propose", BUILDING, what=again)
             proposals = dict(zip(workers, said, strict=True))
             errors = [error for worker in workers for error in _refusals(worker, proposals[worker])]
+            if what != "rollback" and not _agree(said):
+                errors.append("the workers do not find the same plugins; once no file changes: hub reload")
             waiting = [each for each in workers if _waits(proposals[each])]
             concluded = await self._ask(waiting, "conclude", BUILDING, swap=not errors)
             reports = [
@@ -353,6 +363,11 @@ async def _made(config: Config, crews: Sequence[Sequence[Bound]]) -> Supervisor:
     supervisor = Supervisor(config, crews)
     await supervisor.start()
     return supervisor
+
+
+def _agree(proposals: Sequence[object]) -> bool:
+    """Whether all that answered have found the same on disk."""
+    return len({each["seen"] for each in proposals if isinstance(each, dict)}) <= 1
 
 
 def _waits(proposal: object) -> bool:

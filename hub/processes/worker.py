@@ -8,7 +8,8 @@ import json
 import os
 import signal
 import socket
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -19,6 +20,7 @@ from hub.control import Handler
 from hub.listening import Bound
 from hub.loading.errors import LoadErrors
 from hub.loading.proposal import Proposal
+from hub.loading.reload import Agree
 from hub.log import get_logger
 from hub.processes.names import Note, worker_socket
 
@@ -80,14 +82,22 @@ class Worker(Hub):
         self._note(Note.CHANGED, "")
 
     async def _propose(self, request: Mapping[str, object]) -> object:
-        """Build what `what` says; `built` if it waits for the word, else the report, if anything was done."""
+        """Build what `what` says; `built` if it waits for the word, else the report, if anything was done.
+
+        seen: equal in two workers if they have found the same on disk.
+        """
         await self._conclude({"swap": False})
-        work = {"reload": self.reload, "changed": self.reload_if_changed, "rollback": self.rollback}
+        work: dict[str, Callable[[Agree], Coroutine[object, object, Mapping[str, object] | None]]] = {
+            "reload": self.reload,
+            "changed": self.reload_saved,
+            "again": partial(self.reload_saved, again=True),
+            "rollback": self.rollback,
+        }
         proposal = self._proposal = Proposal(work[str(request["what"])])
         if await proposal.built():
-            return {"built": True}
+            return {"built": True, "seen": self.loader.seen}
         self._proposal = None
-        return {"built": False, "report": await proposal.end(swap=False)}
+        return {"built": False, "report": await proposal.end(swap=False), "seen": self.loader.seen}
 
     async def _conclude(self, request: Mapping[str, object]) -> object:
         proposal, self._proposal = self._proposal, None
