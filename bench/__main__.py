@@ -47,9 +47,10 @@ FAILURES: Final = (NotStarted, LoadFailed, Unhappy, smtp.Lost, imap.Missing, rel
     show_default=True,
     help="Messages in the mailbox that IMAP reads.",
 )
+@click.option("--workers", type=click.IntRange(1), default=1, show_default=True, help="The hub's processes.")
 @click.option("--only", type=click.Choice(list(AREAS)), multiple=True, help="An area; may be repeated.")
 @click.option("--keep", "kept", is_flag=True, help="Write the reports to docs/benchmarks/.")
-def main(rounds: int, messages: int, mailbox: int, only: Sequence[str], kept: bool) -> None:
+def main(rounds: int, messages: int, mailbox: int, workers: int, only: Sequence[str], kept: bool) -> None:
     """Measure the hub beside its peers on this machine, in interleaved rounds.
 
     Postfix is a peer where it is installed and this runs as root. Everything lives in a temporary folder
@@ -66,7 +67,7 @@ def main(rounds: int, messages: int, mailbox: int, only: Sequence[str], kept: bo
         folder.chmod(0o755)  # Postfix's unprivileged users pass through it
         facts = machine.facts(folder)
         show_machine(facts, console)
-        options = Options(rounds, messages, mailbox, folder, say)
+        options = Options(rounds, messages, mailbox, workers, folder, say)
         reports = [_measured(area, options, console) for area in only or AREAS]
     for report in reports:
         show(report, console)

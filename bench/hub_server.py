@@ -18,12 +18,13 @@ COMMAND: Final = Path(sys.executable).with_name("hub")
 PASSWORD: Final = "nobody else knows it"
 PLUGINS: Final = ("storage-sql", "blobs-segment", "directory-sql", "deny-list", "rate-limit")
 
-# What is not named here is as `hub config show` has it by default: workers, log level, trace records.
+# What is not named here is as `hub config show` has it by default: log level, trace records.
 _CONFIG = """[hub]
 hostname = "hub.{domain}"
 data_dir = "{folder}/data"
 plugins = [{plugins}]
 plugin_dirs = ["{folder}/plugins.d"]
+workers = {workers}
 
 [listeners.smtp]
 protocol = "smtp"
@@ -43,6 +44,7 @@ class Hub:
     pid: int
     port: int
     imap_port: int
+    workers: int
     delivers_first: bool = True
 
     @property
@@ -51,6 +53,7 @@ class Hub:
         return {
             "version": __version__,
             "delivery": "its own mailbox, in the commit that is answered with 250",
+            "workers": str(self.workers),
             "settings": f"`hub serve`, plugins {', '.join(PLUGINS)}; else its defaults, its log in a file",
         }
 
@@ -73,7 +76,7 @@ class Hub:
 
 
 @contextmanager
-def running(folder: Path) -> Iterator[Hub]:
+def running(folder: Path, workers: int) -> Iterator[Hub]:
     """A hub with everything it has below `folder`, which is made. NotStarted."""
     (folder / "plugins.d").mkdir(parents=True, mode=0o755)
     smtp, imap = free_port(), free_port()
@@ -82,6 +85,7 @@ def running(folder: Path) -> Iterator[Hub]:
         _CONFIG.format(
             domain=DOMAIN,
             folder=folder,
+            workers=workers,
             plugins=", ".join(f'"{name}"' for name in PLUGINS),
             host=HOST,
             smtp=smtp,
@@ -98,7 +102,7 @@ def running(folder: Path) -> Iterator[Hub]:
         )
     try:
         wait_for_greeting(smtp, process)
-        yield Hub(folder, process.pid, smtp, imap)
+        yield Hub(folder, process.pid, smtp, imap, workers)
     except NotStarted as error:
         raise NotStarted(f"the hub: {error}\n{log.read_text('utf-8', 'replace')[-2000:]}") from None
     finally:

@@ -21,7 +21,7 @@ class Missing(Exception):
 
 def measure(options: Options) -> Report:
     """Fill a mailbox over SMTP, then read it. NotStarted, LoadFailed, Lost, Unhappy, Missing."""
-    with hub_server.running(options.folder / "hub") as hub:
+    with hub_server.running(options.folder / "hub", options.workers) as hub:
         options.say(f"filling a mailbox with {options.mailbox} messages")
         deliver(hub, Load(options.mailbox, 4096))
         rounds = interleave({HUB: lambda: _read(hub, options.mailbox)}, options.rounds, options.say)

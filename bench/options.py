@@ -12,11 +12,12 @@ from bench.rounds import Say
 class Options:
     """rounds: that count. messages: of 4 KiB per server and round. mailbox: messages in the one that is read.
 
-    folder: where the servers keep their data. say: told what goes on.
+    workers: the hub's. folder: where the servers keep their data. say: told what goes on.
     """
 
     rounds: int
     messages: int
     mailbox: int
+    workers: int
     folder: Path
     say: Say

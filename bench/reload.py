@@ -37,7 +37,7 @@ class NeverLive(Exception):
 def measure(options: Options) -> Report:
     """Save a plugin again and again while a client keeps asking. NotStarted, NeverLive."""
     numbers = itertools.count(1)
-    with hub_server.running(options.folder / "hub") as hub:
+    with hub_server.running(options.folder / "hub", options.workers) as hub:
         _live(hub, numbers)  # the folder's first plugin
         rounds = interleave({HUB: lambda: _save(hub, numbers)}, options.rounds, options.say)
         setup = hub.setup

@@ -57,7 +57,9 @@ def measure(options: Options) -> Report:
     """Start the servers, warm them up, measure each workload. NotStarted, LoadFailed, Lost."""
     why_alone = postfix.missing()
     with ExitStack() as stack:
-        servers: dict[str, Server] = {HUB: stack.enter_context(hub_server.running(options.folder / "hub"))}
+        servers: dict[str, Server] = {
+            HUB: stack.enter_context(hub_server.running(options.folder / "hub", options.workers))
+        }
         if why_alone is None:
             servers[PEER] = stack.enter_context(postfix.running(options.folder / "postfix"))
         for server in servers.values():

@@ -16,7 +16,7 @@ from hub.config.load import Config
 from hub.config.model import Listener
 from hub.control import ControlServer, Handler
 from hub.imap import server as imap_server
-from hub.listening import Bound
+from hub.listening import BACKLOG, Bound
 from hub.loading.kernel import Kernel
 from hub.loading.loader import Loader
 from hub.loading.reload import Agree, Report, alone
@@ -103,7 +103,8 @@ class Hub:
                 make = FACTORIES[bound.listener.protocol](self.kernel, bound.name, bound.listener)
                 context = tls if bound.listener.is_implicit else None
                 loop = asyncio.get_running_loop()
-                self._servers.append(await loop.create_server(make, sock=bound.socket, ssl=context))
+                server = await loop.create_server(make, sock=bound.socket, ssl=context, backlog=BACKLOG)
+                self._servers.append(server)
             self.watch()
         except BaseException:
             for server in self._servers:

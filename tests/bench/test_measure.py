@@ -22,7 +22,9 @@ def options() -> Iterator[Options]:
     """Below a folder that Postfix's own users can pass through, as they cannot through tmp_path."""
     with tempfile.TemporaryDirectory(prefix="hub-bench-", dir="/var/tmp") as name:
         Path(name).chmod(0o755)
-        yield Options(rounds=1, messages=24, mailbox=30, folder=Path(name) / "area", say=lambda line: None)
+        yield Options(
+            rounds=1, messages=24, mailbox=30, workers=1, folder=Path(name) / "area", say=lambda line: None
+        )
 
 
 def values(report: Report) -> list[float]:
