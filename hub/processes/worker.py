@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from hub.app import Hub, loop_factory
+from hub.app import Hub, calm_collector, loop_factory
 from hub.config.errors import ConfigErrors
 from hub.config.load import Config
 from hub.control import Handler
@@ -142,6 +142,7 @@ async def _work(
     try:
         hub = Worker(config, bound, number=number, note=note, trees=trees, reread=reread)
         await hub.start()
+        calm_collector()
         note(Note.READY, "")
         _log.info("serving", worker=number, pid=os.getpid(), data=str(config.settings.hub.data_dir))
         await stopping.wait()
