@@ -64,7 +64,7 @@ def _rows(hook: str, steps: Steps | None) -> list[tuple[str, ...]]:
             str(order),
             step["plugin"] + (f" (workers {step['workers']} alone)" if "workers" in step else ""),
             step["on_failure"],
-            f"{step['timeout']} s",
+            f"{float(step['timeout']):g} s",
         )
         for order, step in enumerate(found, 1)
     ]
