@@ -67,7 +67,7 @@ class Junk:
 
 @dataclass(frozen=True, slots=True)
 class Quarantine:
-    """Accept, but keep it out of every mailbox until an operator releases it."""
+    """Accept, but file it in the recipient's mailbox `Quarantine`, apart from Junk."""
 
 
 @dataclass(frozen=True, slots=True)
