@@ -7,7 +7,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from hub.config.model import HubSettings
-from hub.dispatch.runners import Runners
 from hub.loading.budget import Budget
 from hub.loading.connections import Connections
 from hub.loading.generation import Generations
@@ -22,7 +21,6 @@ class Kernel:
     tls: the context for STARTTLS and implicit TLS, None without a certificate. write_trace: takes the
     records of a session that has ended. sessions: id → trace of the connections that are open. connections:
     the protocols behind them, which drain together. budget: the octets of messages on their way in.
-    runners: the tasks of commands.
     """
 
     settings: HubSettings
@@ -33,4 +31,3 @@ class Kernel:
     sessions: dict[str, Trace] = field(default_factory=dict)
     connections: Connections = field(default_factory=Connections)
     budget: Budget = field(default_factory=Budget)
-    runners: Runners = field(default_factory=Runners)

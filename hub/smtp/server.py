@@ -212,7 +212,7 @@ class SmtpProtocol(SMTP):
 
     def _start(self, pending: Awaitable[Reply | None]) -> None:
         self._is_busy = True
-        self._task = self._kernel.runners.start(self._work(pending))
+        self._task = self._loop.create_task(self._work(pending))
 
     async def _work(self, pending: Awaitable[Reply | None] | None) -> None:
         dialogue = self._dialogue

@@ -57,12 +57,8 @@ async def test_commands_may_come_octet_by_octet(world: World) -> None:
 
 
 async def test_idle_connection_has_no_task(world: World) -> None:
-    port = await world.listen()
-    async with connected(port) as client:
-        await client.ask("MAIL FROM:<a@b.example>")
-        await client.ask("RCPT TO:<bob@example.test>")
     before = asyncio.all_tasks()
-    async with connected(port) as client:
+    async with connected(await world.listen()) as client:
         await client.ask("MAIL FROM:<a@b.example>")
         await client.ask("RCPT TO:<bob@example.test>")
         assert not protocol(world)._is_busy
