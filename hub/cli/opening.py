@@ -40,7 +40,11 @@ def _prepare(config: Config) -> None:
 async def services(config: Config) -> AsyncIterator[Services]:
     """The drivers that the config chooses, and no other plugin. What they log is kept off standard output."""
     _prepare(config)
-    alone = config.settings.hub.model_copy(update={"plugins": (), "plugin_dirs": ()})
+    hub = config.settings.hub
+    drivers = set(chosen(config.settings.services).values())
+    # What lies in a watched folder is active by being there; a driver may lie there too.
+    others = tuple(f"!{name}" for name in sorted(scan(hub.plugin_dirs).watched - drivers))
+    alone = hub.model_copy(update={"plugins": others})
     loader = Loader(
         replace(config, settings=config.settings.model_copy(update={"hub": alone})), SystemClock()
     )
@@ -58,11 +62,11 @@ async def services(config: Config) -> AsyncIterator[Services]:
 async def directory(config: Config) -> AsyncIterator[DirectoryAdmin]:
     """The directory, if it is one that the hub may change."""
     async with services(config) as opened:
-        if not hasattr(opened.directory, "add_account"):
+        if not isinstance(opened.directory, DirectoryAdmin):
             raise click.ClickException(
                 f"the directory '{config.settings.services.directory}' is read-only here"
             )
-        yield opened.directory  # type: ignore[misc]  # a Protocol: it has what DirectoryAdmin names
+        yield opened.directory
 
 
 @asynccontextmanager

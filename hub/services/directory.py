@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from hub.mail.address import Address
 from hub.mail.login import AccountRef
@@ -57,6 +57,7 @@ class Alias:
     targets: tuple[Address, ...]
 
 
+@runtime_checkable
 class DirectoryAdmin(Directory, Protocol):
     """A directory that the hub may change: what `hub account | domain | alias` drive.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from hub.mail.login import Identity, Password
 from hub.services.directory import Resolution
 
 ALICE = Address("alice", "example.test")
+DRIVER = Path(__file__).parents[2] / "examples" / "driver"
 Run = Callable[..., Result]
 
 
@@ -216,3 +218,23 @@ def test_aliases_are_added_listed_and_removed(run: Run, config: Config, alice: N
 
 def test_an_alias_in_place_of_an_account_is_refused(run: Run, alice: None) -> None:
     assert "there is an account" in refused(run("alias", "add", str(ALICE), "x@elsewhere.test"))
+
+
+def test_a_driver_in_a_watched_folder_is_opened_and_one_that_cannot_be_changed_says_so(
+    path: Path, tmp_path: Path, run: Run
+) -> None:
+    folder = tmp_path / "plugins.d"
+    folder.mkdir(mode=0o700)
+    shutil.copytree(DRIVER, folder / "driver", ignore=shutil.ignore_patterns("tests"))
+    (folder / "other.py").write_text(
+        '"""Would be imported if it were started."""\nraise RuntimeError("other")\n'
+    )
+    path.write_text(
+        f'[hub]\ndata_dir = "{tmp_path / "data"}"\nplugin_dirs = ["{folder}"]\n'
+        '[services]\ndirectory = "directory-table"\n'
+        '[plugins.directory-table.accounts]\n"alice@example.test" = "secret"\n'
+    )
+    result = run("account", "list")
+    assert result.exit_code == 1
+    assert "the directory 'directory-table' is read-only here" in result.output
+    assert run("queue", "list").output == "The queue is empty.\n"
