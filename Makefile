@@ -15,7 +15,7 @@ empty :=
 export MYPYPATH := $(subst $(empty) $(empty),:,$(PLUGIN_DIRS))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check types bench peers lock clean
+.PHONY: help setup run test check types bench soak peers lock clean
 
 help:  ## Show this list
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
@@ -45,6 +45,9 @@ types: setup
 
 bench: setup peers  ## Measure this hub beside its peers on this machine
 	$(BIN)/python -m bench
+
+soak: setup peers  ## Run the long loops at full length; the report is docs/benchmarks/soak.md
+	$(BIN)/python -m pytest --soak -m soak
 
 peers:
 	tests/peers/install.sh

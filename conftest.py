@@ -7,6 +7,8 @@ from collections.abc import Iterator
 
 import pytest
 
+pytest_plugins = ["tests.soak"]
+
 NO_SKIPS = "HUB_NO_SKIPS"
 
 
