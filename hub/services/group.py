@@ -31,9 +31,15 @@ class GroupWriter(Generic[T, R]):
     """
 
     def __init__(
-        self, name: str, commit: Callable[[Sequence[T]], Sequence[R | BaseException]], *, bound: int = 4096
+        self,
+        name: str,
+        commit: Callable[[Sequence[T]], Sequence[R | BaseException]],
+        *,
+        prepare: Callable[[Sequence[T]], None] = lambda group: None,
+        bound: int = 4096,
     ) -> None:
         self._commit = commit
+        self._prepare = prepare
         self._bound = bound
         self._loop = asyncio.get_running_loop()
         self._waiting: list[tuple[asyncio.Future[R], T]] = []
@@ -86,6 +92,7 @@ class GroupWriter(Generic[T, R]):
             self._loop.call_soon(self._gather, len(self._waiting), quiet, turns + 1)
             return
         group, self._waiting = self._waiting, []
+        self._prepare([work for _, work in group])
         self._groups.put(group)
 
     def _run(self) -> None:

@@ -58,10 +58,11 @@ class Writes(Reads, Protocol):
 class Database(Protocol):
     """One backend, open."""
 
-    async def write(self, work: Callable[[Transaction], R]) -> R:
+    async def write(self, work: Callable[[Transaction], R], *, brief: bool = False) -> R:
         """Do the work in the next group commit; durable when this returns.
 
         The work may be run more than once (a group that fails is split), so it touches the transaction alone.
+        brief: it touches only a few rows by key, so that a database in this process may do it on the loop.
         """
 
     async def point(self, work: Callable[[Reads], R]) -> R:

@@ -44,7 +44,7 @@ from hub_plugin_storage_sql.sqlite.schema_lock import schema_transaction
 
 PURGE_SECONDS: Final = 60.0
 FEW: Final = 32
-"""Items that are read at once on the event loop rather than in a thread."""
+"""Rows that are read or written at once on the event loop rather than in a thread."""
 
 
 class Settings(BaseModel):
@@ -99,7 +99,8 @@ class SqlStorage:
 
     async def accept(self, acceptance: Acceptance) -> Sequence[Placed]:
         """Every mailbox row and queue row of one message, at once."""
-        return await self._db.write(accept.accept(acceptance))
+        brief = len(acceptance.deliveries) + len(acceptance.queue) <= FEW
+        return await self._db.write(accept.accept(acceptance), brief=brief)
 
     async def append(self, account: AccountRef, mailbox: int, items: Sequence[NewItem]) -> Appended:
         """All items or none. MailboxMissing."""

@@ -75,6 +75,7 @@ class SqliteConnection:
             factory=OwnedConnection,
         )
         self._compiler = compiler
+        self._waits = True
 
     @cached_property
     def core(self) -> Connection:
@@ -98,6 +99,12 @@ class SqliteConnection:
         """Execute once for each sequence of values."""
         text, order = self._compiler(statement)
         self.raw.executemany(text, values if order is None else map(order, values))
+
+    def wait_for_lock(self, wait: bool) -> None:
+        """Whether BEGIN waits for another process that writes, or fails at once."""
+        if wait is not self._waits:
+            self.raw.execute(f"PRAGMA busy_timeout = {round(BUSY_SECONDS * 1000) if wait else 0}")
+            self._waits = wait
 
     def roll_back(self) -> None:
         """Undo the transaction, if there is one."""

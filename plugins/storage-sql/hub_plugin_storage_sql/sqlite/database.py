@@ -8,6 +8,7 @@ import sqlite3
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, TypeVar, cast
 
@@ -21,6 +22,16 @@ from hub_plugin_storage_sql.transaction import Transaction
 R = TypeVar("R")
 
 READERS: Final = 4
+BRIEF_GROUP: Final = 128
+"""Pieces of brief work that the event loop does at once: some milliseconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What is to be done in a transaction. brief: it touches a few rows by key."""
+
+    do: Callable[[Transaction], object]
+    brief: bool
 
 
 class SqliteDatabase:
@@ -40,8 +51,9 @@ class SqliteDatabase:
         self._readers = ThreadPoolExecutor(READERS, "index-read")
         self._idle: list[SqliteConnection] = []
         self._wakeup = Wakeup(self._points, logger)
-        self._writer: GroupWriter[Callable[[Transaction], object], object] = GroupWriter(
-            "index-write", self._commit
+        self._prepared: list[object] | None = None  # results of an open transaction, to be committed
+        self._writer: GroupWriter[Work, object] = GroupWriter(
+            "index-write", self._commit_group, prepare=self._prepare
         )
 
     async def close(self) -> None:
@@ -57,9 +69,9 @@ class SqliteDatabase:
         """Pieces of work that no commit has taken yet."""
         return self._writer.waiting
 
-    async def write(self, work: Callable[[Transaction], R]) -> R:
+    async def write(self, work: Callable[[Transaction], R], *, brief: bool = False) -> R:
         """Do the work in the next group commit; durable when this returns."""
-        return cast(R, await self._writer.submit(work))
+        return cast(R, await self._writer.submit(Work(work, brief)))
 
     async def point(self, work: Callable[[Reads], R]) -> R:
         """Read a few rows by key, here and now."""
@@ -89,31 +101,66 @@ class SqliteDatabase:
             connection.roll_back()
             self._idle.append(connection)
 
-    def _commit(self, works: Sequence[Callable[[Transaction], object]]) -> list[object | BaseException]:
-        """All in one transaction; when it fails, each half in its own, so that the guilty fails alone."""
-        raw = self._writes.raw
+    def _prepare(self, works: Sequence[Work]) -> None:
+        """Do brief work on the event loop, if no other process writes just now: all but the commit.
+
+        SQLite's calls release Python's lock one by one; in a thread each of them would fight the loop for it.
+        """
+        self._prepared = None
+        if len(works) > BRIEF_GROUP or not all(work.brief for work in works):
+            return
         try:
-            self._writes.roll_back()  # there is something to undo only after a rollback that failed itself
-            raw.execute("BEGIN IMMEDIATE")
+            self._prepared = self._do(works, self._begin(wait=False))
+        except BaseException:  # a busy database, or a guilty piece of work: the thread begins anew
+            self._undo()
+
+    def _commit_group(self, works: Sequence[Work]) -> list[object | BaseException]:
+        results, self._prepared = self._prepared, None
+        if results is not None:
+            try:
+                return self._end(results)
+            except BaseException:
+                self._undo()
+        return self._commit(works)
+
+    def _commit(self, works: Sequence[Work]) -> list[object | BaseException]:
+        """All in one transaction; when it fails, each half in its own, so that the guilty fails alone."""
+        try:
+            tx = self._begin(wait=True)
         except Exception as error:
             return [translated(error)] * len(works)
         try:
-            tx = Transaction(self._writes, self._clock.time(), self._free)
-            results: list[object | BaseException] = []
-            for work in works:
-                tx.begin()
-                results.append(work(tx))
-            tx.flush()
-            raw.execute("COMMIT")
+            return self._end(self._do(works, tx))
         except BaseException as error:
-            with suppress(sqlite3.Error):
-                self._writes.roll_back()
+            self._undo()
             if len(works) == 1:
                 return [translated(error)]
             half = len(works) // 2
             return [*self._commit(works[:half]), *self._commit(works[half:])]
+
+    def _begin(self, *, wait: bool) -> Transaction:
+        """Take the write lock; from another process it is waited for, or sqlite3.OperationalError."""
+        self._writes.roll_back()  # there is something to undo only after a rollback that failed itself
+        self._writes.wait_for_lock(wait)
+        self._writes.raw.execute("BEGIN IMMEDIATE")
+        return Transaction(self._writes, self._clock.time(), self._free)
+
+    def _do(self, works: Sequence[Work], tx: Transaction) -> list[object]:
+        results = []
+        for work in works:
+            tx.begin()
+            results.append(work.do(tx))
+        tx.flush()
+        return results
+
+    def _end(self, results: list[object]) -> list[object]:
+        self._writes.raw.execute("COMMIT")
         self._wakeup.committed()
         return results
+
+    def _undo(self) -> None:
+        with suppress(sqlite3.Error):
+            self._writes.roll_back()
 
     def _free(self) -> int:
         disk = os.statvfs(self._path)
