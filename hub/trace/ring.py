@@ -11,7 +11,7 @@ import fcntl
 import json
 import mmap
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, cast
@@ -20,6 +20,7 @@ from hub.trace.record import Record, Trace
 
 CURRENT: Final = "current.jsonl"
 PREVIOUS: Final = "previous.jsonl"
+_TO_JSON: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,10 +37,11 @@ class Recorded:
     records: tuple[Record, ...]
 
 
-def recorded(trace: Trace) -> Recorded:
-    """What the trace holds now; the trace is empty afterwards."""
+def line(trace: Trace) -> bytes:
+    """What the trace holds now, as a line of the ring; the trace is empty afterwards."""
     records, dropped = trace.take()
-    return Recorded(trace.session_id, trace.about, trace.started_at, dropped, tuple(records))
+    text = _TO_JSON([trace.session_id, trace.about, trace.started_at, dropped, records])
+    return text.encode("utf-8", "surrogateescape") + b"\n"
 
 
 class TraceRing:
@@ -50,17 +52,8 @@ class TraceRing:
         self._folder = folder
         self._half = max_size // 2
 
-    def append(self, sessions: Sequence[Recorded]) -> None:
-        """Write the sessions in one append. OSError; blocks for as long as the disk takes."""
-        lines = b"".join(
-            json.dumps(
-                [session.session_id, session.about, session.started_at, session.dropped, session.records],
-                ensure_ascii=False,
-                separators=(",", ":"),
-            ).encode("utf-8", "surrogateescape")
-            + b"\n"
-            for session in sessions
-        )
+    def append(self, lines: bytes) -> None:
+        """Write lines in one append. OSError; blocks for as long as the disk takes."""
         while not self._write(lines):
             pass
 

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable
 
 from hub.trace.record import Trace
-from hub.trace.ring import Recorded, TraceRing, recorded
+from hub.trace.ring import TraceRing, line
 
 PAUSE = 0.1
 BOUND = 10_000  # sessions waiting for a disk that does not answer; more are dropped and counted
@@ -21,19 +21,22 @@ class TraceWriter:
     def __init__(self, ring: TraceRing, on_error: Callable[[OSError], None]) -> None:
         self._ring = ring
         self._on_error = on_error
-        self._waiting: list[Recorded] = []
+        self._waiting: list[bytes] = []
         self._task: asyncio.Task[None] | None = None
         self.dropped = 0
 
     def add(self, trace: Trace) -> None:
-        """Take what the trace holds; never blocks."""
+        """Take what the trace holds; never blocks.
+
+        Its line is made here, for a thread that makes it would fight the loop for Python's lock.
+        """
         if not trace:
             return
         if len(self._waiting) >= BOUND:
             trace.take()
             self.dropped += 1
             return
-        self._waiting.append(recorded(trace))
+        self._waiting.append(line(trace))
         if self._task is None:
             self._task = asyncio.get_running_loop().create_task(self._write_later())
 
@@ -47,8 +50,8 @@ class TraceWriter:
     async def _write_later(self) -> None:
         try:
             await asyncio.sleep(PAUSE)
-            sessions, self._waiting = self._waiting, []
-            await asyncio.to_thread(self._ring.append, sessions)
+            lines, self._waiting = b"".join(self._waiting), []
+            await asyncio.to_thread(self._ring.append, lines)
         except OSError as error:
             self._on_error(error)
         finally:

@@ -13,7 +13,7 @@ from hub.cli.main import VERBS, main
 from hub.config.load import load
 from hub.mail.envelope import Envelope
 from hub.trace.record import Trace
-from hub.trace.ring import TraceRing, recorded
+from hub.trace.ring import TraceRing, line
 
 
 @pytest.fixture
@@ -70,7 +70,7 @@ def test_a_trace_is_a_tree_even_without_a_hub(config: Path, tmp_path: Path) -> N
     trace.add("hook", "smtp_rcpt", "reject", plugin="deny-list", seconds=0.002, detail="5.7.1 [not] here")
     trace.add("command", "RCPT", "550 5.7.1", detail="TO:<alice@example.test>")
     trace.add("note", "message-id", "", detail="<1@example.test>")
-    TraceRing(tmp_path / "data" / "trace", 1 << 20).append([recorded(trace)])
+    TraceRing(tmp_path / "data" / "trace", 1 << 20).append(line(trace))
     for name in (envelope.id, "<1@example.test>"):
         result = hub("-c", config, "trace", name)
         assert result.exit_code == 0, result.output

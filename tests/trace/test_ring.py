@@ -6,7 +6,7 @@ from pathlib import Path
 
 from hub.mail.envelope import Envelope
 from hub.trace.record import HEAD, TAIL, Trace
-from hub.trace.ring import CURRENT, TraceRing, find, recorded
+from hub.trace.ring import CURRENT, TraceRing, find, line
 from hub.trace.writer import TraceWriter
 
 
@@ -19,7 +19,7 @@ def trace(message: str, *, records: int = 1) -> Trace:
 
 
 def test_a_message_is_found_after_a_restart(tmp_path: Path) -> None:
-    TraceRing(tmp_path, 1 << 20).append([recorded(trace("one")), recorded(trace("two"))])
+    TraceRing(tmp_path, 1 << 20).append(line(trace("one")) + line(trace("two")))
     (found,) = find(tmp_path, "two")
     assert found.session_id == "session-two"
     assert found.records[0][1:4] == ("two", "command", "RCPT")
@@ -29,7 +29,7 @@ def test_a_message_is_found_after_a_restart(tmp_path: Path) -> None:
 def test_the_ring_keeps_the_newest_and_never_outgrows_its_bound(tmp_path: Path) -> None:
     ring = TraceRing(tmp_path, 20_000)
     for number in range(400):
-        ring.append([recorded(trace(f"m{number}-"))])
+        ring.append(line(trace(f"m{number}-")))
         assert sum(path.stat().st_size for path in tmp_path.iterdir()) <= 20_000
     assert len(list(find(tmp_path, "m399-"))) == 1
     assert list(find(tmp_path, "m0-")) == []
@@ -37,7 +37,7 @@ def test_the_ring_keeps_the_newest_and_never_outgrows_its_bound(tmp_path: Path) 
 
 def test_a_line_torn_by_a_crash_is_skipped(tmp_path: Path) -> None:
     ring = TraceRing(tmp_path, 1 << 20)
-    ring.append([recorded(trace("one"))])
+    ring.append(line(trace("one")))
     with (tmp_path / CURRENT).open("ab") as file:
         file.write(b'["session-torn","one')
     assert [part.session_id for part in find(tmp_path, "one")] == ["session-one"]

@@ -21,16 +21,34 @@ from hub_plugin_blobs_segment.record import HEADER_SIZE, Header, Reference, pack
 
 _IOV_MAX: Final = 1024
 _SCAN_PIECE: Final = 1 << 20
+_SMALL: Final = 16 * 1024
 
 
-@dataclass(frozen=True, slots=True)
 class Put:
-    """One message to be written."""
+    """One message to be written.
 
-    head: bytes
-    body: bytes
-    recovery: bytes
-    time: float
+    The record header of a small one is made here, on the event loop: the writer's thread would fight the loop
+    for Python's lock. The checksum of a larger one takes longer than that, and does not need the lock.
+    """
+
+    __slots__ = ("_made", "_recovery", "_time", "body", "head")
+
+    def __init__(self, head: bytes, body: bytes, recovery: bytes, time: float) -> None:
+        self.head = head
+        self.body = body
+        self._recovery = recovery
+        self._time = time
+        self._made = self._make() if len(head) + len(body) <= _SMALL else None
+
+    def block(self) -> bytes:
+        """The octets of the record header."""
+        return self._made or self._make()
+
+    def _make(self) -> bytes:
+        head, body = self.head, self.body
+        return pack(
+            Header(len(head), len(body), zlib.crc32(head), zlib.crc32(body), self._time, self._recovery)
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,15 +80,7 @@ class SegmentWriter:
         references: list[str] = []
         at = self._end
         for put in group:
-            header = Header(
-                len(put.head),
-                len(put.body),
-                zlib.crc32(put.head),
-                zlib.crc32(put.body),
-                put.time,
-                put.recovery,
-            )
-            block = pack(header)
+            block = put.block()
             size = len(put.head) + len(put.body)
             buffers += (block, put.head, put.body)
             references.append(f"{self._path.name}:{at}:{len(block)}:{size}")
