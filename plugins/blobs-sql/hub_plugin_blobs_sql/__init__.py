@@ -1,0 +1,1 @@
+"""Message bytes in the tables of the hub's database."""
