@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-pytest_plugins = ["tests.soak"]
+pytest_plugins = ["tests.soak", "tests.peers.postgres"]
 
 NO_SKIPS = "HUB_NO_SKIPS"
 

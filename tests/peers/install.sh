@@ -13,6 +13,8 @@ missing_packages() {
         strace:strace; do
         command -v "${pair%%:*}" >/dev/null 2>&1 || echo "${pair#*:}"
     done | sort -u | tr '\n' ' '
+    # Its programs are in no folder of the path.
+    ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || printf 'postgresql '
 }
 
 missing=$(missing_packages)
@@ -60,6 +62,9 @@ if [ -d /run/systemd/system ]; then
     esac
     case " $missing" in *" postfix "*)
         systemctl disable --quiet postfix.service || : ;;
+    esac
+    case " $missing" in *" postgresql "*)
+        systemctl disable --quiet postgresql.service || : ;;
     esac
 fi
 

@@ -1,0 +1,125 @@
+"""A real PostgreSQL for the tests of every plugin: started at its first use, stopped with the session."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+_USER: Final = "postgres" if os.geteuid() == 0 else None  # it refuses to run as root
+_SECONDS: Final = 60.0
+
+
+def _programs() -> Path | None:
+    """Where the newest installed server has its programs."""
+    found = sorted(
+        Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda path: int(path.parts[-3].partition(".")[0])
+    )
+    return found[-1].parent if found else None
+
+
+class PostgresServer:
+    """A server with a data folder of its own; may be killed and started again on the same port."""
+
+    def __init__(self, programs: Path, folder: Path) -> None:
+        self._programs = programs
+        self._folder = folder
+        self._process: subprocess.Popen[bytes] | None = None
+        self._databases = 0
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            self.port: int = free.getsockname()[1]
+        # Another collation than the octets' order, so that nothing relies on it.
+        locale = ["--encoding=UTF8", "--locale=C.UTF-8", "--locale-provider=icu", "--icu-locale=en-US"]
+        self._run("initdb", "-D", str(folder / "data"), "-A", "trust", "-U", "hub", "--no-sync", *locale)
+
+    def start(self) -> None:
+        """Returns when it answers."""
+        options = f"listen_addresses=127.0.0.1 port={self.port} unix_socket_directories={self._folder}"
+        command = [self._programs / "postgres", "-D", self._folder / "data"]
+        for option in (*options.split(), "max_connections=200"):
+            command += ["-c", option]
+        with (self._folder / "log").open("ab") as log:
+            self._process = subprocess.Popen(command, user=_USER, group=_USER, stdout=log, stderr=log, cwd="/")
+        deadline = time.monotonic() + _SECONDS
+        ready = [self._programs / "pg_isready", "-q", "-h", "127.0.0.1", "-p", str(self.port)]
+        while subprocess.run(ready, check=False).returncode:
+            assert self._process.poll() is None, (self._folder / "log").read_text()
+            assert time.monotonic() < deadline, "PostgreSQL does not answer"
+            time.sleep(0.05)
+
+    def stop(self, how: signal.Signals = signal.SIGINT) -> None:
+        """SIGINT ends all connections and writes everything out; SIGKILL leaves it as a crash does."""
+        if self._process is None:
+            return
+        if how is signal.SIGKILL:
+            self._kill_children(self._process.pid)
+        self._process.send_signal(how)
+        self._process.wait(_SECONDS)
+        self._process = None
+
+    def new_database(self) -> str:
+        """The URL of an empty database."""
+        self._databases += 1
+        name = f"hub{self._databases}"
+        self.sql(f"CREATE DATABASE {name}")
+        return f"postgresql://hub:secret@127.0.0.1:{self.port}/{name}"
+
+    def sql(self, statement: str, database: str = "postgres") -> str:
+        """Run one statement; its rows as psql prints them unadorned."""
+        where = ["-h", "127.0.0.1", "-p", str(self.port), "-U", "hub", "-d", database]
+        return self._run("psql", *where, "-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-c", statement)
+
+    def _run(self, program: str, *arguments: str) -> str:
+        done = subprocess.run(
+            [self._programs / program, *arguments],
+            user=_USER,
+            group=_USER,
+            cwd="/",
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    @staticmethod
+    def _kill_children(parent: int) -> None:
+        """The processes of its connections would otherwise finish what they are doing."""
+        for child in Path(f"/proc/{parent}/task/{parent}/children").read_text().split():
+            try:
+                os.kill(int(child), signal.SIGKILL)
+            except ProcessLookupError:
+                continue
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresServer]:
+    """The session's server."""
+    programs = _programs()
+    if programs is None:
+        pytest.skip("PostgreSQL is not installed; make peers does it")
+    folder = Path(tempfile.mkdtemp(prefix="hub-postgres-"))  # pytest's own folder is closed to other users
+    if _USER is not None:
+        shutil.chown(folder, _USER, _USER)
+    try:
+        server = PostgresServer(programs, folder)
+        server.start()
+        yield server
+        server.stop()
+    finally:
+        shutil.rmtree(folder)
+
+
+@pytest.fixture
+def postgres_url(postgres: PostgresServer) -> str:
+    """A database of the test's own."""
+    return postgres.new_database()
