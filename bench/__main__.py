@@ -13,7 +13,8 @@ from typing import Final
 import click
 from rich.console import Console
 
-from bench import imap, machine, reload, smtp, startup
+from bench import imap, latency, machine, reload, smtp, startup
+from bench.cpu import CORES
 from bench.imap_client import Unhappy
 from bench.options import Options
 from bench.report import Report, keep
@@ -23,10 +24,15 @@ from bench.terminal import show, show_machine
 
 AREAS: Final[Mapping[str, Callable[[Options], Report]]] = {
     "smtp": smtp.measure,
+    "latency": latency.measure,
     "imap": imap.measure,
     "startup": startup.measure,
     "reload": reload.measure,
 }
+ROWS: Final = (10, 1_000, 10_000, 100_000, 1_000_000)
+ACCOUNTS: Final = (1, 100, 1_000, 10_000, 100_000)
+FEW: Final = 3
+"""How many of those without --full."""
 KEPT: Final = Path(__file__).parents[1] / "docs" / "benchmarks"
 FAILURES: Final = (NotStarted, LoadFailed, Unhappy, smtp.Lost, imap.Missing, reload.NeverLive)
 
@@ -47,10 +53,39 @@ FAILURES: Final = (NotStarted, LoadFailed, Unhappy, smtp.Lost, imap.Missing, rel
     show_default=True,
     help="Messages in the mailbox that IMAP reads.",
 )
-@click.option("--workers", type=click.IntRange(1), default=1, show_default=True, help="The hub's processes.")
+@click.option(
+    "--workers",
+    type=click.IntRange(1),
+    default=CORES,
+    show_default="one per core",
+    help="The hub's processes.",
+)
+@click.option(
+    "--seconds", type=click.FloatRange(0.1), default=10, show_default=True, help="Of mail at a steady rate."
+)
+@click.option(
+    "--connections",
+    type=click.IntRange(1),
+    default=10_000,
+    show_default=True,
+    help="Connections that idle.",
+)
+@click.option(
+    "--full", is_flag=True, help="As many connections with TLS, and the largest mailboxes and directories."
+)
 @click.option("--only", type=click.Choice(list(AREAS)), multiple=True, help="An area; may be repeated.")
 @click.option("--keep", "kept", is_flag=True, help="Write the reports to docs/benchmarks/.")
-def main(rounds: int, messages: int, mailbox: int, workers: int, only: Sequence[str], kept: bool) -> None:
+def main(
+    rounds: int,
+    messages: int,
+    mailbox: int,
+    workers: int,
+    seconds: float,
+    connections: int,
+    full: bool,
+    only: Sequence[str],
+    kept: bool,
+) -> None:
     """Measure the hub beside its peers on this machine, in interleaved rounds.
 
     Postfix is a peer where it is installed and this runs as root. Everything lives in a temporary folder
@@ -67,7 +102,19 @@ def main(rounds: int, messages: int, mailbox: int, workers: int, only: Sequence[
         folder.chmod(0o755)  # Postfix's unprivileged users pass through it
         facts = machine.facts(folder)
         show_machine(facts, console)
-        options = Options(rounds, messages, mailbox, workers, folder, say)
+        options = Options(
+            rounds,
+            messages,
+            mailbox,
+            workers,
+            seconds,
+            connections,
+            encrypted=connections if full else max(1, connections // 5),
+            rows=ROWS if full else ROWS[:FEW],
+            accounts=ACCOUNTS if full else ACCOUNTS[:FEW],
+            folder=folder,
+            say=say,
+        )
         reports = [_measured(area, options, console) for area in only or AREAS]
     for report in reports:
         show(report, console)

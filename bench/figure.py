@@ -45,15 +45,20 @@ class Figure:
 
     def median(self, subject: str) -> float | None:
         """The subject's median over the rounds that count; None without any."""
-        values = [each.samples[subject].values[self.key] for each in self.accepted if subject in each.samples]
+        values = [value for each in self.accepted if (value := self.value(each, subject)) is not None]
         return median(values) if values else None
+
+    def value(self, measured: Round, subject: str) -> float | None:
+        """One round's; None where the subject was not measured, or not in this."""
+        sample = measured.samples.get(subject)
+        return None if sample is None else sample.values.get(self.key)
 
     def ratio(self, peer: str) -> float | None:
         """The median of each round's own ratio: disks change by the minute, but hardly within a round."""
         ratios = [
-            each.samples[HUB].values[self.key] / each.samples[peer].values[self.key]
+            ours / theirs
             for each in self.accepted
-            if peer in each.samples and each.samples[peer].values[self.key]
+            if (ours := self.value(each, HUB)) is not None and (theirs := self.value(each, peer))
         ]
         return median(ratios) if ratios else None
 

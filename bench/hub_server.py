@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from bench.cpu import CORES
 from bench.imap_client import ImapClient
 from bench.server import DOMAIN, HOST, MAILBOX, NotStarted, environment, free_port, wait_for_greeting
+from hub.config.load import load
 from hub.version import __version__
 
+CONFIG: Final = "hub.toml"
 COMMAND: Final = Path(sys.executable).with_name("hub")
 PASSWORD: Final = "nobody else knows it"
 PLUGINS: Final = ("storage-sql", "blobs-segment", "directory-sql", "deny-list", "rate-limit")
@@ -33,17 +36,36 @@ bind = ["{host}:{smtp}"]
 [listeners.imap]
 protocol = "imap"
 bind = ["{host}:{imap}"]
+{more}"""
+
+_CERTIFICATE = (
+    "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 "
+    "-subj /CN=hub.{domain} -addext subjectAltName=DNS:hub.{domain} "
+    "-keyout {folder}/key.pem -out {folder}/cert.pem"
+)
+_TLS = """
+[listeners.imaps]
+protocol = "imaps"
+bind = ["{host}:{imaps}"]
+
+[tls]
+certificate = "{folder}/cert.pem"
+key = "{folder}/key.pem"
 """
+
+Prepare = Callable[[Path], None]
+"""What is done with the path of the configuration before the hub serves."""
 
 
 @dataclass(slots=True)
 class Hub:
-    """One running hub. Its 250 means delivered."""
+    """One running hub. Its 250 means delivered. imaps_port: 0 without TLS."""
 
     folder: Path
     pid: int
     port: int
     imap_port: int
+    imaps_port: int
     workers: int
     delivers_first: bool = True
 
@@ -53,9 +75,19 @@ class Hub:
         return {
             "version": __version__,
             "delivery": "its own mailbox, in the commit that is answered with 250",
-            "workers": str(self.workers),
-            "settings": f"`hub serve`, plugins {', '.join(PLUGINS)}; else its defaults, its log in a file",
+            "workers": f"{self.workers} on {CORES} cores",
+            "plugins": ", ".join(PLUGINS),
+            "settings": f"`hub serve` with {_found(self.config)}; else its defaults, its log in a file",
         }
+
+    @property
+    def config(self) -> Path:
+        """Its configuration file."""
+        return self.folder / CONFIG
+
+    def verb(self, *words: str) -> str:
+        """What `hub …` says beside it. NotStarted if it fails."""
+        return _run([str(COMMAND), "--config", str(self.config), *words])
 
     @property
     def watched(self) -> Path:
@@ -76,11 +108,19 @@ class Hub:
 
 
 @contextmanager
-def running(folder: Path, workers: int) -> Iterator[Hub]:
-    """A hub with everything it has below `folder`, which is made. NotStarted."""
+def running(
+    folder: Path, workers: int, *, tls: bool = False, more: str = "", prepare: Prepare | None = None
+) -> Iterator[Hub]:
+    """A hub with everything it has below `folder`, which is made. NotStarted.
+
+    tls: offers STARTTLS, and IMAP on a TLS port too. more: lines at the end of the configuration.
+    """
     (folder / "plugins.d").mkdir(parents=True, mode=0o755)
-    smtp, imap = free_port(), free_port()
-    config = folder / "hub.toml"
+    smtp, imap, imaps = free_port(), free_port(), free_port() if tls else 0
+    if tls:
+        _run(_CERTIFICATE.format(domain=DOMAIN, folder=folder).split())
+        more = _TLS.format(host=HOST, imaps=imaps, folder=folder) + more
+    config = folder / CONFIG
     config.write_text(
         _CONFIG.format(
             domain=DOMAIN,
@@ -90,11 +130,14 @@ def running(folder: Path, workers: int) -> Iterator[Hub]:
             host=HOST,
             smtp=smtp,
             imap=imap,
+            more=more,
         )
     )
     command = [str(COMMAND), "--config", str(config)]
     _run([*command, "domain", "add", DOMAIN])
     _run([*command, "account", "add", MAILBOX, "--password-stdin"], f"{PASSWORD}\n")
+    if prepare is not None:
+        prepare(config)
     log = folder / "log"
     with log.open("wb") as output:
         process = subprocess.Popen(
@@ -102,7 +145,7 @@ def running(folder: Path, workers: int) -> Iterator[Hub]:
         )
     try:
         wait_for_greeting(smtp, process)
-        yield Hub(folder, process.pid, smtp, imap, workers)
+        yield Hub(folder, process.pid, smtp, imap, imaps, workers)
     except NotStarted as error:
         raise NotStarted(f"the hub: {error}\n{log.read_text('utf-8', 'replace')[-2000:]}") from None
     finally:
@@ -114,9 +157,16 @@ def running(folder: Path, workers: int) -> Iterator[Hub]:
             process.wait()
 
 
-def _run(command: list[str], given: str = "") -> None:
+def _found(config: Path) -> str:
+    """What costs something and is not in the file, as the hub understands it."""
+    settings = load(config, environ={}, cwd=config.parent).settings
+    return f"log level {settings.log.level}, trace records {'on' if settings.trace.enabled else 'off'}"
+
+
+def _run(command: list[str], given: str = "") -> str:
     done = subprocess.run(
         command, input=given, capture_output=True, text=True, env=environment(), check=False
     )
     if done.returncode:
-        raise NotStarted(f"{' '.join(command[3:])}: {done.stderr.strip()[-2000:]}")
+        raise NotStarted(f"{' '.join(command)}: {done.stderr.strip()[-2000:]}")
+    return done.stdout

@@ -6,20 +6,29 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from bench.figure import HUB, Figure
 from bench.rounds import FOREIGN_LIMIT
+from bench.svg import Chart, svg
+
+NOTES: Final = "notes.md"
+"""Written by hand: per area, what stands in the way of its goals."""
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """area: names the files. setups: facts by subject, the hub first. notes: what else to know."""
+    """area: names the files. setups: facts by subject, the hub first. notes: what else to know.
+
+    charts: what is drawn of it.
+    """
 
     area: str
     title: str
     setups: Mapping[str, Mapping[str, str]]
     figures: Sequence[Figure]
     notes: Sequence[str] = ()
+    charts: Sequence[Chart] = ()
 
     @property
     def peers(self) -> Sequence[str]:
@@ -89,7 +98,9 @@ def _figure(figure: Figure, subjects: Sequence[str]) -> Mapping[str, object]:
                 "accepted": each.accepted,
                 "foreign": round(each.foreign, 4),
                 "values": {
-                    subject: round(sample.values[figure.key], 3) for subject, sample in each.samples.items()
+                    subject: round(value, 3)
+                    for subject in each.samples
+                    if (value := figure.value(each, subject)) is not None
                 },
             }
             for each in figure.rounds
@@ -97,8 +108,8 @@ def _figure(figure: Figure, subjects: Sequence[str]) -> Mapping[str, object]:
     }
 
 
-def as_markdown(report: Report, machine: Mapping[str, str]) -> str:
-    """The page that people read."""
+def as_markdown(report: Report, machine: Mapping[str, str], remarks: str = "") -> str:
+    """The page that people read. remarks: Markdown of what stands in the way of the missed goals."""
     columns = header(report)
     lines = [f"# {report.title}", "", f"Made by `make bench`; the rounds are in `{report.area}.json`.", ""]
     lines += [_line(columns), _line("---" for _ in columns), *map(_line, rows(report)), ""]
@@ -109,6 +120,10 @@ def as_markdown(report: Report, machine: Mapping[str, str]) -> str:
         *(f"- {note}" for note in report.notes),
         *([""] if report.notes else []),
     ]
+    if remarks:
+        lines += ["## What stands in the way", "", remarks, ""]
+    for chart in report.charts:
+        lines += [f"![{chart.title}]({picture(report, chart)})", ""]
     for subject, setup in report.setups.items():
         lines += [f"**{subject}**", "", *(f"- {key}: {value}" for key, value in setup.items()), ""]
     lines += ["**Machine**", "", *(f"- {key}: {value}" for key, value in machine.items())]
@@ -119,10 +134,30 @@ def _line(cells: Iterable[str]) -> str:
     return f"| {' | '.join(cells)} |"
 
 
+def picture(report: Report, chart: Chart) -> str:
+    """The name of a chart's file, beside the page."""
+    return f"{report.area}-{chart.name}.svg"
+
+
+def section(text: str, title: str) -> str:
+    """What a Markdown text says below its second-level heading of that title; nothing without one."""
+    _, _, after = f"\n{text}".partition(f"\n## {title}\n")
+    return after.partition("\n## ")[0].strip()
+
+
 def keep(report: Report, machine: Mapping[str, str], folder: Path) -> Sequence[Path]:
-    """Write both into the folder; the names follow from the area alone."""
+    """Write the page, its figures and its charts into the folder; the names follow from the area and charts.
+
+    What a hand-written `notes.md` there says below a heading with the area's name goes into the page.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    paths = [folder / f"{report.area}.json", folder / f"{report.area}.md"]
-    for path, text in zip(paths, (as_json(report, machine), as_markdown(report, machine)), strict=True):
-        path.write_text(text)
-    return paths
+    notes = folder / NOTES
+    remarks = section(notes.read_text(), report.area) if notes.exists() else ""
+    texts = {
+        f"{report.area}.json": as_json(report, machine),
+        f"{report.area}.md": as_markdown(report, machine, remarks),
+        **{picture(report, chart): svg(chart) for chart in report.charts},
+    }
+    for name, text in texts.items():
+        (folder / name).write_text(text)
+    return [folder / name for name in texts]

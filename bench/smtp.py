@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
@@ -14,11 +14,15 @@ from bench.cpu import settled_seconds
 from bench.figure import HUB, Figure, Goal
 from bench.options import Options
 from bench.report import Report
-from bench.rounds import Values, Work, interleave
+from bench.rounds import Values, interleave
 from bench.server import Server
 from bench.smtp_source import Load, send
+from bench.svg import Bars
 
 PEER: Final = "Postfix"
+ALONE: Final = f"{HUB}, 1 worker"
+SESSIONS: Final = (20, 100)
+"""Twenty, and what Postfix serves at once by default (default_process_limit)."""
 PATIENCE: Final = 120.0
 """Seconds that a server gets to deliver what it has accepted."""
 
@@ -37,9 +41,9 @@ class Workload:
     ratio: float
     cpu: float | None = None
 
-    def load(self, messages: int) -> Load:
+    def load(self, messages: int, sessions: int) -> Load:
         """At least one message."""
-        return Load(max(1, messages // self.share), self.size, self.reuse)
+        return Load(max(1, messages // self.share), self.size, self.reuse, sessions)
 
 
 WORKLOADS: Final = (
@@ -55,16 +59,16 @@ class Lost(Exception):
 
 def measure(options: Options) -> Report:
     """Start the servers, warm them up, measure each workload. NotStarted, LoadFailed, Lost."""
-    why_alone = postfix.missing()
     with ExitStack() as stack:
-        servers: dict[str, Server] = {
-            HUB: stack.enter_context(hub_server.running(options.folder / "hub", options.workers))
-        }
-        if why_alone is None:
-            servers[PEER] = stack.enter_context(postfix.running(options.folder / "postfix"))
+        servers = start(stack, options, alone=True)
         for server in servers.values():
             deliver(server, Load(min(200, options.messages), 4096))
-        figures = [figure for workload in WORKLOADS for figure in _figures(workload, servers, options)]
+        figures = [
+            figure
+            for workload in WORKLOADS
+            for sessions in SESSIONS
+            for figure in _figures(workload, sessions, servers, options)
+        ]
         setups = {subject: server.setup for subject, server in servers.items()}
     return Report(
         area="smtp",
@@ -72,42 +76,80 @@ def measure(options: Options) -> Report:
         setups=setups,
         figures=figures,
         notes=[
-            "Load: smtp-source(1), 20 sessions, one mailbox; the clock stops when all mail is in it.",
+            "Load: smtp-source(1), one mailbox; the clock stops when all mail is in it.",
             "reused: many mails over each connection; new: a connection per mail.",
+            "The load's own CPU comes out of the same cores.",
             "Nothing is synced any less than by default, on either side.",
-            *([] if why_alone is None else [f"Without a peer: {why_alone}."]),
+            *without_peer(),
+        ],
+        charts=[
+            _chart("rate", "Mail accepted and in the mailbox", "mails/s", figures, list(servers)),
+            _chart("cpu", "What a mail costs the server", "CPU µs/mail", figures, list(servers)),
         ],
     )
 
 
-def _figures(workload: Workload, servers: Mapping[str, Server], options: Options) -> Iterator[Figure]:
-    load = workload.load(options.messages)
-    options.say(f"{workload.name}: {load.messages} mails")
-    rounds = interleave(_works(servers, load), options.rounds, options.say)
-    yield Figure(workload.name, "mails/s", "rate", rounds, Goal(workload.ratio, PEER))
-    cpu = None if workload.cpu is None else Goal(workload.cpu)
-    yield Figure(workload.name, "CPU µs/mail", "cpu", rounds, cpu)
+def start(stack: ExitStack, options: Options, *, alone: bool = False) -> dict[str, Server]:
+    """The hub and, where it can run, its peer. NotStarted.
+
+    alone: a hub of one worker too, unless the hub is one.
+    """
+    servers: dict[str, Server] = {
+        HUB: stack.enter_context(hub_server.running(options.folder / "hub", options.workers))
+    }
+    if alone and options.workers > 1:
+        servers[ALONE] = stack.enter_context(hub_server.running(options.folder / "alone", 1))
+    if postfix.missing() is None:
+        servers[PEER] = stack.enter_context(postfix.running(options.folder / "postfix"))
+    return servers
 
 
-def _works(servers: Mapping[str, Server], load: Load) -> Mapping[str, Work]:
-    return {subject: partial(deliver, server, load) for subject, server in servers.items()}
+def without_peer() -> Sequence[str]:
+    """A note for the report where there is no peer."""
+    why = postfix.missing()
+    return [] if why is None else [f"Without a peer: {why}."]
+
+
+def _figures(
+    workload: Workload, sessions: int, servers: Mapping[str, Server], options: Options
+) -> Iterator[Figure]:
+    load = workload.load(options.messages, sessions)
+    name = f"{workload.name}, {sessions} sessions"
+    options.say(f"{name}: {load.messages} mails")
+    works = {subject: partial(deliver, server, load) for subject, server in servers.items()}
+    rounds = interleave(works, options.rounds, options.say)
+    yield Figure(name, "mails/s", "rate", rounds, Goal(workload.ratio, PEER))
+    yield Figure(name, "CPU µs/mail", "cpu", rounds, None if workload.cpu is None else Goal(workload.cpu))
+    yield Figure(f"{name}, the load's own", "CPU µs/mail", "load cpu", rounds)
+
+
+def _chart(name: str, title: str, unit: str, figures: Sequence[Figure], subjects: Sequence[str]) -> Bars:
+    drawn = [figure for figure in figures if figure.key == name]
+    groups = [figure.name.removesuffix(" sessions") for figure in drawn]
+    series = {subject: [figure.median(subject) for figure in drawn] for subject in subjects}
+    return Bars(name, f"{title}, by workload and sessions", unit, groups, series)
 
 
 def deliver(server: Server, load: Load) -> Values:
     """Send it all, and see that it is all in the mailbox. Lost, LoadFailed."""
     stored = server.stored()
     used, began = settled_seconds(server.pid), time.monotonic()
-    send(load, server.port)
+    generator = send(load, server.port)
     if not server.delivers_first:
-        _await_stored(server, stored + load.messages)
+        await_stored(server, stored + load.messages)
     seconds = time.monotonic() - began
     used = settled_seconds(server.pid) - used
     if (found := server.stored() - stored) != load.messages:
         raise Lost(f"{found} of {load.messages} messages are in the mailbox")
-    return {"rate": load.messages / seconds, "cpu": used / load.messages * 1e6}
+    return {
+        "rate": load.messages / seconds,
+        "cpu": used / load.messages * 1e6,
+        "load cpu": generator / load.messages * 1e6,
+    }
 
 
-def _await_stored(server: Server, count: int) -> None:
+def await_stored(server: Server, count: int) -> None:
+    """Until that many are in the mailbox, or patience is at an end."""
     deadline = time.monotonic() + PATIENCE
     while server.stored() < count and time.monotonic() < deadline:
         time.sleep(0.01)

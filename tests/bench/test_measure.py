@@ -3,12 +3,13 @@
 import socket
 import tempfile
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
-from bench import imap, postfix, reload, smtp, smtp_source
+from bench import imap, latency, postfix, reload, smtp, smtp_source
 from bench.__main__ import main
 from bench.options import Options
 from bench.report import Report
@@ -23,7 +24,17 @@ def options() -> Iterator[Options]:
     with tempfile.TemporaryDirectory(prefix="hub-bench-", dir="/var/tmp") as name:
         Path(name).chmod(0o755)
         yield Options(
-            rounds=1, messages=24, mailbox=30, workers=1, folder=Path(name) / "area", say=lambda line: None
+            rounds=1,
+            messages=24,
+            mailbox=30,
+            workers=1,
+            seconds=0.5,
+            connections=24,
+            encrypted=12,
+            rows=(10, 20),
+            accounts=(1, 4),
+            folder=Path(name) / "area",
+            say=lambda line: None,
         )
 
 
@@ -43,8 +54,8 @@ def test_smtp_is_measured_beside_postfix(options: Options) -> None:
     report = smtp.measure(options)
     assert list(report.setups) == ["hub", "Postfix"]
     assert report.setups["Postfix"]["version"] != "unknown"
-    assert [figure.unit for figure in report.figures] == ["mails/s", "CPU µs/mail"] * 3
-    for figure in report.figures[::2]:
+    assert [figure.key for figure in report.figures] == ["rate", "cpu", "load cpu"] * 6
+    for figure in report.figures[::3]:
         assert all(sample.values["rate"] > 0 for each in figure.rounds for sample in each.samples.values())
     [master] = options.folder.rglob("master.pid")
     assert not Path("/proc", master.read_text().strip()).exists()
@@ -58,6 +69,26 @@ def test_smtp_is_measured_alone_where_postfix_cannot_run(
     report = smtp.measure(options)
     assert list(report.setups) == ["hub"]
     assert "Without a peer: only root starts it." in report.notes
+
+
+@needs_load
+def test_two_workers_are_measured_beside_one(options: Options, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(postfix, "missing", lambda: "only root starts it")
+    report = smtp.measure(replace(options, workers=2))
+    assert list(report.setups) == ["hub", "hub, 1 worker"]
+    assert [setup["workers"][0] for setup in report.setups.values()] == ["2", "1"]
+
+
+@needs_load
+def test_latency_counts_from_when_a_mail_was_due(options: Options, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(postfix, "missing", lambda: "only root starts it")
+    report = latency.measure(options)
+    [percentiles] = report.charts
+    assert [figure.name for figure in report.figures[:4]] == ["p50", "p95", "p99", "p99.9"]
+    for each in report.figures[0].rounds:
+        found = each.samples["hub"].values
+        assert 0 < found["p50"] <= found["p95"] <= found["p99"] <= found["p99.9"] <= found["slowest"]
+    assert percentiles.name == "percentiles"
 
 
 @needs_load
