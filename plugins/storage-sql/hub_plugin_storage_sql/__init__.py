@@ -10,6 +10,7 @@ function of a `transaction.Transaction`. Reads by key run on the event loop, sca
 SQLAlchemy Core; what a database does in its own way stands in the package of its name.
 """
 
-from hub_plugin_storage_sql.driver import Settings, SqlStorage
+from hub_plugin_storage_sql.backend import Settings
+from hub_plugin_storage_sql.driver import SqlStorage
 
 __all__ = ["Settings", "SqlStorage"]

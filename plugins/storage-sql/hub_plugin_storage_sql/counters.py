@@ -20,6 +20,12 @@ FLUSH_SECONDS: Final = 0.08  # so that with the commit it is within the 100 ms t
 
 _IS_KEY = and_(COUNTER.c.namespace == _b("space"), COUNTER.c.key == _b("name"))
 _GET = Statement(select(COUNTER.c.value).where(_IS_KEY, COUNTER.c.expires == _b("until")), "space name until")
+_LIVE = Statement(
+    select(COUNTER.c.namespace, COUNTER.c.key, COUNTER.c.expires, COUNTER.c.value).where(
+        COUNTER.c.expires > _b("now")
+    ),
+    "now",
+)
 _UPDATE = Statement(
     update(COUNTER).where(_IS_KEY).values(value=_b("new_value"), expires=_b("until")),
     "new_value until space name",
@@ -48,6 +54,13 @@ class Counters:
         self._counts: dict[Key, _Count] = {}
         self._timer: asyncio.TimerHandle | None = None
         self._flushing: asyncio.Task[None] | None = None
+        self._known: dict[tuple[str, str, float], int] = {}
+
+    async def start(self) -> None:
+        """Learn what the store has counted, where it cannot be asked without waiting."""
+        if self._db.peek(lambda _: True) is None:
+            rows = await self._db.read(lambda db: db.rows(_LIVE, self._clock.time()))
+            self._known = {(space, key, expires): value for space, key, expires, value in rows}
 
     def add(self, namespace: str, key: str, amount: int, window: float) -> int:
         """Add to a counter; what it stands at, as far as this process knows."""
@@ -55,8 +68,11 @@ class Counters:
         expires = (self._clock.time() // window + 1) * window
         count = self._counts.get((namespace, key))
         if count is None or count.expires != expires:
-            row = self._db.peek(lambda db: db.row(_GET, namespace, key, expires))
-            count = self._counts[namespace, key] = _Count(expires, row[0] if row else 0, 0)
+            stored = self._known.pop((namespace, key, expires), None)
+            if stored is None:
+                row = self._db.peek(lambda db: db.row(_GET, namespace, key, expires))
+                stored = row[0] if row else 0  # what another process has counted comes with the next flush
+            count = self._counts[namespace, key] = _Count(expires, stored, 0)
         count.pending += amount
         self._flush_later()
         return count.stored + count.pending
@@ -86,11 +102,12 @@ class Counters:
     async def _flush(self) -> None:
         """Write what is pending, and forget what was not used since the last time."""
         self._counts = {key: count for key, count in self._counts.items() if count.pending}
-        batch = [(key, count, count.pending) for key, count in self._counts.items()]
+        # In the order of the keys, as every process has them: so nobody waits for who waits for them.
+        batch = [(key, count, count.pending) for key, count in sorted(self._counts.items(), key=_key)]
         if not batch:
             return
         try:
-            totals = await self._db.write(
+            totals = await self._db.write_apart(
                 _store([(key, count.expires, added) for key, count, added in batch])
             )
         except Exception as error:
@@ -99,6 +116,10 @@ class Counters:
         for (_, count, added), total in zip(batch, totals, strict=True):
             count.stored = total
             count.pending -= added
+
+
+def _key(entry: tuple[Key, _Count]) -> Key:
+    return entry[0]
 
 
 def _store(batch: Sequence[tuple[Key, float, int]]) -> Callable[[Transaction], list[int]]:

@@ -7,7 +7,7 @@ of its name; everything else is written against this page.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias, TypeVar
 
 from sqlalchemy import ClauseElement, Connection
 
@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from hub_plugin_storage_sql.transaction import Transaction
 
 R = TypeVar("R")
+
+MAX_POSITION: Final = (1 << 63) - 1
+"""Behind every position of the log."""
 
 Row: TypeAlias = tuple[Any, ...]  # what a cursor gives; each reader of one knows its columns
 
@@ -48,6 +51,12 @@ class Reads(Protocol):
 class Writes(Reads, Protocol):
     """A connection inside a write transaction."""
 
+    def locked(self, statement: Statement, *values: object) -> Row | None:
+        """The row of an account, its id first, which nobody else changes until the transaction ends.
+
+        May raise, so that the work is run anew, rather than let two transactions wait for each other.
+        """
+
     def run(self, statement: Statement, *values: object) -> int:
         """Execute once; how many rows it touched."""
 
@@ -65,11 +74,17 @@ class Database(Protocol):
         brief: it touches only a few rows by key, so that a database in this process may do it on the loop.
         """
 
-    async def point(self, work: Callable[[Reads], R]) -> R:
-        """Read a few rows by key."""
+    async def write_apart(self, work: Callable[[Transaction], R]) -> R:
+        """The same for rows that belong to no account (keys, counters, plugins' tables).
 
-    def peek(self, work: Callable[[Reads], R]) -> R:
-        """The same without waiting, for who cannot."""
+        What such works read and write is as if one had come after the other, whichever processes do them.
+        """
+
+    async def point(self, work: Callable[[Reads], R]) -> R:
+        """Read a few rows by key; each statement sees what is committed when it runs."""
+
+    def peek(self, work: Callable[[Reads], R]) -> R | None:
+        """The same without waiting, for who cannot; None where the database is not in this process."""
         ...
 
     async def read(self, work: Callable[[Reads], R]) -> R:
@@ -82,5 +97,28 @@ class Database(Protocol):
     def waiting(self) -> int:
         """Pieces of work that no commit has taken yet."""
 
+    async def settled(self) -> int:
+        """The position of the log up to which nothing can appear any more that cannot be read now."""
+        ...
+
+    @property
+    def trouble(self) -> str:
+        """Why the database cannot be used just now; empty while it can."""
+
     def watch(self, watcher: Callable[[Sequence[LogEntry]], None]) -> Callable[[], None]:
         """Call it on the event loop with every new entry of the log; gives the function that ends it."""
+
+
+class Schema(Protocol):
+    """The tables of a database while nobody need serve. Plain functions that may take long."""
+
+    def look(self, work: Callable[[Connection], R]) -> R | None:
+        """Read; None if there is no database yet."""
+
+    def change(
+        self, work: Callable[[Connection], R], statements: list[str] | None = None, *, keep: bool = True
+    ) -> R:
+        """One transaction, all or nothing of it, under a lock that all processes wait for.
+
+        statements: gets the SQL that is run, reads left out. keep: False undoes everything at the end.
+        """

@@ -8,7 +8,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final
 
-from pydantic import BaseModel, ConfigDict, Field
+from sqlalchemy import Connection
 
 from hub import (
     Acceptance,
@@ -32,39 +32,18 @@ from hub import (
     Usage,
 )
 from hub_plugin_storage_sql import accept, items, keyvalue, mailboxes, reading, revisions
+from hub_plugin_storage_sql.backend import Settings, open_database, schema_of
 from hub_plugin_storage_sql.counters import Counters
-from hub_plugin_storage_sql.database import Database
+from hub_plugin_storage_sql.database import Database, Schema
 from hub_plugin_storage_sql.keyvalue import KeyValues
 from hub_plugin_storage_sql.migrating import SqlMigrations
 from hub_plugin_storage_sql.plugin_tables import PluginTables
 from hub_plugin_storage_sql.ranges import clipped
 from hub_plugin_storage_sql.schema import REVISION
-from hub_plugin_storage_sql.sqlite.database import SqliteDatabase
-from hub_plugin_storage_sql.sqlite.schema_lock import schema_transaction
 
 PURGE_SECONDS: Final = 60.0
 FEW: Final = 32
 """Rows that are read or written at once on the event loop rather than in a thread."""
-
-
-class Settings(BaseModel):
-    """The `[plugins.storage-sql]` table."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    path: Path = Field(
-        Path("index.sqlite"),
-        description="The SQLite file; a relative path begins at the plugin's data folder.",
-    )
-    reserve: int = Field(
-        64 << 20,
-        ge=0,
-        description="Octets of the disk that new mail leaves free, for expunging and the queue.",
-    )
-
-    def file(self, plugin: Plugin) -> Path:
-        """The path of the SQLite file."""
-        return plugin.data_dir / self.path
 
 
 class SqlStorage:
@@ -73,19 +52,18 @@ class SqlStorage:
     def __init__(self, plugin: Plugin) -> None:
         self._plugin = plugin
         self._settings = plugin.settings(Settings)
-        self._path = self._settings.file(plugin)
+        self._schema = schema_of(plugin, self._settings)
 
     @classmethod
     def migrations(cls, plugin: Plugin, branches: Mapping[str, Path]) -> Migrations:
         """For `hub db`: the store's own branch, and those of the plugins with these folders of migrations."""
-        return SqlMigrations(plugin.settings(Settings).file(plugin), branches)
+        return SqlMigrations(schema_of(plugin, plugin.settings(Settings)), branches)
 
     async def __aenter__(self) -> SqlStorage:
-        await asyncio.to_thread(_prepare_schema, self._path)
-        self._db: Database = SqliteDatabase(
-            self._path, self._plugin.clock, self._plugin.log, self._settings.reserve
-        )
+        await asyncio.to_thread(_prepare_schema, self._schema)
+        self._db: Database = await open_database(self._plugin, self._settings)
         self._counters = Counters(self._db, self._plugin.clock, self._plugin.log)
+        await self._counters.start()
         self._purging = asyncio.create_task(self._purge_now_and_then())
         return self
 
@@ -184,11 +162,13 @@ class SqlStorage:
 
     async def log(self, after: int, limit: int = 1000) -> Sequence[LogEntry]:
         """Entries after a position, in order."""
-        return await self._db.read(lambda db: reading.log(db, after, limit))
+        upto = await self._db.settled()
+        return await self._db.read(lambda db: reading.log(db, after, limit, upto))
 
     async def log_position(self) -> int:
         """The newest position that `log` would give, 0 in an empty store."""
-        return await self._db.point(reading.log_position)
+        upto = await self._db.settled()
+        return await self._db.point(lambda db: reading.log_position(db, upto))
 
     def watch(self, callback: Callable[[Sequence[LogEntry]], None]) -> Callable[[], None]:
         """Call back on the event loop with every new entry; gives the function that ends it."""
@@ -207,19 +187,20 @@ class SqlStorage:
         folder = Path(migrations)
         found = await self._db.read(lambda db: revisions.current(db.core, branch))
         if found is None:
-            await asyncio.to_thread(_make_branch, self._path, branch, folder)
+            await asyncio.to_thread(_make_branch, self._schema, branch, folder)
             found = await self._db.read(lambda db: revisions.current(db.core, branch))
         revisions.require_head(branch, found, folder)
         await self._db.read(lambda db: revisions.require_tables(db.core, branch, metadata))
         return PluginTables(self._db)
 
     def status(self) -> Mapping[str, object]:
-        """Driver, location, schema revision, waiting writes."""
+        """Driver, location, schema revision, waiting writes, what is wrong with the database just now."""
         return {
             "driver": self._plugin.name,
-            "location": str(self._path),
+            "location": self._settings.location(self._plugin),
             "revision": REVISION,
             "waiting": self._db.waiting,
+            "trouble": self._db.trouble or "none",
         }
 
     async def _purge_now_and_then(self) -> None:
@@ -228,21 +209,25 @@ class SqlStorage:
             await clock.sleep(PURGE_SECONDS)
             if await self._db.point(lambda db: keyvalue.has_expired(db, clock.time())):
                 try:
-                    await self._db.write(keyvalue.purge)
+                    await self._db.write_apart(keyvalue.purge)
                 except Exception as error:
                     self._plugin.log.warning("expired keys could not be removed", error=repr(error))
 
 
-def _make_branch(path: Path, branch: str, folder: Path) -> None:
+def _make_branch(schema: Schema, branch: str, folder: Path) -> None:
     """Run a plugin's migrations, unless another process has done it meanwhile."""
-    with schema_transaction(path) as connection:
+
+    def change(connection: Connection) -> None:
         if revisions.current(connection, branch) is None:
             revisions.upgrade(connection, branch, folder)
 
+    schema.change(change)
 
-def _prepare_schema(path: Path) -> None:
+
+def _prepare_schema(schema: Schema) -> None:
     """Make the tables of a store that has none; SchemaError if it has others."""
-    with schema_transaction(path) as connection:
+
+    def change(connection: Connection) -> None:
         found = revisions.current(connection, revisions.BRANCH)
         if found == REVISION:
             return
@@ -250,3 +235,5 @@ def _prepare_schema(path: Path) -> None:
             revisions.upgrade(connection, revisions.BRANCH, revisions.FOLDER)
         else:
             revisions.require_head(revisions.BRANCH, found, revisions.FOLDER)
+
+    schema.change(change)

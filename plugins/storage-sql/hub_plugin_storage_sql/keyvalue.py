@@ -55,7 +55,7 @@ class KeyValues:
 
     async def set(self, key: str, value: bytes | None, *, expires: float | None = None) -> None:
         """Write a value, or remove the key with None."""
-        await self._db.write(self._write(key, value, expires))
+        await self._db.write_apart(self._write(key, value, expires))
 
     async def compare_and_set(
         self, key: str, expected: bytes | None, value: bytes | None, *, expires: float | None = None
@@ -70,7 +70,7 @@ class KeyValues:
             write(tx)
             return True
 
-        return await self._db.write(work)
+        return await self._db.write_apart(work)
 
     async def scan(self, prefix: str) -> Sequence[tuple[str, bytes]]:
         """All keys with the prefix and their values, by key."""

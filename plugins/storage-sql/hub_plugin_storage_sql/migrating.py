@@ -5,31 +5,29 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
-from tempfile import TemporaryDirectory
+
+from sqlalchemy import Connection
 
 from hub import MigrationStatus
 from hub_plugin_storage_sql import revisions
-from hub_plugin_storage_sql.sqlite.connection import Compiler, SqliteConnection
-from hub_plugin_storage_sql.sqlite.schema_lock import schema_transaction
+from hub_plugin_storage_sql.database import Schema
 
 
 class SqlMigrations:
-    """`hub.Migrations` of one SQLite file. branches: plugin → the folder of its migrations."""
+    """`hub.Migrations` of one database. branches: plugin → the folder of its migrations."""
 
-    def __init__(self, path: Path, branches: Mapping[str, Path]) -> None:
-        self._path = path
+    def __init__(self, schema: Schema, branches: Mapping[str, Path]) -> None:
+        self._schema = schema
         others = {name: folder for name, folder in sorted(branches.items()) if name != revisions.BRANCH}
         self._branches = {revisions.BRANCH: revisions.FOLDER, **others}
 
     def status(self) -> Sequence[MigrationStatus]:
         """Every branch, the storage's own first."""
-        found: dict[str, str | None] = {}
-        if self._path.exists():
-            connection = SqliteConnection(self._path, Compiler(), read_only=True)
-            try:
-                found = {branch: revisions.current(connection.core, branch) for branch in self._branches}
-            finally:
-                connection.close()
+
+        def look(connection: Connection) -> dict[str, str | None]:
+            return {branch: revisions.current(connection, branch) for branch in self._branches}
+
+        found = self._schema.look(look) or {}
         return [
             MigrationStatus(branch, found.get(branch), revisions.head(folder))
             for branch, folder in self._branches.items()
@@ -37,16 +35,16 @@ class SqlMigrations:
 
     def upgrade(self, *, dry_run: bool = False) -> Sequence[str]:
         """Bring all branches to their heads, all or none; the SQL."""
-        statements: list[str] = []
-        if dry_run and not self._path.exists():
-            with TemporaryDirectory() as elsewhere:
-                return SqlMigrations(Path(elsewhere) / "index.sqlite", self._branches).upgrade()
-        with schema_transaction(self._path, statements, keep=not dry_run) as connection:
+
+        def change(connection: Connection) -> None:
             for branch, folder in self._branches.items():
                 found = revisions.current(connection, branch)
                 if found != revisions.head(folder):
                     revisions.require_known(branch, found, folder)
                     revisions.upgrade(connection, branch, folder)
+
+        statements: list[str] = []
+        self._schema.change(change, statements, keep=not dry_run)
         return statements
 
     def downgrade(self, branch: str, revision: str, *, dry_run: bool = False) -> Sequence[str]:
@@ -56,9 +54,12 @@ class SqlMigrations:
             near = get_close_matches(branch, self._branches, 1)
             hint = f"did you mean {near[0]}?" if near else f"there are: {', '.join(self._branches)}"
             raise LookupError(f"no plugin {branch!r} has tables; {hint}")
+
+        def change(connection: Connection) -> None:
+            revisions.require_known(branch, revisions.current(connection, branch), folder)
+            revisions.downgrade(connection, branch, folder, revision)
+
         statements: list[str] = []
-        if self._path.exists():
-            with schema_transaction(self._path, statements, keep=not dry_run) as connection:
-                revisions.require_known(branch, revisions.current(connection, branch), folder)
-                revisions.downgrade(connection, branch, folder, revision)
+        if self._schema.look(lambda _: True):
+            self._schema.change(change, statements, keep=not dry_run)
         return statements

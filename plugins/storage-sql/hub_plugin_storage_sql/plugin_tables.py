@@ -33,7 +33,7 @@ class PluginTables:
         def in_group(tx: Transaction) -> T:
             return _run(tx.connection, work)
 
-        return await self._db.write(in_group)
+        return await self._db.write_apart(in_group)
 
 
 def _run(connection: Reads, work: Callable[[Connection], T]) -> T:

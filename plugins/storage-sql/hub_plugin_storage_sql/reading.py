@@ -20,7 +20,7 @@ from hub import (
     UidRanges,
     Usage,
 )
-from hub_plugin_storage_sql.database import Reads, Row, Statement
+from hub_plugin_storage_sql.database import MAX_POSITION, Reads, Row, Statement
 from hub_plugin_storage_sql.flags import decoded
 from hub_plugin_storage_sql.mailboxes import canonical
 from hub_plugin_storage_sql.ranges import MAX_UID, Range, clipped, merged
@@ -124,12 +124,15 @@ _LOG = Statement(
     )
     .join(ACCOUNT, ACCOUNT.c.id == LOG.c.account_id, isouter=True)
     .join(TENANT, TENANT.c.id == ACCOUNT.c.tenant_id, isouter=True)
-    .where(LOG.c.position > _b("after"))
+    .where(LOG.c.position > _b("after"), LOG.c.position <= _b("upto"))
     .order_by(LOG.c.position)
     .limit(_b("most")),
-    "after most",
+    "after upto most",
 )
-_LAST = Statement(select(LOG.c.position).order_by(LOG.c.position.desc()).limit(1))
+_LAST = Statement(
+    select(LOG.c.position).where(LOG.c.position <= _b("upto")).order_by(LOG.c.position.desc()).limit(1),
+    "upto",
+)
 _QUEUE = Statement(
     select(
         QUEUE.c.position,
@@ -221,17 +224,17 @@ def count(db: Reads, mailbox: int) -> int:
     return messages
 
 
-def log(db: Reads, after: int, limit: int) -> Sequence[LogEntry]:
-    """Entries of the log after a position."""
+def log(db: Reads, after: int, limit: int, upto: int = MAX_POSITION) -> Sequence[LogEntry]:
+    """Entries of the log after a position and up to another, which is as far as they are settled."""
     return [
         LogEntry(position, None if key is None else AccountRef(tenant, key), modseq, _KINDS[kind], *rest)
-        for position, tenant, key, modseq, kind, *rest in db.rows(_LOG, after, limit)
+        for position, tenant, key, modseq, kind, *rest in db.rows(_LOG, after, upto, limit)
     ]
 
 
-def log_position(db: Reads) -> int:
-    """The newest position."""
-    row = db.row(_LAST)
+def log_position(db: Reads, upto: int = MAX_POSITION) -> int:
+    """The newest position that is settled."""
+    row = db.row(_LAST, upto)
     return row[0] if row else 0
 
 

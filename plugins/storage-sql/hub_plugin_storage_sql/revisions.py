@@ -8,11 +8,12 @@ when something is to be migrated.
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from sqlalchemy import Connection, MetaData, inspect, text
+from sqlalchemy import Connection, MetaData, event, inspect, text
 
 if TYPE_CHECKING:
     from alembic.script import ScriptDirectory
@@ -92,6 +93,21 @@ def downgrade(connection: Connection, branch: str, folder: Path, revision: str) 
             f"{branch} has no revision {revision!r}; it has: base, {', '.join(sorted(_revisions(folder)))}"
         )
     _run(connection, branch, folder, lambda script, found: script._downgrade_revs(revision, found))
+
+
+@contextmanager
+def recorded(connection: Connection, statements: list[str] | None) -> Iterator[None]:
+    """Meanwhile the list gets the SQL that is run, reads left out."""
+
+    def record(_connection: object, _cursor: object, statement: str, *_: object) -> None:
+        if statements is not None and not statement.lstrip().upper().startswith(("SELECT", "PRAGMA")):
+            statements.append(statement.strip())
+
+    event.listen(connection, "before_cursor_execute", record)
+    try:
+        yield
+    finally:
+        event.remove(connection, "before_cursor_execute", record)
 
 
 def _run(

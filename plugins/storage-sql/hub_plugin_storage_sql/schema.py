@@ -29,12 +29,14 @@ METADATA: Final = MetaData()
 
 # In SQLite only a column of exactly this type is the table's own key, and 64 bits wide.
 _Key = BigInteger().with_variant(Integer, "sqlite")
+# Compared and sorted by its octets everywhere, whatever the database's own language is.
+_Text = Text().with_variant(Text(collation="C"), "postgresql")
 
 TENANT: Final = Table(
     "tenant",
     METADATA,
     Column("id", _Key, primary_key=True),
-    Column("name", Text, nullable=False, unique=True),
+    Column("name", _Text, nullable=False, unique=True),
 )
 
 # modseq: of the account's last change. uidvalidity: the highest given to any of its collections so far.
@@ -43,7 +45,7 @@ ACCOUNT: Final = Table(
     METADATA,
     Column("id", _Key, primary_key=True),
     Column("tenant_id", ForeignKey("tenant.id"), nullable=False),
-    Column("key", Text, nullable=False),
+    Column("key", _Text, nullable=False),
     Column("modseq", BigInteger, nullable=False),
     Column("uidvalidity", BigInteger, nullable=False),
     Column("size", BigInteger, nullable=False),
@@ -57,9 +59,9 @@ COLLECTION: Final = Table(
     METADATA,
     Column("id", _Key, primary_key=True),
     Column("account_id", ForeignKey("account.id"), nullable=False),
-    Column("kind", Text, nullable=False),
-    Column("name", Text, nullable=False),
-    Column("special_use", Text),
+    Column("kind", _Text, nullable=False),
+    Column("name", _Text, nullable=False),
+    Column("special_use", _Text),
     Column("uidvalidity", BigInteger, nullable=False),
     Column("uidnext", BigInteger, nullable=False),
     Column("highest_modseq", BigInteger, nullable=False),
@@ -79,14 +81,14 @@ ITEM: Final = Table(
     "item",
     METADATA,
     Column("id", _Key, primary_key=True, autoincrement=False),
-    Column("flags", Text, nullable=False),
+    Column("flags", _Text, nullable=False),
     Column("modseq", BigInteger, nullable=False),
     Column("created_modseq", BigInteger, nullable=False),
     Column("size", BigInteger, nullable=False),
     Column("head_size", BigInteger, nullable=False),
     Column("internal_date", BigInteger, nullable=False),
-    Column("message_id", Text, nullable=False),
-    Column("blob", Text, nullable=False),
+    Column("message_id", _Text, nullable=False),
+    Column("blob", _Text, nullable=False),
     Column("lines", LargeBinary, nullable=False),
 )
 
@@ -94,7 +96,7 @@ SUBSCRIPTION: Final = Table(
     "subscription",
     METADATA,
     Column("account_id", ForeignKey("account.id"), primary_key=True),
-    Column("name", Text, primary_key=True),
+    Column("name", _Text, primary_key=True),
     sqlite_with_rowid=False,
 )
 
@@ -104,16 +106,16 @@ QUEUE: Final = Table(
     METADATA,
     Column("position", _Key, primary_key=True),
     Column("account_id", ForeignKey("account.id")),
-    Column("message_id", Text, nullable=False),
-    Column("reverse_local", Text),
-    Column("reverse_domain", Text),
-    Column("local", Text, nullable=False),
-    Column("domain", Text, nullable=False),
-    Column("blob", Text, nullable=False),
+    Column("message_id", _Text, nullable=False),
+    Column("reverse_local", _Text),
+    Column("reverse_domain", _Text),
+    Column("local", _Text, nullable=False),
+    Column("domain", _Text, nullable=False),
+    Column("blob", _Text, nullable=False),
     Column("head_size", BigInteger, nullable=False),
     Column("size", BigInteger, nullable=False),
     Column("created_at", Float, nullable=False),
-    Column("state", Text, nullable=False),
+    Column("state", _Text, nullable=False),
     sqlite_autoincrement=True,
 )
 
@@ -124,35 +126,51 @@ LOG: Final = Table(
     Column("position", _Key, primary_key=True),
     Column("account_id", ForeignKey("account.id")),
     Column("modseq", BigInteger, nullable=False),
-    Column("kind", Text, nullable=False),
+    Column("kind", _Text, nullable=False),
     Column("collection_id", BigInteger),
-    Column("name", Text),
+    Column("name", _Text),
     Column("first_uid", BigInteger, nullable=False),
     Column("last_uid", BigInteger, nullable=False),
-    Column("message_id", Text),
+    Column("message_id", _Text),
 )
-Index("log_of_collection", LOG.c.collection_id, LOG.c.modseq, sqlite_where=LOG.c.collection_id.is_not(None))
+Index(
+    "log_of_collection",
+    LOG.c.collection_id,
+    LOG.c.modseq,
+    sqlite_where=LOG.c.collection_id.is_not(None),
+    postgresql_where=LOG.c.collection_id.is_not(None),
+)
 # Ids sort by age, so this grows at its end: what was accepted already is known by it.
-Index("log_of_message", LOG.c.message_id, sqlite_where=LOG.c.message_id.is_not(None))
+Index(
+    "log_of_message",
+    LOG.c.message_id,
+    sqlite_where=LOG.c.message_id.is_not(None),
+    postgresql_where=LOG.c.message_id.is_not(None),
+)
 
 # expires: seconds since the epoch.
 KV: Final = Table(
     "kv",
     METADATA,
-    Column("namespace", Text, primary_key=True),
-    Column("key", Text, primary_key=True),
+    Column("namespace", _Text, primary_key=True),
+    Column("key", _Text, primary_key=True),
     Column("value", LargeBinary, nullable=False),
     Column("expires", Float),
     sqlite_with_rowid=False,
 )
-Index("kv_expires", KV.c.expires, sqlite_where=KV.c.expires.is_not(None))
+Index(
+    "kv_expires",
+    KV.c.expires,
+    sqlite_where=KV.c.expires.is_not(None),
+    postgresql_where=KV.c.expires.is_not(None),
+)
 
 # expires: the end of the window that the row stands for; it is a counter's newest.
 COUNTER: Final = Table(
     "counter",
     METADATA,
-    Column("namespace", Text, primary_key=True),
-    Column("key", Text, primary_key=True),
+    Column("namespace", _Text, primary_key=True),
+    Column("key", _Text, primary_key=True),
     Column("value", BigInteger, nullable=False),
     Column("expires", Float, nullable=False),
     sqlite_with_rowid=False,

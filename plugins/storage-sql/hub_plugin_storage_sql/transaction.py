@@ -1,6 +1,6 @@
 """One write transaction: rows that many pieces of work touch are read once, changed in memory, written once.
 
-The database's write lock is held from before the first read, so memory and database agree.
+An account is locked before the first read of what belongs to it, so memory and database agree.
 """
 
 from __future__ import annotations
@@ -156,7 +156,7 @@ class Transaction:
         """The account's row, None if it was never used."""
         account = self._by_ref.get(ref)
         if account is None:
-            row = self.connection.row(_ACCOUNT_BY_REF, ref.tenant, ref.key)
+            row = self.connection.locked(_ACCOUNT_BY_REF, ref.tenant, ref.key)
             if row is None:
                 return None
             account = self._by_ref[ref] = self._accounts.setdefault(row[0], AccountRow(*row))
@@ -166,7 +166,7 @@ class Transaction:
         """The row of an account that is there."""
         account = self._accounts.get(account_id)
         if account is None:
-            row = self.connection.row(_ACCOUNT_BY_ID, account_id)
+            row = self.connection.locked(_ACCOUNT_BY_ID, account_id)
             assert row is not None  # the row that named it refers to it
             account = self._accounts[account_id] = AccountRow(*row)
         return account
@@ -184,7 +184,11 @@ class Transaction:
         """A mailbox by its id. MailboxMissing."""
         mailbox = self._mailboxes.get(mailbox_id)
         if mailbox is None:
-            mailbox = self._keep(self.connection.row(_MAILBOX_BY_ID, mailbox_id))
+            row = self.connection.row(_MAILBOX_BY_ID, mailbox_id)
+            if row is not None and row[1] not in self._accounts:
+                self.account(row[1])
+                row = self.connection.row(_MAILBOX_BY_ID, mailbox_id)  # as it stands under the account's lock
+            mailbox = self._keep(row)
             if mailbox is None:
                 raise MailboxMissing(f"there is no mailbox with the id {mailbox_id}")
         return mailbox

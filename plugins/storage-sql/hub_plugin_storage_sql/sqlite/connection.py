@@ -3,52 +3,25 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable
 from functools import cached_property
-from operator import itemgetter
 from pathlib import Path
-from typing import Final, TypeAlias
+from typing import Final
 from urllib.parse import quote
 
 from sqlalchemy import Connection, NullPool, create_engine
 from sqlalchemy.dialects import sqlite
-from sqlalchemy.sql.compiler import SQLCompiler
 
+from hub_plugin_storage_sql.compiling import Compiler, Values
 from hub_plugin_storage_sql.database import Row, Statement
 
 BUSY_SECONDS: Final = 30.0
 """How long a writer waits for the write lock of another process."""
 
-Values: TypeAlias = Sequence[object]
 
-
-class Compiler:
-    """The SQL text of each statement, made at its first use; shared by all connections of a database."""
-
-    def __init__(self) -> None:
-        self._dialect = sqlite.dialect(paramstyle="qmark")
-        self._compiled: dict[Statement, tuple[str, Callable[[Values], Values] | None]] = {}
-
-    def __call__(self, statement: Statement) -> tuple[str, Callable[[Values], Values] | None]:
-        """The text, and what puts the values into the order of its question marks if they are not in it."""
-        known = self._compiled.get(statement)
-        if known is None:
-            known = self._compiled[statement] = self._compile(statement)
-        return known
-
-    def _compile(self, statement: Statement) -> tuple[str, Callable[[Values], Values] | None]:
-        compiled = statement.core.compile(dialect=self._dialect)
-        assert isinstance(compiled, SQLCompiler)
-        marks = compiled.positiontup or []
-        if tuple(marks) == statement.names:
-            return compiled.string, None
-        # A literal in the statement is a question mark too; its value follows those that the caller gives.
-        literals = [name for name in compiled.params if name not in statement.names]
-        names = [*statement.names, *literals]
-        constants = tuple(compiled.params[name] for name in literals)
-        places = [names.index(name) for name in marks]
-        pick = itemgetter(*places) if len(places) > 1 else lambda values: (values[places[0]],)
-        return compiled.string, lambda values: pick((*values, *constants))
+def sqlite_compiler() -> Compiler:
+    """For the module `sqlite3`."""
+    return Compiler(sqlite.dialect(paramstyle="qmark"))
 
 
 class OwnedConnection(sqlite3.Connection):
@@ -90,6 +63,8 @@ class SqliteConnection:
         """The first row of a query."""
         row: Row | None = self._execute(statement, values).fetchone()
         return row
+
+    locked = row  # the transaction has the lock of the whole file
 
     def run(self, statement: Statement, *values: object) -> int:
         """Execute once; how many rows it touched."""

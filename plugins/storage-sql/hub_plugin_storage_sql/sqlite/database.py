@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Final, TypeVar, cast
 
 from hub import Clock, GroupWriter, LogEntry, Logger
-from hub_plugin_storage_sql.database import Reads
-from hub_plugin_storage_sql.sqlite.connection import Compiler, SqliteConnection
+from hub_plugin_storage_sql.database import MAX_POSITION, Reads
+from hub_plugin_storage_sql.sqlite.connection import SqliteConnection, sqlite_compiler
 from hub_plugin_storage_sql.sqlite.errors import translated
 from hub_plugin_storage_sql.sqlite.wakeup import Wakeup
 from hub_plugin_storage_sql.transaction import Transaction
@@ -44,7 +44,7 @@ class SqliteDatabase:
         self._path = path
         self._clock = clock
         self._reserve = reserve
-        self._compiler = Compiler()
+        self._compiler = sqlite_compiler()
         self._writes = SqliteConnection(path, self._compiler, read_only=False)
         prepare_writer(self._writes)
         self._points = SqliteConnection(path, self._compiler, read_only=True)
@@ -73,6 +73,10 @@ class SqliteDatabase:
         """Do the work in the next group commit; durable when this returns."""
         return cast(R, await self._writer.submit(Work(work, brief)))
 
+    async def write_apart(self, work: Callable[[Transaction], R]) -> R:
+        """Like every other: the file has one lock for all."""
+        return await self.write(work)
+
     async def point(self, work: Callable[[Reads], R]) -> R:
         """Read a few rows by key, here and now."""
         return work(self._points)
@@ -84,6 +88,15 @@ class SqliteDatabase:
     async def read(self, work: Callable[[Reads], R]) -> R:
         """Read any number of rows in a thread, all from one state of the database."""
         return await asyncio.get_running_loop().run_in_executor(self._readers, self._read, work)
+
+    async def settled(self) -> int:
+        """Every position: they are given and become visible under the one lock."""
+        return MAX_POSITION
+
+    @property
+    def trouble(self) -> str:
+        """None that would last: a file is there, or the hub does not start."""
+        return ""
 
     def watch(self, watcher: Callable[[Sequence[LogEntry]], None]) -> Callable[[], None]:
         """Call it on the event loop with every new entry of the log; gives the function that ends it."""

@@ -4,14 +4,46 @@ from __future__ import annotations
 
 import fcntl
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TypeVar
 
-from sqlalchemy import Connection, event
+from sqlalchemy import Connection
 
-from hub_plugin_storage_sql.sqlite.connection import Compiler, SqliteConnection
+from hub_plugin_storage_sql.revisions import recorded
+from hub_plugin_storage_sql.sqlite.connection import SqliteConnection, sqlite_compiler
 from hub_plugin_storage_sql.sqlite.database import prepare_writer
+
+R = TypeVar("R")
+
+
+class SqliteSchema:
+    """The `Schema` of one file."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def look(self, work: Callable[[Connection], R]) -> R | None:
+        """Read the file if it is there."""
+        if not self._path.exists():
+            return None
+        connection = SqliteConnection(self._path, sqlite_compiler(), read_only=True)
+        try:
+            return work(connection.core)
+        finally:
+            connection.close()
+
+    def change(
+        self, work: Callable[[Connection], R], statements: list[str] | None = None, *, keep: bool = True
+    ) -> R:
+        """Change the file, or without `keep` try it on a new one if there is none."""
+        if not keep and not self._path.exists():
+            with TemporaryDirectory() as elsewhere:
+                return SqliteSchema(Path(elsewhere) / "index.sqlite").change(work, statements)
+        with schema_transaction(self._path, statements, keep=keep) as connection:
+            return work(connection)
 
 
 @contextmanager
@@ -24,16 +56,14 @@ def schema_transaction(
     """
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     with _lock(path.with_name(path.name + ".lock")):
-        connection = SqliteConnection(path, Compiler(), read_only=False)
+        connection = SqliteConnection(path, sqlite_compiler(), read_only=False)
         try:
             path.chmod(0o600)
             prepare_writer(connection)
             # Migrations may rebuild tables that others refer to; references are checked once, at the end.
             connection.raw.execute("PRAGMA foreign_keys = OFF")
             connection.raw.execute("BEGIN IMMEDIATE")
-            with connection.core.begin():
-                if statements is not None:
-                    event.listen(connection.core, "before_cursor_execute", _recorder(statements))
+            with connection.core.begin(), recorded(connection.core, statements):
                 yield connection.core
             broken = connection.raw.execute("PRAGMA foreign_key_check").fetchone()
             if broken:
@@ -53,11 +83,3 @@ def _lock(path: Path) -> Iterator[None]:
         yield
     finally:
         os.close(handle)
-
-
-def _recorder(statements: list[str]):  # type: ignore[no-untyped-def]
-    def record(_connection: object, _cursor: object, statement: str, *_: object) -> None:
-        if not statement.lstrip().upper().startswith(("SELECT", "PRAGMA")):
-            statements.append(statement.strip())
-
-    return record
