@@ -31,6 +31,11 @@ def connect(dialogue: Dialogue) -> Answer:
 
 
 async def _ask_connect(dialogue: Dialogue) -> Reply:
+    return await refused(dialogue) or _greeted(dialogue)
+
+
+async def refused(dialogue: Dialogue) -> Reply | None:
+    """Why plugins do not want this client, and the session closes; None if they do."""
     pin = dialogue.kernel.generations.pin()
     try:
         verdict = await pin.first(smtp_connect)(dialogue.trace, session=dialogue.session)
@@ -42,7 +47,7 @@ async def _ask_connect(dialogue: Dialogue) -> Reply:
     if isinstance(verdict, Reject | Defer):
         dialogue.state = State.CLOSING
         return refusal(verdict, 554, 421)
-    return _greeted(dialogue)
+    return None
 
 
 def _greeted(dialogue: Dialogue) -> Reply:
@@ -50,7 +55,17 @@ def _greeted(dialogue: Dialogue) -> Reply:
         pin = dialogue.kernel.generations.pin()
         pin.notify(session_opened)(session=dialogue.session)
         pin.release()
+    return banner(dialogue)
+
+
+def banner(dialogue: Dialogue) -> Reply:
+    """What a new client is greeted with."""
     return Reply(220, "", f"{dialogue.kernel.settings.hub.hostname} ESMTP")
+
+
+def is_name(octets: bytes) -> bool:
+    """Whether a host may call itself this."""
+    return _NAME.match(octets) is not None
 
 
 def ehlo(dialogue: Dialogue, argument: bytes) -> Answer:
@@ -64,7 +79,7 @@ def helo(dialogue: Dialogue, argument: bytes) -> Answer:
 
 
 def _hello(dialogue: Dialogue, argument: bytes, *, extended: bool) -> Answer:
-    if not _NAME.match(argument):
+    if not is_name(argument):
         return replies.GREETING_SYNTAX
     name = argument.decode("ascii")
     if dialogue.kernel.generations.current.plans[smtp_helo.__name__]:
@@ -73,6 +88,11 @@ def _hello(dialogue: Dialogue, argument: bytes, *, extended: bool) -> Answer:
 
 
 async def _ask_hello(dialogue: Dialogue, name: str, extended: bool) -> Reply:
+    return await refused_name(dialogue, name) or _welcome(dialogue, name, extended)
+
+
+async def refused_name(dialogue: Dialogue, name: str) -> Reply | None:
+    """Why plugins do not want a client that calls itself so; None if they do."""
     pin = dialogue.kernel.generations.pin()
     try:
         verdict = await pin.first(smtp_helo)(dialogue.trace, session=dialogue.session, name=name)
@@ -80,7 +100,7 @@ async def _ask_hello(dialogue: Dialogue, name: str, extended: bool) -> Reply:
         pin.release()
     if isinstance(verdict, Reject | Defer):
         return refusal(verdict, 550, 450)
-    return _welcome(dialogue, name, extended)
+    return None
 
 
 def _welcome(dialogue: Dialogue, name: str, extended: bool) -> Reply:
@@ -95,6 +115,9 @@ def _welcome(dialogue: Dialogue, name: str, extended: bool) -> Reply:
         "PIPELINING",  # RFC 2920
         f"SIZE {dialogue.kernel.settings.smtp.max_size}",  # RFC 1870
         "8BITMIME",  # RFC 6152
+        "CHUNKING",  # RFC 3030
+        "BINARYMIME",  # RFC 3030
+        "DSN",  # RFC 3461
         "SMTPUTF8",  # RFC 6531
         "ENHANCEDSTATUSCODES",  # RFC 2034
     ]
@@ -104,8 +127,16 @@ def _welcome(dialogue: Dialogue, name: str, extended: bool) -> Reply:
         offered = mechanisms(dialogue.kernel, session)
         if offered:
             lines.append("AUTH " + " ".join(offered))  # RFC 4954
+    if dialogue.is_relay:
+        lines.append("XCLIENT " + " ".join(relay_attributes(dialogue)))
     lines.append("HELP")
     return Reply(250, "", "\n".join(lines))
+
+
+def relay_attributes(dialogue: Dialogue) -> tuple[str, ...]:
+    """What a relay may say by XCLIENT; who logs in, only where clients may log in themselves."""
+    names = ("NAME", "ADDR", "PORT", "PROTO", "HELO", "DESTADDR", "DESTPORT")
+    return (*names, "LOGIN") if dialogue.session.is_submission else names
 
 
 def starttls(dialogue: Dialogue, argument: bytes) -> Answer:
@@ -143,6 +174,7 @@ def help_(dialogue: Dialogue, argument: bytes) -> Answer:
         for name, method in vars(SMTP).items()
         if hasattr(method, "__smtp_syntax__")
     }
+    texts["BDAT"] = "Syntax: BDAT octets [LAST]"
     asked = texts.get(argument.decode("ascii", "replace").upper())
     return Reply(214, "2.0.0", asked or "Commands: " + " ".join(sorted(texts)))
 

@@ -1,4 +1,4 @@
-"""The octets between 354 and the line with only a dot, as they arrive.
+"""A message on its way in, and how DATA brings it: the octets between 354 and the line with only a dot.
 
 The buffer that they are taken from begins with a CR LF that nobody sent: so the first line is like every
 other one, and a message is what lies between the first CR LF and CR LF dot CR LF (RFC 5321 §4.1.1.4).
@@ -12,6 +12,7 @@ import re
 from typing import Final
 
 from hub.delivery.accept import Content
+from hub.log import get_logger
 from hub.services.blobs import Blobs, Spool, StoreFull
 from hub.smtp import replies
 from hub.smtp.replies import Reply
@@ -22,6 +23,8 @@ IN_MEMORY: Final = 256 * 1024
 """A message up to this size stays in memory, and no header block is larger."""
 PIECE: Final = 64 * 1024
 """What is written at once of a body that does not stay."""
+
+_log = get_logger(area="smtp")
 
 _FIELD_NAME: Final = re.compile(rb"[!-9;-~]+[ \t]*:")
 
@@ -35,34 +38,82 @@ def split(message: bytes) -> tuple[bytes, bytes]:
         return b"\r\n", message.removeprefix(b"\r\n")
     at = message.find(HEAD_END)
     if at < 0:
-        return message + b"\r\n", b""
+        return message.removesuffix(b"\r\n") + HEAD_END, b""
     return message[: at + 4], message[at + 4 :]
 
 
-def _has_bare_line_end(piece: bytes) -> bool:
+def has_bare_line_end(piece: bytes) -> bool:
     """Whether a CR or LF stands alone: then a line's end is one octet, and the sum does not come out."""
     ends = len(piece.splitlines()) - (piece[-1:] not in (b"", b"\r", b"\n"))
     return len(piece) != 2 * ends + len(piece.translate(None, b"\r\n"))
 
 
-class Incoming:
-    """One message on its way in; its beginning in the caller's buffer, what no longer fits there in a spool.
+class Intake:
+    """One message on its way in: small, its caller holds it in memory; else its body lies in a spool.
 
     refusal: why the message is not kept; from then on its octets are dropped as they come.
     """
 
-    __slots__ = ("_blobs", "_from", "_head", "_limit", "_scanned", "_size", "_spool", "refusal")
+    __slots__ = ("_blobs", "_head", "_limit", "_size", "_spool", "refusal")
 
-    def __init__(self, blobs: Blobs, limit: int, buffer: bytearray) -> None:
-        buffer[:0] = b"\r\n"
+    def __init__(self, blobs: Blobs, limit: int) -> None:
         self.refusal: Reply | None = None
         self._blobs = blobs
         self._limit = limit
-        self._from = 2  # where in the buffer the message goes on
-        self._scanned = 0  # no end of the message begins before this offset
-        self._size = 0  # octets already taken out of the buffer
+        self._size = 0  # octets that have left the connection's buffer
         self._head = b""
         self._spool: Spool | None = None
+
+    def came(self, buffered: int) -> int:
+        """Octets of the message so far, those that are still in the connection's buffer included."""
+        return self._size + buffered
+
+    async def write(self, piece: bytes) -> None:
+        """Put a piece of the message on disk, unless the message is refused."""
+        if self._spool is None and self.refusal is None:
+            self._head, piece = split(piece)
+            if len(self._head) > IN_MEMORY:
+                self.refusal = replies.HEAD_TOO_LARGE
+        try:
+            if self.refusal is None:
+                self._spool = self._spool or await self._blobs.spool()
+                await self._spool.write(piece)
+        except StoreFull:
+            self.refusal = replies.STORE_FULL
+        except OSError:  # said only once the message has ended, like every other refusal
+            _log.error("a message cannot be written to disk", exc_info=True)
+            self.refusal = replies.INTERNAL
+        if self.refusal is not None:
+            await self.discard()
+
+    async def finish(self, piece: bytes) -> Content | Reply:
+        """The whole message, its last piece being this one; or the reason that there is none."""
+        if self._spool is not None or len(piece) > IN_MEMORY:
+            await self.write(piece)
+        if self.refusal is not None:
+            await self.discard()
+            return self.refusal
+        if self._spool is None:
+            return Content(*split(piece))
+        return Content(self._head, self._spool)
+
+    async def discard(self) -> None:
+        """Forget what is on disk."""
+        spool, self._spool = self._spool, None
+        if spool is not None:
+            await spool.discard()
+
+
+class Incoming(Intake):
+    """A message after DATA, its beginning in the caller's buffer for as long as it fits there."""
+
+    __slots__ = ("_from", "_scanned")
+
+    def __init__(self, blobs: Blobs, limit: int, buffer: bytearray) -> None:
+        super().__init__(blobs, limit)
+        buffer[:0] = b"\r\n"
+        self._from = 2  # where in the buffer the message goes on
+        self._scanned = 0  # no end of the message begins before this offset
 
     def take_last(self, buffer: bytearray) -> bytes | None:
         """The rest of the message and its end, removed from the buffer; None while the end has not come."""
@@ -90,45 +141,13 @@ class Incoming:
         self._scanned = 0
         return piece
 
-    async def write(self, piece: bytes) -> None:
-        """Put a piece of the message on disk, unless the message is refused."""
-        if self._spool is None and self.refusal is None:
-            self._head, piece = split(piece)
-            if len(self._head) > IN_MEMORY:
-                self.refusal = replies.HEAD_TOO_LARGE
-        try:
-            if self.refusal is None:
-                self._spool = self._spool or await self._blobs.spool()
-                await self._spool.write(piece)
-        except StoreFull:
-            self.refusal = replies.STORE_FULL
-        if self.refusal is not None:
-            await self.discard()
-
-    async def finish(self, piece: bytes) -> Content | Reply:
-        """The whole message, its last piece being this one; or the reason that there is none."""
-        if self._spool is not None or len(piece) > IN_MEMORY:
-            await self.write(piece)
-        if self.refusal is not None:
-            await self.discard()
-            return self.refusal
-        if self._spool is None:
-            return Content(*split(piece))
-        return Content(self._head, self._spool)
-
-    async def discard(self) -> None:
-        """Forget what is on disk."""
-        spool, self._spool = self._spool, None
-        if spool is not None:
-            await spool.discard()
-
     def _take(self, buffer: bytearray, end: int) -> bytes:
         """Remove the octets up to `end`, without the dots that hide other dots (RFC 5321 §4.5.2)."""
         piece = bytes(memoryview(buffer)[:end])
         del buffer[:end]
         piece = piece.replace(b"\r\n.", b"\r\n")
         start, self._from = self._from, 0
-        if _has_bare_line_end(piece):
+        if has_bare_line_end(piece):
             self.refusal = self.refusal or replies.BARE_LINE_END
         if start:
             piece = piece[start:]

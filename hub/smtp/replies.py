@@ -55,10 +55,25 @@ GREETING_SYNTAX: Final = Reply(
 )
 GREET_FIRST: Final = Reply(503, "5.5.1", "Say EHLO first")
 TOO_MANY_ERRORS: Final = Reply(421, "4.7.0", "Too many errors; closing the connection")
+TOO_MANY_COMMANDS: Final = Reply(421, "4.7.0", "Too many commands that bring no mail; closing the connection")
+TOO_MANY_MESSAGES: Final = Reply(421, "4.7.0", "Enough messages for one session; connect again for more")
+TOO_MANY_SESSIONS: Final = Reply(421, "4.3.2", "Too many sessions here now; try again later")
+TOO_MANY_FROM_ADDRESS: Final = Reply(421, "4.7.0", "Too many sessions from your address; close some of them")
+SESSION_TOO_LONG: Final = Reply(421, "4.4.2", "This session has lasted for too long; connect again")
+TOO_SLOW: Final = Reply(421, "4.4.2", "The message comes in too slowly; closing the connection")
 IDLE: Final = Reply(421, "4.4.2", "Nothing heard for too long; closing the connection")
 DRAINING: Final = Reply(421, "4.3.2", "The server is going down for a while; try again in a minute")
 CONNECT_FAILED: Final = Reply(421, "4.3.0", "Cannot serve you now; try again later")
 INTERNAL: Final = Reply(451, "4.3.0", "Something went wrong here; try again later")
+
+# -- XCLIENT --------------------------------------------------------------------------------------
+
+XCLIENT_DENIED: Final = Reply(550, "5.7.0", "You may not speak for others")
+XCLIENT_SYNTAX: Final = Reply(
+    501, "5.5.4", "Write XCLIENT and attributes that EHLO lists, NAME=value, each once"
+)
+XCLIENT_IN_TRANSACTION: Final = Reply(503, "5.5.1", "A transaction is under way; RSET ends it")
+XCLIENT_NOBODY: Final = Reply(501, "5.7.8", "Nobody logs in here by this name")
 
 # -- TLS and login --------------------------------------------------------------------------------
 
@@ -92,9 +107,23 @@ NULL_RECIPIENT: Final = Reply(501, "5.1.3", "A recipient cannot be empty")
 NESTED_MAIL: Final = Reply(503, "5.5.1", "A transaction is under way; RSET ends it")
 NEED_MAIL: Final = Reply(503, "5.5.1", "Say MAIL first")
 NEED_RCPT: Final = Reply(503, "5.5.1", "No recipient was accepted")
+NOT_AFTER_BDAT: Final = Reply(503, "5.5.1", "The message comes by BDAT; RSET begins anew (RFC 3030 2)")
+BINARY_NEEDS_BDAT: Final = Reply(503, "5.5.1", "A BINARYMIME message comes by BDAT (RFC 3030 3)")
 BAD_PARAMETER: Final = Reply(501, "5.5.4", "A parameter is written KEYWORD or KEYWORD=value, each once")
 BAD_SIZE: Final = Reply(501, "5.5.4", "SIZE is a number of octets (RFC 1870)")
-BAD_BODY: Final = Reply(501, "5.5.4", "BODY is 7BIT or 8BITMIME (RFC 6152)")
+BAD_BODY: Final = Reply(501, "5.5.4", "BODY is 7BIT, 8BITMIME or BINARYMIME (RFC 3030)")
+BAD_RET: Final = Reply(501, "5.5.4", "RET is FULL or HDRS (RFC 3461 4.3)")
+BAD_ENVID: Final = Reply(
+    501, "5.5.4", "ENVID is printable ASCII in xtext, of 100 characters at most (RFC 3461 4.4)"
+)
+BAD_NOTIFY: Final = Reply(
+    501, "5.5.4", "NOTIFY is NEVER, or SUCCESS, FAILURE and DELAY with commas between (RFC 3461 4.1)"
+)
+BAD_ORCPT: Final = Reply(
+    501,
+    "5.5.4",
+    "ORCPT is a type, a semicolon and an address in xtext, such as rfc822;bob@example.org (RFC 3461 4.2)",
+)
 UNKNOWN_PARAMETER: Final = Reply(555, "5.5.4", "There is a parameter that this server does not know")
 NEEDS_SMTPUTF8: Final = Reply(
     553, "5.6.7", "An address outside ASCII needs the SMTPUTF8 parameter of MAIL (RFC 6531)"
@@ -111,6 +140,12 @@ MAILBOX_FULL: Final = Reply(452, "4.2.2", "The mailbox is full; try again later"
 # -- the message ----------------------------------------------------------------------------------
 
 GO_AHEAD: Final = Reply(354, "", "Send the message, end it with a line that has only a dot")
+BDAT_SYNTAX: Final = Reply(
+    501,
+    "5.5.4",
+    "Write BDAT, a number of octets and perhaps LAST; what follows is unknown, closing the connection",
+)
+CHUNK_REFUSED: Final = Reply(503, "5.5.1", "A chunk before this one was refused; RSET begins anew")
 TOO_LARGE: Final = Reply(552, "5.3.4", "The message is larger than SIZE allows")
 HEAD_TOO_LARGE: Final = Reply(554, "5.6.0", "The header block is larger than 256 KiB")
 BARE_LINE_END: Final = Reply(
@@ -123,6 +158,11 @@ STORE_FULL: Final = Reply(452, "4.3.1", "There is no room for mail now; try agai
 # What the merging of checks says for itself.
 CHECK_FAILED: Final = Defer("4.7.1", "The message could not be checked now; try again later")
 SCORE_TOO_HIGH: Final = Reject("5.7.1", "The message looks too much like spam")
+
+
+def chunk_taken(octets: int) -> Reply:
+    """A chunk that is not the last."""
+    return Reply(250, "2.0.0", f"{octets} octets received")
 
 
 def delivered(message_id: str) -> Reply:

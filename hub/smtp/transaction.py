@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Literal
-
 from hub.delivery.accept import Recipient
 from hub.dispatch.failure import HookFailed
 from hub.hooks.delivery import recipient_refused
 from hub.hooks.smtp import smtp_mail, smtp_rcpt
 from hub.mail.address import Address, AddressError, parse_path
+from hub.mail.dsn import RecipientDsn, with_recipient
 from hub.mail.envelope import Envelope
 from hub.mail.ident import new_id
 from hub.mail.verdict import Defer, Reject
 from hub.services.directory import Account, Resolution
 from hub.smtp import replies
 from hub.smtp.dialogue import Answer, Dialogue
+from hub.smtp.parameters import NO_PARAMETERS, mail_parameters, rcpt_parameters
 from hub.smtp.replies import Reply, refusal
 from hub.smtp.session import Transaction
 
@@ -36,12 +34,14 @@ def mail(dialogue: Dialogue, argument: bytes) -> Answer:
         sender, rest = parse_path(argument[5:], utf8=True)
     except AddressError as error:
         return Reply(501, "5.1.7", str(error))
-    parameters = _NO_PARAMETERS if not rest else _mail_parameters(rest, session.extended)
+    parameters = NO_PARAMETERS if not rest else mail_parameters(rest, extended=session.extended)
     if isinstance(parameters, Reply):
         return parameters
     if not parameters.smtputf8 and not argument.isascii():
         return replies.NEEDS_SMTPUTF8
-    envelope = Envelope(new_id(), sender, (), parameters.size, parameters.body, parameters.smtputf8)
+    envelope = Envelope(
+        new_id(), sender, (), parameters.size, parameters.body, parameters.smtputf8, dsn=parameters.dsn
+    )
     transaction = Transaction(dialogue.kernel.generations.pin(), envelope)
     dialogue.trace.begin(envelope)
     if transaction.pin.first(smtp_mail) or (session.identity is not None and sender is not None):
@@ -93,76 +93,37 @@ def _mail_refused(dialogue: Dialogue, transaction: Transaction, reply: Reply) ->
     return reply
 
 
-@dataclass(frozen=True, slots=True)
-class _MailParameters:
-    size: int | None = None
-    body: Literal["7BIT", "8BITMIME"] = "7BIT"
-    smtputf8: bool = False
-
-
-_NO_PARAMETERS = _MailParameters()
-
-
-def _mail_parameters(text: bytes, extended: bool) -> _MailParameters | Reply:
-    found = _parameters(text)
-    if isinstance(found, Reply):
-        return found
-    # AUTH= says who vouches for the sender (RFC 4954 §5); nobody's word is taken, which is as if it were <>.
-    if not extended or found.keys() - {"SIZE", "BODY", "SMTPUTF8", "AUTH"}:
-        return replies.UNKNOWN_PARAMETER
-    size, body = found.get("SIZE"), found.get("BODY", "7BIT").upper()
-    if size is not None and not (size.isdecimal() and len(size) <= 20):
-        return replies.BAD_SIZE
-    if body not in ("7BIT", "8BITMIME"):
-        return replies.BAD_BODY
-    if found.get("SMTPUTF8"):
-        return replies.BAD_PARAMETER
-    return _MailParameters(
-        None if size is None else int(size),
-        "8BITMIME" if body == "8BITMIME" else "7BIT",
-        "SMTPUTF8" in found,
-    )
-
-
-def _parameters(text: bytes) -> Mapping[str, str] | Reply:
-    """`KEYWORD=value` by keyword in upper case, `KEYWORD` with an empty value (RFC 5321 §4.1.2)."""
-    found: dict[str, str] = {}
-    for word in text.split():
-        name, equals, value = word.partition(b"=")
-        key = name.upper().decode("ascii", "replace")
-        if not key.replace("-", "").isalnum() or not key.isascii() or key in found or (equals and not value):
-            return replies.BAD_PARAMETER
-        found[key] = value.decode("ascii", "replace")
-    return found
-
-
 def rcpt(dialogue: Dialogue, argument: bytes) -> Answer:
     """RCPT TO:<forward-path>."""
     transaction = dialogue.transaction
     if transaction is None:
         return replies.NEED_MAIL
+    if dialogue.incoming is not None:
+        return replies.NOT_AFTER_BDAT
     if argument[:3].upper() != b"TO:":
         return replies.RCPT_SYNTAX
     try:
         recipient, rest = parse_path(argument[3:], utf8=True)
     except AddressError as error:
         return Reply(501, "5.1.3", str(error))
-    refused = None
     if recipient is None:
         return replies.NULL_RECIPIENT
-    if rest:
-        refused = replies.UNKNOWN_PARAMETER
+    dsn = rcpt_parameters(rest, extended=dialogue.session.extended) if rest else None
+    if isinstance(dsn, Reply):
+        refused = dsn
     elif not transaction.envelope.smtputf8 and not argument.isascii():
         refused = replies.NEEDS_SMTPUTF8
     elif len(transaction.recipients) >= dialogue.kernel.settings.smtp.max_recipients:
         refused = replies.TOO_MANY_RECIPIENTS
-    if refused is None:
-        return _ask_rcpt(dialogue, transaction, recipient)
+    else:
+        return _ask_rcpt(dialogue, transaction, recipient, dsn)
     _tell_refused(dialogue, transaction, recipient, refused)
     return refused
 
 
-async def _ask_rcpt(dialogue: Dialogue, transaction: Transaction, recipient: Address) -> Reply:
+async def _ask_rcpt(
+    dialogue: Dialogue, transaction: Transaction, recipient: Address, dsn: RecipientDsn | None
+) -> Reply:
     found: Resolution | Reply
     try:
         found = await _find(dialogue, transaction, recipient)
@@ -181,6 +142,7 @@ async def _ask_rcpt(dialogue: Dialogue, transaction: Transaction, recipient: Add
             envelope.body,
             envelope.smtputf8,
             envelope.stash,
+            envelope.dsn if dsn is None else with_recipient(envelope.dsn, recipient, dsn),
         )
         transaction.recipients[recipient] = Recipient(recipient, found)
     return replies.RECIPIENT_OK
@@ -224,13 +186,17 @@ async def _is_full(dialogue: Dialogue, account: Account, size: int) -> bool:
 
 
 def data(dialogue: Dialogue, argument: bytes) -> Answer:
-    """DATA; what follows 354 is read by Incoming."""
+    """DATA; what follows 354 is read by Incoming. BDAT is in a file of its own."""
     if argument:
         return replies.NO_ARGUMENT
     if dialogue.transaction is None:
         return replies.NEED_MAIL
     if not dialogue.transaction.recipients:
         return replies.NEED_RCPT
+    if dialogue.incoming is not None:
+        return replies.NOT_AFTER_BDAT
+    if dialogue.transaction.envelope.body == "BINARYMIME":
+        return replies.BINARY_NEEDS_BDAT
     if dialogue.kernel.budget.spent:
         return _wait_for_room(dialogue)
     return replies.GO_AHEAD
