@@ -24,6 +24,7 @@ hostname = "mail.{domain}"
 data_dir = "{data}"
 plugins = [{plugins}]
 plugin_dirs = ["{watched}"]
+workers = 1
 
 [listeners.smtp]
 protocol = "smtp"

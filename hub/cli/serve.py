@@ -45,7 +45,9 @@ def run(context: Context, trees: tuple[Path, ...] = ()) -> None:
         become(settings.hub)
         if len(crews) == 1:
             from hub.app import serve as serve_forever
+            from hub.processes.vigil import limit_memory
 
+            limit_memory(settings.hub.worker_memory)
             serve_forever(config, crews[0], context.reread, trees)
         else:
             from hub.processes.supervisor import supervise

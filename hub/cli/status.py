@@ -26,11 +26,14 @@ def status(context: Context, as_json: bool) -> None:
             f"  {listener['name']}: {listener['protocol']} on {listener['address']}, tls {listener['tls']}"
         )
     for worker in answer.get("workers", ()):
+        last = f", the last one: {worker['last_death']}" if worker["last_death"] else ""
         click.echo(
             f"  worker {worker['number']} {worker['state']}: pid {worker['pid']}, "
             f"up {worker['uptime']:.0f} s, generation {worker['generation']}, "
-            f"{worker['sessions']} sessions, {worker['restarts']} restarts"
+            f"{worker['sessions']} sessions, {worker['restarts']} restarts{last}"
         )
+    if answer["set_aside"]:
+        click.secho(f"  {answer['set_aside']} messages kept unjudged: the hub died of them", fg="red")
     for name, health in answer["unwell"].items():
         click.secho(f"  {name}: {health}", fg="red")
     for key, value in answer["storage"].items():

@@ -14,6 +14,7 @@ from typing import cast
 from hub.dispatch.breaker import Breaker
 from hub.dispatch.driving import drive
 from hub.dispatch.failure import Failure, reason, where
+from hub.dispatch.judging import JUDGED
 from hub.dispatch.threads import PluginThreads
 from hub.hooks.markers import OnFailure
 from hub.hooks.plugin import Plugin
@@ -25,9 +26,10 @@ from hub.trace.record import Trace
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """A compiled implementation. accepts: the arguments that it names, `plugin` aside; returns.
+    """A compiled implementation.
 
-    What it may give besides None.
+    accepts: the arguments that it names, `plugin` aside; returns: what it may give besides None; judges: for
+    one that is given whole messages, its plugin, file and line, as they are noted while it has one.
     """
 
     hook: str
@@ -43,6 +45,7 @@ class Step:
     max_size: int | None
     breaker: Breaker
     threads: PluginThreads
+    judges: bytes = b""
 
     async def run(self, trace: Trace | None, arguments: Mapping[str, object]) -> object:
         """The plugin's answer, None, or a Failure; CancelledError only when the hub ends the call."""
@@ -55,12 +58,16 @@ class Step:
         chosen: dict[str, object] = {"plugin": self.scope} if self.takes_plugin else {}
         for name in self.accepts:
             chosen[name] = arguments[name]
+        judged = JUDGED.get() if self.judges else None
         began = perf_counter()
         try:
             if self.is_async:
-                result = await drive(self.function(**chosen), self.timeout)
+                work = self.function(**chosen)
+                result = await drive(judged.coroutine(work, self.judges) if judged else work, self.timeout)
             else:
-                result = await drive(self.threads.run(partial(self.function, **chosen)), self.timeout)
+                call = partial(self.function, **chosen)
+                noted = partial(judged.function, call, self.judges) if judged else call
+                result = await drive(self.threads.run(noted), self.timeout)
             outcome = result if result is None or isinstance(result, self.returns) else self._wrong(result)
         except asyncio.CancelledError:
             breaker.abandoned(ticket)

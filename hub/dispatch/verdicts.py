@@ -32,6 +32,11 @@ class Decision:
 CLEAN = Decision(None, "inbox", 0.0, (), ())
 
 
+def unjudged(why: str) -> Decision:
+    """For a message that the hub has died of: it is kept, apart, and says so. why: one line of ASCII."""
+    return Decision(None, "quarantine", 0.0, (why,), (("X-Hub-Unjudged", why),))
+
+
 def decide(
     answers: Sequence[Answer[Finding]],
     *,

@@ -142,7 +142,13 @@ def _step(hook: Hook, function: FunctionType, part: Part) -> Step:
         max_size=impl.max_size,
         breaker=part.scope.breaker,
         threads=part.scope.threads,
+        judges=_place(function, part).encode() if "message" in hook.offered else b"",
     )
+
+
+def _place(function: FunctionType, part: Part) -> str:
+    code = function.__code__
+    return f"{part.scope.name} ({part.source.shown(code.co_filename)}:{code.co_firstlineno})"
 
 
 def _parameters(function: FunctionType) -> list[str]:

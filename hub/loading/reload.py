@@ -20,6 +20,7 @@ from hub.loading.drivers import SERVICES, driver_class
 from hub.loading.errors import LoadError, LoadErrors
 from hub.loading.generation import Generation
 from hub.loading.importing import Loaded
+from hub.loading.leaks import end_leaks
 from hub.loading.scope import Scope, Surroundings
 
 OPENING: Final = 600.0
@@ -174,6 +175,9 @@ class Transaction:
         while self._started:
             member = self._started.pop()
             await member.scope.close()
+            old = self._now.members.get(member.wish.name)
+            if old is None or old.wish.loaded is not member.wish.loaded:
+                await end_leaks(member.wish.loaded.modules, member.scope.log)
             if "storage" in member.drivers:
                 self._around.storage = None
 

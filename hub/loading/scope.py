@@ -14,6 +14,7 @@ from typing import Final, Protocol, TypeAlias, TypeVar, cast
 from hub.dispatch.breaker import Breaker
 from hub.dispatch.driving import drive
 from hub.dispatch.failure import reason
+from hub.dispatch.flood import BoundedLog
 from hub.dispatch.notify import Notifier
 from hub.dispatch.threads import PluginThreads
 from hub.hooks.plugin import Logger
@@ -82,6 +83,7 @@ class Scope:
         self._filled: dict[type[object], object] = {}
         self._stash = Stash()
         self._log = get_logger(plugin=name)
+        self._said = BoundedLog(name)
         self._kv: Kv | None = None
         self._resources: list[AsyncExitStack] = []
         self._timers: list[Callable[[], Coroutine[object, object, None]]] = []
@@ -104,8 +106,8 @@ class Scope:
 
     @property
     def log(self) -> Logger:
-        """Writes lines that carry the plugin's name."""
-        return self._log
+        """Writes lines that carry the plugin's name, and not too many of them."""
+        return self._said
 
     @property
     def stash(self) -> Stash:
@@ -232,6 +234,7 @@ class Scope:
             except BaseException as error:
                 self._log.error("a resource did not close", reason=reason(error))
         self.threads.close()
+        self._said.close()
 
     def _lease(self, name: str) -> Lease:
         return Lease(self.kv, name, self._around.clock, self._log)
