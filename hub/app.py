@@ -8,29 +8,40 @@ import importlib.util
 import os
 import signal
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
+from hub.accepting.arrival import Make
+from hub.accepting.server import accept
+from hub.config.effective import effective
 from hub.config.errors import ConfigErrors
 from hub.config.load import Config
 from hub.config.model import Listener
 from hub.control import ControlServer, Handler
+from hub.dispatch.blocking import Stack, Watch
+from hub.dispatch.deaths import Deaths
+from hub.dispatch.judging import NOTES, Judging
 from hub.imap import server as imap_server
-from hub.listening import BACKLOG, Bound
+from hub.listening import Bound, Server, Serving, close_all_but, rebind
+from hub.loading.census import Census
 from hub.loading.kernel import Kernel
 from hub.loading.loader import Loader
 from hub.loading.reload import Agree, Report, alone
-from hub.log import get_logger
+from hub.loading.watching import Watcher
+from hub.log import configure, get_logger
+from hub.renewal import Renewal, changes, load_tls, places, prepare
 from hub.services.clock import Clock, SystemClock
 from hub.smtp import server as smtp_server
-from hub.tls.context import server_context
 from hub.trace.record import Trace
 from hub.trace.ring import TraceRing
 from hub.trace.writer import TraceWriter
 from hub.version import __version__
 
-Factory = Callable[[Kernel, str, Listener], Callable[[], asyncio.BaseProtocol]]
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+
+Factory = Callable[[Kernel, str, Listener], Make]
 FACTORIES: Final[Mapping[str, Factory]] = {
     "smtp": smtp_server.factory,
     "submission": smtp_server.factory,
@@ -48,7 +59,7 @@ class Hub:
     """One process's hub from `start` to `stop`.
 
     bound: the listeners' sockets. trees: folders of plugin source trees that need no installation.
-    reread: gives the configuration as it is on disk now.
+    reread: gives the configuration as it is on disk now. census: the one that it shares with other workers.
     """
 
     def __init__(
@@ -59,13 +70,18 @@ class Hub:
         trees: Sequence[Path] = (),
         clock: Clock | None = None,
         reread: Callable[[], Config] | None = None,
+        census: Census | None = None,
     ) -> None:
-        self._config = config
+        self._config = self._read = config
+        self._census = census or Census()
         self._reread = reread
-        self._bound = bound
+        self._renewing = asyncio.Lock()
+        self._watcher: Watcher | None = None
+        self._first = bound
+        self._serving = Serving(self._serve)
         self.loader = Loader(config, clock or SystemClock(), trees=trees)
-        self._servers: list[asyncio.Server] = []
         self._started_at = time.monotonic()
+        self._judging = Judging()
         settings = config.settings
         self._ring = TraceRing(settings.hub.data_dir / "trace", settings.trace.max_size)
         self._traces = TraceWriter(self._ring, _trace_lost)
@@ -87,67 +103,141 @@ class Hub:
             "flush-traces": self._flush_traces,
         }
 
+    @property
+    def notes(self) -> Path:
+        """Where this process writes down what it is judging; its stack goes beside it."""
+        return self._config.settings.hub.data_dir / f"hub{NOTES}"
+
+    @property
+    def bound(self) -> Sequence[Bound]:
+        """The sockets that it listens on."""
+        return self._serving.bound
+
     def watch(self) -> None:
-        """From now on, what is saved is live."""
+        """From now on, what is saved is live: plugins, the configuration, certificates."""
         self.loader.watch()
+        self.watch_config(lambda: self.reload(saved=True))
+
+    def watch_config(self, changed: Callable[[], Awaitable[object]]) -> None:
+        """Call it after a file of the configuration or a certificate was saved."""
+        if self._reread is not None:
+            self._watcher = Watcher(changed)
+            self._watcher.watch(places(self._read))
+
+    def set_aside(self) -> Mapping[bytes, str]:
+        """What is judged no more, and why; what the process before this one died of is counted."""
+        deaths = Deaths(self._config.settings.hub.data_dir)
+        deaths.look_back()
+        return deaths.set_aside()
 
     async def start(self) -> None:
         """Load the plugins, open the drivers, serve; whatever fails closes again what was opened."""
         settings = self._config.settings
         try:
             await self._control.start()
-            tls = server_context(settings.tls)
+            self._write_down()
+            self._tls = load_tls(settings.tls)
             generations = await self.loader.start()
             write = self._traces.add if settings.trace.enabled else _forget
-            self.kernel = Kernel(settings, generations, self.loader.services, tls, write)
-            for bound in self._bound:
-                make = FACTORIES[bound.listener.protocol](self.kernel, bound.name, bound.listener)
-                context = tls if bound.listener.is_implicit else None
-                loop = asyncio.get_running_loop()
-                server = await loop.create_server(make, sock=bound.socket, ssl=context, backlog=BACKLOG)
-                self._servers.append(server)
+            self.kernel = Kernel(settings, generations, self.loader.services, self._tls.context, write)
+            await self._serving.swap(self._first)
             self.watch()
         except BaseException:
-            for server in self._servers:
-                server.close()
-            for bound in self._bound:
-                bound.socket.close()
+            self._serving.close()
+            close_all_but((), self._first)
             await self._close()
             raise
-        for bound in self._bound:
+        for bound in self.bound:
             _log.info("listening", listener=bound.name, address=_shown(bound))
 
     async def stop(self) -> None:
         """Take no new connections, let the open ones end, close everything."""
-        for server in self._servers:
-            server.close()
+        self._serving.close()
         left = await self.kernel.connections.drain(DRAIN)
         if left:
             _log.warning("connections did not end in time", count=left)
         await self._close()
 
+    def _write_down(self) -> None:
+        try:
+            self._judging.open(self.notes, self.set_aside())
+        except OSError as error:
+            _log.warning("what is being judged is not written down", reason=str(error))
+
     async def _close(self) -> None:
         await self._control.close()
+        if self._watcher is not None:
+            await self._watcher.close()
         await self.loader.close()
         await self._traces.flush()
+        self._judging.close()
 
-    async def reload(self, agree: Agree = alone) -> Mapping[str, object]:
-        """Read the configuration again and load what changed, or change nothing; gives the report."""
-        config = self._config
-        if self._reread is not None:
+    async def reload(self, agree: Agree = alone, *, saved: bool = False) -> Mapping[str, object] | None:
+        """Read the configuration again and load what changed, or change nothing; gives the report.
+
+        saved: only what the configuration and the certificates say; None if they say what they said.
+        """
+        async with self._renewing:
+            before = effective(self._config, self._model)
             try:
-                config = await asyncio.to_thread(self._reread)
+                fresh = await asyncio.to_thread(self._reread) if self._reread is not None else self._read
+                new = await prepare(fresh, self._config, self._tls, self.rebind)
             except ConfigErrors as refused:
-                for error in refused.errors:
-                    _log.error("reload refused", reason=str(error))
-                errors = list(map(str, refused.errors))
-                number = self.kernel.generations.current.number
-                return _said(Report(number, {}, (), (), (), 0.0)) | {"errors": errors}
-        report = await self.loader.reload(config, agree)
-        if report.ok:
-            self._config = config
-            self.kernel.settings = config.settings
-        return _said(report)
+                return self._refuse(refused)
+            is_same = fresh.says_the_same(self._read)
+            if saved and is_same and new.tls is self._tls:
+                return None
+
+            async def agreed() -> None:
+                await agree()
+                await self._take(fresh, new)
+
+            tls = self._tls
+            try:
+                if saved and is_same:  # the plugins are not asked, and a rollback goes on
+                    report = await self.loader.agree(agreed)
+                else:
+                    report = await self.loader.reload(new.config, agreed)
+            finally:
+                if self._config is not new.config:
+                    close_all_but(self.bound, new.bound)
+            if not report.ok:
+                return _said(report)
+            said = [str(change) for change in changes(before, tls, new, self._model)]
+            if agree is alone:
+                tell_changes(said, new.waiting)
+            return _said(report) | {"config": said, "new_start": list(new.waiting)}
+
+    async def rebind(self, listeners: Mapping[str, Listener]) -> list[Bound]:
+        """The sockets for these listeners; those that are not open yet are opened. OSError."""
+        return rebind([self.bound], listeners)[0]
+
+    async def _take(self, fresh: Config, new: Renewal) -> None:
+        """All are agreed: from now on the new configuration holds."""
+        old, self._config, self._read = self._config.settings, new.config, fresh
+        settings = self.kernel.settings = new.config.settings
+        self._tls = new.tls
+        # Who was offered STARTTLS before the certificate was taken away may still begin it.
+        self.kernel.tls = new.tls.context or self.kernel.tls
+        self.kernel.write_trace = self._traces.add if settings.trace.enabled else _forget
+        if settings.log != old.log:
+            configure(settings.log.level, settings.log.format)
+        await self._serving.swap(new.bound)
+        if self._watcher is not None:
+            self._watcher.watch(places(fresh))
+
+    def _refuse(self, refused: ConfigErrors) -> Mapping[str, object]:
+        for error in refused.errors:
+            _log.error("reload refused", reason=str(error))
+        number = self.kernel.generations.current.number
+        return _said(Report(number, {}, (), (), (), 0.0)) | {"errors": list(map(str, refused.errors))}
+
+    def _model(self, name: str) -> type[BaseModel] | None:
+        return self.loader.settings_model(name)
+
+    async def _serve(self, bound: Bound) -> Server:
+        make = FACTORIES[bound.listener.protocol](self.kernel, bound.name, bound.listener)
+        return await accept(self.kernel, bound, make)
 
     async def reload_saved(self, agree: Agree = alone, *, again: bool = False) -> Mapping[str, object] | None:
         """Load what was saved since it was last tried, with the settings as they are; None if nothing was.
@@ -179,12 +269,13 @@ class Hub:
                     "address": _shown(bound),
                     "tls": bound.listener.tls,
                 }
-                for bound in self._bound
+                for bound in self.bound
             ],
             "unwell": {
                 each["name"]: each["health"] for each in self.loader.plugins() if each["health"] != "ok"
             },
             "storage": dict(storage.status()),
+            "set_aside": len(self._judging.set_aside),
         }
 
     async def _plugins(self, _: Mapping[str, object]) -> object:
@@ -233,7 +324,11 @@ async def _serve(
     hub = Hub(config, bound, trees=trees, reread=reread)
     await hub.start()
     calm_collector()
-    reloads: set[asyncio.Task[Mapping[str, object]]] = set()
+    stack = Stack(hub.notes)
+    stack.register()
+    watch = Watch(hub.notes, stack, time.monotonic)
+    watch.start()
+    reloads: set[asyncio.Task[Mapping[str, object] | None]] = set()
 
     def reload() -> None:
         task = loop.create_task(hub.reload())
@@ -245,6 +340,8 @@ async def _serve(
     await stopping.wait()
     _log.info("stopping")
     await hub.stop()
+    watch.stop()
+    stack.unregister()
 
 
 def calm_collector() -> None:
@@ -257,6 +354,14 @@ def calm_collector() -> None:
     gc.set_threshold(20_000, 20, 100)
 
 
+def tell_changes(changes: Sequence[str], waiting: Sequence[str]) -> None:
+    """Write into the log what a new configuration has changed."""
+    for change in changes:
+        _log.info("config changed", change=change)
+    for key in waiting:
+        _log.warning("takes effect with a new start of the hub", key=key)
+
+
 def _said(report: Report) -> dict[str, object]:
     """A report in plain values."""
     return {
@@ -266,6 +371,8 @@ def _said(report: Report) -> dict[str, object]:
         "warnings": list(map(str, report.warnings)),
         "restart_needed": list(report.restart_needed),
         "seconds": report.seconds,
+        "config": [],
+        "new_start": [],
     }
 
 

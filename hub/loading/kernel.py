@@ -7,7 +7,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from hub.config.model import HubSettings
+from hub.dispatch.judging import Judging
 from hub.loading.budget import Budget
+from hub.loading.census import Census
 from hub.loading.connections import Connections
 from hub.loading.generation import Generations
 from hub.services.chosen import Services
@@ -20,7 +22,8 @@ class Kernel:
 
     tls: the context for STARTTLS and implicit TLS, None without a certificate. write_trace: takes the
     records of a session that has ended. sessions: id → trace of the connections that are open. connections:
-    the protocols behind them, which drain together. budget: the octets of messages on their way in.
+    the protocols behind them, which drain together. budget: the octets of messages on their way in. census:
+    how many sessions each address has. judging: where is written down whose message is being judged.
     """
 
     settings: HubSettings
@@ -31,3 +34,5 @@ class Kernel:
     sessions: dict[str, Trace] = field(default_factory=dict)
     connections: Connections = field(default_factory=Connections)
     budget: Budget = field(default_factory=Budget)
+    census: Census = field(default_factory=Census)
+    judging: Judging = field(default_factory=Judging)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from enum import StrEnum
 
+from hub.dispatch.judging import NOTES
+
 
 class Note(StrEnum):
     """What a worker writes on its lifeline, one JSON line `[note, text]` each."""
@@ -16,6 +18,11 @@ class Note(StrEnum):
 
     CHANGED = "changed"
     """Something was saved in a watched place."""
+
+
+def worker_notes(number: int) -> str:
+    """The name of the file in the data folder where a worker notes what it judges."""
+    return f"worker-{number}{NOTES}"
 
 
 def worker_socket(number: int) -> str:

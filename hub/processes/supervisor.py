@@ -20,18 +20,25 @@ from typing import Final, cast
 
 from hub.config.load import Config
 from hub.control import ControlServer, NotRunning, Refused, inquire
+from hub.dispatch.blocking import Stack, culprit
+from hub.dispatch.deaths import Deaths
+from hub.dispatch.judging import BEAT, read_notes
 from hub.listening import Bound
+from hub.loading.census import Census, shared
 from hub.log import get_logger
 from hub.processes import merging
 from hub.processes.forking import end_of, fork
 from hub.processes.merging import Fields
-from hub.processes.names import Note, worker_socket
+from hub.processes.names import Note, worker_notes, worker_socket
+from hub.processes.vigil import FULL, Vigil, anonymous_memory, limit_memory
 
 STEADY: Final = 10.0
 """Seconds after which a death is no sign that the next one comes at once."""
 FIRST_PAUSE: Final = 0.25
 LONGEST_PAUSE: Final = 30.0
 """Seconds from a death to the next start; the first death in a row costs none."""
+CRASH_LOOP: Final = 3
+"""Deaths in a row that are worth a line of their own."""
 PATIENCE: Final = 30.0
 """Seconds that workers have to drain and close, well over the ten that connections get."""
 ANSWERING: Final = 5.0
@@ -49,7 +56,8 @@ class Worker:
     """One place in the crew and the process that fills it; pid is 0 while there is none.
 
     deaths: in a row, each soon after the start. reloads: how many the hub had seen when it was forked. said:
-    why it could not start.
+    why it could not start, or had to go. last_death: of the process before this one, for the status. leaves:
+    it was told to go.
     """
 
     number: int
@@ -61,6 +69,9 @@ class Worker:
     reloads: int = 0
     ready: bool = False
     said: str = ""
+    last_death: str = ""
+    leaves: bool = False
+    vigil: Vigil | None = None
     ended: asyncio.Future[int] = field(default_factory=asyncio.Future)
 
 
@@ -69,6 +80,7 @@ class Supervisor:
 
     def __init__(self, config: Config, crews: Sequence[Sequence[Bound]]) -> None:
         self._folder = config.settings.hub.data_dir
+        self._settings = config.settings.hub
         self._started_at = time.monotonic()
         self._workers = [Worker(number, bound) for number, bound in enumerate(crews)]
         self._wanted: asyncio.Queue[Worker | None] = asyncio.Queue()
@@ -79,6 +91,7 @@ class Supervisor:
         self._news = asyncio.Event()
         self._rounds = asyncio.Lock()
         self._tasks: set[asyncio.Task[object]] = set()
+        self._deaths = Deaths(self._folder)
         self._control = ControlServer(
             self._folder / "control.sock",
             {
@@ -94,12 +107,14 @@ class Supervisor:
     async def start(self) -> None:
         """Take the control socket and ask for the first worker, who makes the store if there is none."""
         await self._control.start()
+        self._deaths.look_back()
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stop)
         loop.add_signal_handler(signal.SIGHUP, lambda: self._spawn(self._round("reload")))
         loop.add_signal_handler(signal.SIGCHLD, self._reap)
         self._spawn(self._follow_news())
+        self._spawn(self._look_after_all())
         self._wanted.put_nowait(self._workers[0])
 
     async def wanted(self) -> Worker | None:
@@ -113,7 +128,8 @@ class Supervisor:
     ) -> None:
         """It runs; called between two runs of the loop."""
         worker.pid, worker.started_at, worker.said = pid, time.monotonic(), ""
-        worker.reloads = self._reloads
+        worker.reloads, worker.leaves = self._reloads, False
+        worker.vigil = Vigil(worker.number, pid, self._notes(worker))
         worker.ended = loop.create_future()
         self._spawn(self._attend(worker, lifeline), loop)
 
@@ -144,13 +160,63 @@ class Supervisor:
         pid, worker.pid, worker.ready = worker.pid, 0, False
         if self._stopping:
             _log.info("worker ended", worker=worker.number, pid=pid, **end_of(status))
+            self._notes(worker).unlink(missing_ok=True)
             self._see_whether_over()
             return
         worker.deaths = 0 if steady else worker.deaths
         why = {"reason": worker.said} if worker.said else {}
         _log.error("worker ended", worker=worker.number, pid=pid, **end_of(status), **why)
         worker.said = worker.said or ", ".join(f"{key} {value}" for key, value in end_of(status).items())
+        worker.last_death = worker.said
+        self._blame(worker)
         self._lost(worker)
+
+    def _notes(self, worker: Worker) -> Path:
+        return self._folder / worker_notes(worker.number)
+
+    def _blame(self, worker: Worker) -> None:
+        """Count what it was judging when it died, and tell the others what they must not touch."""
+        notes = self._notes(worker)
+        stack = Stack(notes).read()
+        if stack:
+            _log.error("where the worker stood", worker=worker.number, by=culprit(stack), stack=stack)
+        fresh = self._deaths.count(read_notes(notes), worker.said, stack)
+        notes.unlink(missing_ok=True)
+        if fresh:
+            self._spawn(self._set_aside([each for each in self._workers if each.ready]))
+
+    async def _set_aside(self, workers: Sequence[Worker]) -> None:
+        contents = {content.hex(): why for content, why in self._deaths.set_aside().items()}
+        for answer in await self._ask(workers, "set-aside", ANSWERING, contents=contents):
+            if isinstance(answer, BaseException):
+                _log.error("a worker was not told what to set aside", reason=_why(answer))
+
+    async def _look_after_all(self) -> None:
+        """Notice a loop that is blocked and memory that runs out; what goes on too long costs the worker."""
+        while not self._stopping:
+            for worker in self._workers:
+                if worker.pid and not worker.ended.done():
+                    self._look_after(worker)
+            await asyncio.sleep(BEAT)
+
+    def _look_after(self, worker: Worker) -> None:
+        assert worker.vigil is not None
+        blocked, settings = worker.vigil.look(), self._settings
+        if blocked >= settings.blocked_limit and worker.ready:
+            worker.said = f"blocked for {blocked:.0f} s by {worker.vigil.blocked_by()}"
+            os.kill(worker.pid, signal.SIGKILL)
+        elif not worker.leaves and anonymous_memory(worker.pid) > FULL * settings.worker_memory:
+            worker.leaves = True
+            worker.said = f"held {FULL:.0%} of the memory that hub.worker_memory allows"
+            _log.error("a worker is replaced", worker=worker.number, reason=worker.said)
+            os.kill(worker.pid, signal.SIGTERM)
+            pid = worker.pid
+            asyncio.get_running_loop().call_later(PATIENCE, self._end, worker, pid)
+
+    def _end(self, worker: Worker, pid: int) -> None:
+        """It was told to go and has not gone."""
+        if worker.pid == pid and not worker.ended.done():
+            os.kill(pid, signal.SIGKILL)
 
     async def _listen(self, worker: Worker, lifeline: socket.socket) -> None:
         reader, writer = await asyncio.open_unix_connection(sock=lifeline)
@@ -166,6 +232,8 @@ class Supervisor:
 
     def _is_ready(self, worker: Worker) -> None:
         worker.ready = True
+        if self._deaths.set_aside():  # it may have read them before the last one came
+            self._spawn(self._set_aside([worker]))
         if self._serving:  # and something may have been saved while it started, or even reloaded
             if worker.reloads == self._reloads:
                 self._news.set()
@@ -187,6 +255,8 @@ class Supervisor:
         worker.deaths = min(worker.deaths + 1, 20)
         worker.restarts += 1
         _log.info("worker is replaced", worker=worker.number, seconds=pause)
+        if worker.deaths >= CRASH_LOOP:
+            _log.error("a worker dies again and again", worker=worker.number, deaths=worker.deaths)
         asyncio.get_running_loop().call_later(pause, self._wanted.put_nowait, worker)
 
     def _reap(self) -> None:
@@ -256,6 +326,7 @@ class Supervisor:
                 "sessions": said.get("sessions", 0),
                 "generation": said.get("generation", 0),
                 "restarts": worker.restarts,
+                "last_death": worker.last_death,
             }
             for worker in self._workers
             for said in (answers.get(worker.number, {}),)
@@ -330,6 +401,7 @@ def supervise(
 
     OSError; RuntimeError if another hub runs on the data or if the first worker cannot start.
     """
+    memory = shared(len(crews))
     with asyncio.Runner() as runner:
         loop = runner.get_loop()
         supervisor = runner.run(_made(config, crews))
@@ -346,8 +418,18 @@ def supervise(
                 ) -> int:
                     from hub.processes.worker import now, run
 
+                    limit_memory(config.settings.hub.worker_memory)
                     here = now(config, reread) if later else config
-                    return run(here, bound, number=number, lifeline=lifeline, trees=trees, reread=reread)
+                    census = Census(memory, len(crews), number)
+                    return run(
+                        here,
+                        bound,
+                        number=number,
+                        lifeline=lifeline,
+                        trees=trees,
+                        reread=reread,
+                        census=census,
+                    )
 
                 try:
                     pid, lifeline = fork(work, [each.socket for each in bound])

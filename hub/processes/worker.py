@@ -11,18 +11,21 @@ import socket
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import Final, cast
 
 from hub.app import Hub, calm_collector, loop_factory
 from hub.config.errors import ConfigErrors
 from hub.config.load import Config
 from hub.control import Handler
+from hub.dispatch.blocking import Stack
+from hub.dispatch.deaths import Deaths
 from hub.listening import Bound
+from hub.loading.census import Census
 from hub.loading.errors import LoadErrors
 from hub.loading.proposal import Proposal
 from hub.loading.reload import Agree
 from hub.log import get_logger
-from hub.processes.names import Note, worker_socket
+from hub.processes.names import Note, worker_notes, worker_socket
 
 LONGEST_NOTE: Final = 10_000
 """Characters of why a worker cannot start."""
@@ -45,20 +48,34 @@ class Worker(Hub):
         note: Callable[[Note, str], None],
         trees: Sequence[Path],
         reread: Callable[[], Config],
+        census: Census,
     ) -> None:
         self._number = number
         self._note = note
         self._proposal: Proposal[Mapping[str, object] | None] | None = None
-        super().__init__(config, bound, trees=trees, reread=reread)
+        super().__init__(config, bound, trees=trees, reread=reread, census=census)
 
     @property
     def socket_name(self) -> str:
         """Where the supervisor asks this worker."""
         return worker_socket(self._number)
 
+    @property
+    def notes(self) -> Path:
+        """Where the supervisor reads what this worker died of."""
+        return super().notes.with_name(worker_notes(self._number))
+
+    def set_aside(self) -> Mapping[bytes, str]:
+        """The supervisor counts."""
+        return Deaths(self.notes.parent).set_aside()
+
     def verbs(self) -> dict[str, Handler]:
         """What concerns one process; reloads are proposed and concluded."""
-        own: dict[str, Handler] = {"propose": self._propose, "conclude": self._conclude}
+        own: dict[str, Handler] = {
+            "propose": self._propose,
+            "conclude": self._conclude,
+            "set-aside": self._set_aside,
+        }
         return {
             **{verb: do for verb, do in super().verbs().items() if verb not in ("reload", "rollback")},
             **own,
@@ -99,6 +116,12 @@ class Worker(Hub):
         self._proposal = None
         return {"built": False, "report": await proposal.end(swap=False), "seen": self.loader.seen}
 
+    async def _set_aside(self, request: Mapping[str, object]) -> object:
+        """Judge no more what `contents` names; content in hexadecimal → why."""
+        contents = cast("Mapping[str, str]", request["contents"])
+        self._judging.set_aside.update((bytes.fromhex(key), why) for key, why in contents.items())
+        return True
+
     async def _conclude(self, request: Mapping[str, object]) -> object:
         proposal, self._proposal = self._proposal, None
         return None if proposal is None else await proposal.end(swap=request["swap"] is True)
@@ -112,10 +135,11 @@ def run(
     lifeline: socket.socket,
     trees: Sequence[Path],
     reread: Callable[[], Config],
+    census: Census,
 ) -> int:
     """Serve until SIGTERM or until the other end of the lifeline is gone; the exit code."""
     with asyncio.Runner(loop_factory=loop_factory()) as runner:
-        return runner.run(_work(config, bound, number, lifeline, trees, reread))
+        return runner.run(_work(config, bound, number, lifeline, trees, reread, census))
 
 
 async def _work(
@@ -125,6 +149,7 @@ async def _work(
     lifeline: socket.socket,
     trees: Sequence[Path],
     reread: Callable[[], Config],
+    census: Census,
 ) -> int:
     stopping = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stopping.set)
@@ -140,7 +165,9 @@ async def _work(
 
     watching = asyncio.create_task(outlive_nobody())
     try:
-        hub = Worker(config, bound, number=number, note=note, trees=trees, reread=reread)
+        hub = Worker(config, bound, number=number, note=note, trees=trees, reread=reread, census=census)
+        stack = Stack(hub.notes)
+        stack.register()
         await hub.start()
         calm_collector()
         note(Note.READY, "")
@@ -148,6 +175,7 @@ async def _work(
         await stopping.wait()
         _log.info("stopping", worker=number)
         await hub.stop()
+        stack.unregister()
         return 0
     except (OSError, RuntimeError, LoadErrors) as error:
         note(Note.FAILED, str(error)[:LONGEST_NOTE])
