@@ -59,7 +59,7 @@ Prepare = Callable[[Path], None]
 
 @dataclass(slots=True)
 class Hub:
-    """One running hub. Its 250 means delivered. imaps_port: 0 without TLS."""
+    """One hub; its 250 means delivered. pid: of the last process. imaps_port: 0 without TLS."""
 
     folder: Path
     pid: int
@@ -85,9 +85,14 @@ class Hub:
         """Its configuration file."""
         return self.folder / CONFIG
 
-    def verb(self, *words: str) -> str:
-        """What `hub …` says beside it. NotStarted if it fails."""
-        return _run([str(COMMAND), "--config", str(self.config), *words])
+    @property
+    def command(self) -> list[str]:
+        """`hub`, with its configuration."""
+        return [str(COMMAND), "--config", str(self.config)]
+
+    def verb(self, *words: str, given: str = "") -> str:
+        """What `hub …` answers to `given`. NotStarted if it fails."""
+        return _run([*self.command, *words], given)
 
     @property
     def watched(self) -> Path:
@@ -107,45 +112,49 @@ class Hub:
         return client
 
 
-@contextmanager
-def running(
+def lay_out(
     folder: Path, workers: int, *, tls: bool = False, more: str = "", prepare: Prepare | None = None
-) -> Iterator[Hub]:
-    """A hub with everything it has below `folder`, which is made. NotStarted.
+) -> Hub:
+    """A hub that does not run yet, with everything it has below `folder`, which is made. NotStarted.
 
     tls: offers STARTTLS, and IMAP on a TLS port too. more: lines at the end of the configuration.
     """
     (folder / "plugins.d").mkdir(parents=True, mode=0o755)
-    smtp, imap, imaps = free_port(), free_port(), free_port() if tls else 0
+    hub = Hub(folder, 0, free_port(), free_port(), free_port() if tls else 0, workers)
     if tls:
         _run(_CERTIFICATE.format(domain=DOMAIN, folder=folder).split())
-        more = _TLS.format(host=HOST, imaps=imaps, folder=folder) + more
-    config = folder / CONFIG
-    config.write_text(
+        more = _TLS.format(host=HOST, imaps=hub.imaps_port, folder=folder) + more
+    hub.config.write_text(
         _CONFIG.format(
             domain=DOMAIN,
             folder=folder,
             workers=workers,
             plugins=", ".join(f'"{name}"' for name in PLUGINS),
             host=HOST,
-            smtp=smtp,
-            imap=imap,
+            smtp=hub.port,
+            imap=hub.imap_port,
             more=more,
         )
     )
-    command = [str(COMMAND), "--config", str(config)]
-    _run([*command, "domain", "add", DOMAIN])
-    _run([*command, "account", "add", MAILBOX, "--password-stdin"], f"{PASSWORD}\n")
+    hub.verb("domain", "add", DOMAIN)
+    hub.verb("account", "add", MAILBOX, "--password-stdin", given=f"{PASSWORD}\n")
     if prepare is not None:
-        prepare(config)
-    log = folder / "log"
+        prepare(hub.config)
+    return hub
+
+
+@contextmanager
+def serving(hub: Hub) -> Iterator[Hub]:
+    """Start it, and stop it again. NotStarted."""
+    log = hub.folder / "log"
     with log.open("wb") as output:
         process = subprocess.Popen(
-            [*command, "serve"], stdin=subprocess.DEVNULL, stdout=output, stderr=output, env=environment()
+            [*hub.command, "serve"], stdin=subprocess.DEVNULL, stdout=output, stderr=output, env=environment()
         )
     try:
-        wait_for_greeting(smtp, process)
-        yield Hub(folder, process.pid, smtp, imap, imaps, workers)
+        wait_for_greeting(hub.port, process)
+        hub.pid = process.pid
+        yield hub
     except NotStarted as error:
         raise NotStarted(f"the hub: {error}\n{log.read_text('utf-8', 'replace')[-2000:]}") from None
     finally:
@@ -155,6 +164,15 @@ def running(
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
+
+
+@contextmanager
+def running(
+    folder: Path, workers: int, *, tls: bool = False, more: str = "", prepare: Prepare | None = None
+) -> Iterator[Hub]:
+    """`lay_out` and `serving` in one. NotStarted."""
+    with serving(lay_out(folder, workers, tls=tls, more=more, prepare=prepare)) as hub:
+        yield hub
 
 
 def _found(config: Path) -> str:

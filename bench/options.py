@@ -13,7 +13,7 @@ from bench.rounds import Say
 class Options:
     """rounds: that count. messages: of 4 KiB per server and round. mailbox: messages in the one that is read.
 
-    workers: the hub's. seconds: of mail at a steady rate. connections: that idle, plain; encrypted: with TLS.
+    workers: the hub's. seconds: of mail at a steady rate. connections: that idle; costly: with TLS or login.
     rows: sizes of mailboxes, accounts: numbers of them, both ascending, for what should not grow with them.
     folder: where the servers keep their data. say: told what goes on.
     """
@@ -24,7 +24,7 @@ class Options:
     workers: int
     seconds: float
     connections: int
-    encrypted: int
+    costly: int
     rows: Sequence[int]
     accounts: Sequence[int]
     folder: Path

@@ -67,11 +67,7 @@ class Postfix:
     @property
     def setup(self) -> Mapping[str, str]:
         """What the report says of it."""
-        return {
-            "version": _postconf("-dh", "mail_version"),
-            "delivery": "virtual(8) to a maildir",
-            "settings": "its defaults, no chroot, its log in a file",
-        }
+        return setup()
 
     def stored(self) -> int:
         """Files in the maildir's new/; nothing reads them, so none are in cur/."""
@@ -79,6 +75,15 @@ class Postfix:
             return len(os.listdir(self.folder / "mail" / "reader" / "new"))
         except FileNotFoundError:
             return 0  # made with the first message
+
+
+def setup() -> Mapping[str, str]:
+    """What the report says of any of them."""
+    return {
+        "version": _postconf("-dh", "mail_version"),
+        "delivery": "virtual(8) to a maildir",
+        "settings": "its defaults, no chroot, its log in a file",
+    }
 
 
 def missing() -> str | None:

@@ -96,7 +96,7 @@ def _bars(chart: Bars) -> Iterable[str]:
     width = room * 0.8 / len(chart.series)
     for group, name in enumerate(chart.groups):
         left = LEFT + room * (group + 0.1)
-        yield _text(LEFT + room * (group + 0.5), BOTTOM + 20, name, anchor="middle")
+        yield _text(LEFT + room * (group + 0.5), BOTTOM + 20, name, anchor="middle", size=11)
         for number, series in enumerate(chart.series.values()):
             value = series[group]
             if value is None:
