@@ -5,26 +5,17 @@ from __future__ import annotations
 import asyncio
 import itertools
 import os
-import re
 import signal
-import sys
-from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager, closing, suppress
-from dataclasses import dataclass
+from contextlib import closing, suppress
 from pathlib import Path
-from typing import TypeVar, cast
+from typing import cast
 
 import pytest
 
-from hub.control import NotRunning, Refused, inquire, is_running
+from hub.control import inquire, is_running
 from hub.processes import merging
 from hub.testing.running import running_hub
-
-T = TypeVar("T")
-
-HUB = Path(sys.executable).parent / "hub"
-ALICE, BOB = "alice@example.test", "bob@example.test"
+from tests.crew import ALICE, BOB, HUB, Client, lives, save, serving, started, until
 
 NOT_NOW = '''"""No mail for Alice."""
 from hub import Defer, hookimpl
@@ -49,162 +40,6 @@ async def plugin_start(plugin):
             file.write(f"{{os.getpid()}}\\n")
     plugin.every(0.05, work, once=True)
 '''
-
-
-async def until(what: Callable[[], Awaitable[T]], seconds: float = 8.0) -> T:
-    """What it gives as soon as that is true."""
-    async with asyncio.timeout(seconds):
-        while not (found := await what()):
-            await asyncio.sleep(0.01)
-        return found
-
-
-def save(path: Path, text: str) -> None:
-    """As editors do: at no moment is half of it there."""
-    unsaved = path.parent.parent / "unsaved"
-    unsaved.write_text(text)
-    unsaved.replace(path)
-
-
-def lives(pid: int) -> bool:
-    """Whether the process is there and no zombie."""
-    with suppress(OSError):
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    return False
-
-
-class Client:
-    """Lines to and from a worker."""
-
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self.reader, self.writer = reader, writer
-
-    async def line(self) -> str:
-        """Without its end; ConnectionError at the end of the connection."""
-        async with asyncio.timeout(8):
-            if not (line := await self.reader.readline()):
-                raise ConnectionResetError("the connection was closed")
-        return line.decode().rstrip("\r\n")
-
-    async def smtp(self, command: str) -> str:
-        """The last line of the reply."""
-        self.writer.write(command.encode() + b"\r\n")
-        while re.match(r"\d\d\d-", line := await self.line()):
-            pass
-        return line
-
-    async def send(self, subject: str, to: str = ALICE) -> str:
-        """The reply to the message, or what refused it."""
-        for command in ("EHLO client.example.test", f"MAIL FROM:<{BOB}>", f"RCPT TO:<{to}>", "DATA"):
-            if (reply := await self.smtp(command))[:1] not in ("2", "3"):
-                return reply
-        return await self.smtp(f"Subject: {subject}\r\n\r\nwords\r\n.")
-
-    async def imap(self, command: str) -> list[str]:
-        """All lines up to the tagged one."""
-        self.writer.write(b"a " + command.encode() + b"\r\n")
-        lines = [await self.line()]
-        while not lines[-1].startswith("a "):
-            lines.append(await self.line())
-        assert lines[-1].startswith("a OK"), lines
-        return lines
-
-
-@dataclass
-class Crew:
-    """A running `hub serve`."""
-
-    folder: Path
-    process: asyncio.subprocess.Process
-
-    @property
-    def control(self) -> Path:
-        return self.folder / "data" / "control.sock"
-
-    async def ask(self, verb: str) -> Mapping[str, object]:
-        return cast("Mapping[str, object]", await inquire(self.control, verb, timeout=8))
-
-    async def workers(self) -> list[dict[str, int]]:
-        return cast("list[dict[str, int]]", (await self.ask("status"))["workers"])
-
-    async def pids(self) -> list[int]:
-        return [worker["pid"] for worker in await self.workers()]
-
-    async def all_serve(self) -> bool:
-        with suppress(NotRunning, Refused):
-            return all(cast(object, each["state"]) == "serves" for each in await self.workers())
-        return False
-
-    async def port(self, listener: str) -> int:
-        listeners = cast("list[dict[str, str]]", (await self.ask("status"))["listeners"])
-        return next(int(each["address"].rpartition(":")[2]) for each in listeners if each["name"] == listener)
-
-    async def sessions(self, worker: int) -> int:
-        path = self.folder / "data" / f"worker-{worker}.sock"
-        return cast("dict[str, int]", await inquire(path, "status", timeout=8))["sessions"]
-
-    @asynccontextmanager
-    async def connected(self, worker: int, listener: str = "smtp") -> AsyncIterator[Client]:
-        """A greeted client of this worker: the kernel chooses one, so connect until it is the right one."""
-        port = await self.port(listener)
-        async with AsyncExitStack() as stack:
-            for _ in range(64):
-                before = await self.sessions(worker)
-                reader, writer = await asyncio.open_connection("127.0.0.1", port)
-                stack.callback(writer.close)
-                client = Client(reader, writer)
-                assert re.match(r"220 |\* OK ", await client.line())
-                if await self.sessions(worker) > before:
-                    yield client
-                    return
-        pytest.fail(f"no connection reaches worker {worker}")
-
-    async def subjects(self) -> Counter[str]:
-        """What lies in Alice's INBOX."""
-        reader, writer = await asyncio.open_connection("127.0.0.1", await self.port("imap"))
-        client = Client(reader, writer)
-        await client.line()
-        await client.imap(f"LOGIN {ALICE} demo")
-        await client.imap("EXAMINE INBOX")
-        lines = await client.imap("UID FETCH 1:* BODY.PEEK[HEADER.FIELDS (SUBJECT)]")
-        writer.close()
-        return Counter(line.removeprefix("Subject: ") for line in lines if line.startswith("Subject: "))
-
-    async def verdicts(self) -> list[str]:
-        """The reply code to a message through each worker."""
-        replies = []
-        for worker in range(2):
-            async with self.connected(worker) as client:
-                replies.append((await client.send("verdict"))[:3])
-        return replies
-
-
-@asynccontextmanager
-async def serving(folder: Path, accounts: tuple[str, ...] = (ALICE, BOB)) -> AsyncIterator[Crew]:
-    """Two workers on free ports; what they log is in `log`."""
-    async with running_hub(folder, tables={"hub": {"workers": 2}}, accounts=accounts):
-        pass  # the configuration, the store and the accounts
-    async with started(folder) as crew:
-        yield crew
-
-
-@asynccontextmanager
-async def started(folder: Path) -> AsyncIterator[Crew]:
-    with (folder / "log").open("ab") as log:
-        process = await asyncio.create_subprocess_exec(
-            HUB, "-c", folder / "hub.toml", "serve", stdout=log, stderr=log, cwd=folder
-        )
-    crew = Crew(folder, process)
-    try:
-        await until(crew.all_serve)
-        yield crew
-    except BaseException:
-        sys.stderr.write((folder / "log").read_text())
-        raise
-    finally:
-        if process.returncode is None:
-            process.terminate()
-        await asyncio.wait_for(process.wait(), 20)
 
 
 @pytest.mark.proves("operation: with `workers = 2` two processes share the ports and one store")
@@ -276,7 +111,7 @@ async def test_a_killed_worker_is_replaced_and_nothing_answered_is_lost(tmp_path
         found = await crew.subjects()
         assert {subject: found[subject] for subject in answered} == dict.fromkeys(answered, 1)
         assert max(found.values()) == 1
-        assert "signal=SIGKILL" in (tmp_path / "log").read_text()
+        assert crew.log("worker ended")[0]["signal"] == "SIGKILL"
 
 
 async def test_a_reload_reaches_all_workers_and_so_does_its_rollback(tmp_path: Path) -> None:
@@ -451,8 +286,8 @@ async def test_a_worker_that_dies_at_once_again_and_again_is_started_less_and_le
                 return await crew.all_serve() and (await crew.workers())[1]["restarts"] == count
 
             await until(replaced)
-        log = (tmp_path / "log").read_text()
-        assert re.findall(r"worker is replaced.*seconds=([\d.]+)", log) == ["0.0", "0.25", "0.5"]
+        assert [line["seconds"] for line in crew.log("worker is replaced")] == [0.0, 0.25, 0.5]
+        assert [line["deaths"] for line in crew.log("a worker dies again and again")] == [3]
         assert await crew.verdicts() == ["250", "250"]
 
 
