@@ -1,8 +1,10 @@
 """The settings of the hub itself, a model per table; descriptions are what `hub config explain` prints."""
 
+import os
 import re
 import socket
 from collections.abc import Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Literal, TypeAlias
 
@@ -20,6 +22,7 @@ from pydantic import (
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from hub.config.find import xdg_folder
+from hub.config.networks import Networks, parse_network
 from hub.config.units import parse_address, parse_duration, parse_size
 
 EMBEDDED_PLUGINS = ("storage-sql", "blobs-segment", "directory-sql")
@@ -58,6 +61,11 @@ def _address(text: str) -> str:
     return text
 
 
+def _network(text: str) -> str:
+    parse_network(text)
+    return text
+
+
 def _at_least_one(addresses: tuple[str, ...]) -> tuple[str, ...]:
     if not addresses:
         raise ValueError("should have at least one address")
@@ -86,6 +94,8 @@ ListedPlugin: TypeAlias = Annotated[str, AfterValidator(_listed_plugin)]
 ListenerName: TypeAlias = Annotated[str, AfterValidator(_listener_name)]
 Address: TypeAlias = Annotated[str, AfterValidator(_address), Field(title="host:port")]
 
+Network: TypeAlias = Annotated[str, AfterValidator(_network), Field(title="network")]
+
 Protocol: TypeAlias = Literal["smtp", "submission", "submissions", "imap", "imaps"]
 TlsMode: TypeAlias = Literal["none", "starttls", "implicit"]
 
@@ -94,6 +104,15 @@ class Table(BaseModel):
     """What the hub's tables share: unknown keys are errors, values do not change, errors repeat no input."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True, hide_input_in_errors=True)
+
+
+def _machine_memory() -> int:
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+
+
+def worker_share(memory: int, workers: int) -> int:
+    """The octets that each of the workers may hold of a machine's memory."""
+    return max(memory * 3 // 4 // workers, 1 << 30)
 
 
 class HubTable(Table):
@@ -127,10 +146,26 @@ class HubTable(Table):
         ),
     )
     workers: Annotated[Count, Field(ge=1, le=1024)] = Field(
-        default=1,
+        default_factory=lambda: min(len(os.sched_getaffinity(0)), 1024),
         description=(
-            "How many processes serve connections, sharing the ports and the store. From 2 on, a supervisor "
-            "replaces those that die. Takes effect with a new start of the hub."
+            "How many processes serve connections, sharing the ports and the store; without it, one per "
+            "core. From 2 on, a supervisor replaces those that die or hang. Takes effect with a new start of "
+            "the hub."
+        ),
+    )
+    worker_memory: Annotated[Size, Field(ge=256 << 20)] = Field(
+        default_factory=lambda data: worker_share(_machine_memory(), data.get("workers", 1)),
+        description=(
+            "How much data one process may hold, in bytes: what asks for more gets an error, and a worker "
+            "that holds nine tenths of it is replaced. Without it, three quarters of the machine's memory "
+            "for all workers together, though never less than 1 GiB each. Takes effect with new workers."
+        ),
+    )
+    blocked_limit: Annotated[Duration, Field(ge=1)] = Field(
+        default=30.0,
+        description=(
+            "How long a plugin may block a worker's event loop before the worker is replaced; that it does "
+            "is logged after one second."
         ),
     )
     user: Annotated[str, Field(min_length=1)] | None = Field(
@@ -170,7 +205,30 @@ class ServicesTable(Table):
     )
 
 
-class SmtpTable(Table):
+class SessionLimits(Table):
+    """What [smtp] and [imap] share: how many clients at once. All workers count together."""
+
+    max_sessions: Annotated[Count, Field(ge=0)] = Field(
+        default=20_000, description="How many sessions there may be at once; 0 for no limit."
+    )
+    max_sessions_per_address: Annotated[Count, Field(ge=0)] = Field(
+        default=100,
+        description=(
+            "How many of them one IPv4 address or one IPv6 network of 64 bits may have; 0 for no limit."
+        ),
+    )
+    exempt: tuple[Network, ...] = Field(
+        default=("127.0.0.0/8", "::1"),
+        description="Networks for which max_sessions_per_address does not hold.",
+    )
+
+    @cached_property
+    def exempted(self) -> Networks:
+        """`exempt` as a set of addresses."""
+        return Networks(self.exempt)
+
+
+class SmtpTable(SessionLimits):
     """[smtp]: limits of the SMTP and submission listeners."""
 
     max_size: Size = Field(
@@ -181,16 +239,50 @@ class SmtpTable(Table):
         default=1000,
         description="How many recipients one message may have; RFC 5321 §4.5.3.1.8 wants 100 or more.",
     )
-    timeout: Duration = Field(
-        default=300.0,
-        description="How long a silent client is waited for; RFC 5321 §4.5.3.2.7 wants five minutes or more.",
+    max_line: Annotated[Count, Field(ge=0)] = Field(
+        default=0,
+        description=(
+            "How many octets a line of a message may have, without its end; RFC 5322 §2.1.1 allows 998, many "
+            "write longer ones. 0 for no limit, as RFC 5321 §4.5.3.1 prefers."
+        ),
     )
     max_errors: Annotated[Count, Field(ge=1)] = Field(
-        default=20, description="How many commands of one connection may fail before it is closed with 421."
+        default=20, description="How many commands of one session may fail before it is closed with 421."
+    )
+    max_commands: Annotated[Count, Field(ge=1)] = Field(
+        default=200,
+        description=(
+            "How many commands that bring no mail (EHLO, RSET, NOOP, VRFY …) a session may have for each "
+            "message that it has brought, and once before the first; then it is closed with 421."
+        ),
+    )
+    max_messages: Annotated[Count, Field(ge=0)] = Field(
+        default=0,
+        description="How many messages one session may bring before it is closed with 421; 0 for no limit.",
+    )
+    timeout: Duration = Field(
+        default=300.0,
+        description=(
+            "How long the next command is waited for, until it is there as a whole; RFC 5321 §4.5.3.2.7 "
+            "wants five minutes or more."
+        ),
+    )
+    greeting_timeout: Duration = Field(
+        default=60.0, description="How long EHLO is waited for: after connecting and after STARTTLS."
+    )
+    min_rate: Annotated[Size, Field(ge=1)] = Field(
+        default=200,
+        description=(
+            "The octets per second that a message has to come in with: whoever is slower uses up the time of "
+            "`timeout`, whoever is faster gets it back."
+        ),
+    )
+    session_timeout: Duration = Field(
+        default=86400.0, description="How long one session may last, whatever it does."
     )
 
 
-class ImapTable(Table):
+class ImapTable(SessionLimits):
     """[imap]: limits of the IMAP listeners."""
 
     timeout: Duration = Field(
@@ -212,6 +304,9 @@ class TlsTable(Table):
     key: Path | None = Field(default=None, description="PEM file of the certificate's private key.")
     minimum: Literal["1.2", "1.3"] = Field(
         default="1.2", description="The oldest version of TLS that is spoken."
+    )
+    handshake_timeout: Annotated[Duration, Field(gt=0)] = Field(
+        default=30.0, description="How long a client may take for the TLS handshake."
     )
 
     @model_validator(mode="after")
@@ -245,6 +340,30 @@ class Listener(Table):
         ),
     )
 
+    proxy_protocol: tuple[Network, ...] = Field(
+        default=(),
+        description=(
+            'Networks of proxies, such as ["10.0.0.0/8"]: a connection from there has to begin with a header '
+            "of HAProxy's PROXY protocol, version 1 or 2, and counts as its client's. From elsewhere none is "
+            "read."
+        ),
+    )
+    xclient: tuple[Network, ...] = Field(
+        default=(),
+        description=(
+            "Networks that may say for whom they speak, by Postfix's XCLIENT command; for smtp, submission "
+            "and submissions."
+        ),
+    )
+
+    @model_validator(mode="after")
+    def _xclient_fits(self) -> "Listener":
+        if self.xclient and self.protocol in ("imap", "imaps"):
+            raise ValueError(
+                f"has xclient, which {self.protocol} does not have; proxy_protocol works for all"
+            )
+        return self
+
     @model_validator(mode="after")
     def _protocol_fits(self) -> "Listener":
         if self.is_implicit and self.tls in ("none", "starttls"):
@@ -254,6 +373,11 @@ class Listener(Table):
             advice = f"; use the protocol {wanted}" if wanted else ""
             raise ValueError(f'has tls = "implicit", but {self.protocol} begins without TLS{advice}')
         return self
+
+    @cached_property
+    def relays(self) -> Networks:
+        """Who may use XCLIENT."""
+        return Networks(self.xclient)
 
     @property
     def addresses(self) -> tuple[tuple[str, int], ...]:

@@ -33,11 +33,12 @@ def received(session: Session, envelope: Envelope, hostname: str, seconds: float
     """The Received field of one transaction, with its line end. extended: the client said EHLO."""
     name = session.greeting
     helo = name if name and _PLAIN_NAME.match(name) else "unknown"
+    known = f"{session.peer_name} " if session.peer_name else ""
     # A single recipient's name betrays no other one (RFC 5321 §7.6).
     single = f"\r\n\tfor <{envelope.recipients[0]}>" if len(envelope.recipients) == 1 else ""
     protocol = with_protocol(session, envelope, extended=extended)
     line = (
-        f"Received: from {helo} ({literal(session.peer[0])})\r\n\tby {hostname}"
+        f"Received: from {helo} ({known}{literal(session.peer[0])})\r\n\tby {hostname}"
         f" with {protocol} id {envelope.id}{single}; {date(seconds)}\r\n"
     )
     return line.encode()

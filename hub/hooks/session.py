@@ -38,6 +38,10 @@ class Session(Protocol):
         """The client's address and port."""
 
     @property
+    def peer_name(self) -> str | None:
+        """The client's host name in DNS, where a trusted relay has said it (XCLIENT); else None."""
+
+    @property
     def local(self) -> tuple[str, int]:
         """Our address and port."""
 

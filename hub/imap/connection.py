@@ -8,6 +8,7 @@ import ssl
 from time import perf_counter
 from typing import Final, cast
 
+from hub.accepting.arrival import Arrival
 from hub.hooks.observe import session_closed, session_opened
 from hub.hooks.session import TlsInfo
 from hub.imap.capabilities import capabilities
@@ -16,13 +17,16 @@ from hub.imap.input import LineTooLong
 from hub.imap.replies import (
     BYE_SHUTDOWN,
     BYE_TIMEOUT,
+    BYE_TOO_MANY,
     BYE_TOO_MANY_FAILURES,
+    BYE_TOO_MANY_FROM_ADDRESS,
     Reply,
     bad,
 )
 from hub.imap.session import ImapSession
 from hub.imap.tokens import TAG
 from hub.imap.updates import tell
+from hub.loading.census import IMAP, Full
 from hub.log import SESSION, get_logger
 
 LOGIN_TIMEOUT: Final = 180.0
@@ -39,6 +43,8 @@ class Connection(asyncio.Protocol):
     is none."""
 
     __slots__ = (
+        "_arrival",
+        "_cell",
         "_draining",
         "_failures",
         "_leaving",
@@ -50,8 +56,10 @@ class Connection(asyncio.Protocol):
         "session",
     )
 
-    def __init__(self, session: ImapSession) -> None:
+    def __init__(self, session: ImapSession, arrival: Arrival | None = None) -> None:
         self.session = session
+        self._arrival = arrival
+        self._cell: int | None = None  # where the census counts the session
         self._loop = asyncio.get_running_loop()
         self._task: asyncio.Task[None] | None = None
         self._transport: asyncio.Transport | None = None
@@ -67,13 +75,16 @@ class Connection(asyncio.Protocol):
         session.start_tls = self._start_tls
         session.wakened = self._wakened
         self._attach(cast(asyncio.Transport, transport))
-        session.peer = _address(transport.get_extra_info("peername"))
-        session.local = _address(transport.get_extra_info("sockname"))
+        arrival = self._arrival
+        session.peer = arrival.peer if arrival else _address(transport.get_extra_info("peername"))
+        session.local = arrival.local if arrival else _address(transport.get_extra_info("sockname"))
         session.kernel.connections.add(self)
         session.kernel.sessions[session.id] = session.trace
         client = f"{session.peer[0]}:{session.peer[1]}"
         session.trace.about = f"{session.protocol} from {client}"
         session.trace.add("session", session.protocol, "opened", detail=client)
+        if self._is_refused():
+            return
         session.out.send(b"* OK [CAPABILITY %b] IMAP server ready\r\n" % capabilities(session))
         session.out.flush()
         session.pin_now()
@@ -81,6 +92,19 @@ class Connection(asyncio.Protocol):
         if opened:
             opened(session=session)
         session.unpin()
+
+    def _is_refused(self) -> bool:
+        """Whether there is no room for this session; then it closes."""
+        kernel, arrival = self.session.kernel, self._arrival
+        if arrival is not None and arrival.counted is not None:
+            self._cell = arrival.counted
+            return False
+        found = kernel.census.enter(IMAP, self.session.peer[0], kernel.settings.imap)
+        if isinstance(found, int):
+            self._cell = found
+            return False
+        self._bye(BYE_TOO_MANY if found is Full.TOTAL else BYE_TOO_MANY_FROM_ADDRESS, linger=False)
+        return True
 
     def data_received(self, data: bytes) -> None:
         """Octets are kept until a command has them; a line that is whole starts the task."""
@@ -116,8 +140,10 @@ class Connection(asyncio.Protocol):
 
     # -- what the hub calls -------------------------------------------------------------------
 
-    def expire(self) -> None:
-        """The client was silent for too long, or has not read for too long; RFC 3501 §5.4."""
+    def look(self, now: float) -> None:
+        """Close on a client that was silent for too long, or has not read for too long (RFC 3501 §5.4)."""
+        if now < self.deadline:
+            return
         if self.session.out.blocked or self._leaving:
             assert self._transport is not None
             self._transport.abort()
@@ -248,7 +274,13 @@ class Connection(asyncio.Protocol):
     async def _start_tls(self, context: ssl.SSLContext) -> None:
         assert self._transport is not None
         self.session.out.flush()
-        transport = await self._loop.start_tls(self._transport, self, context, server_side=True)
+        transport = await self._loop.start_tls(
+            self._transport,
+            self,
+            context,
+            server_side=True,
+            ssl_handshake_timeout=self.session.kernel.settings.tls.handshake_timeout,
+        )
         if transport is None:
             raise ConnectionResetError("the client has left during the TLS handshake")
         self._attach(transport)
@@ -296,6 +328,8 @@ class Connection(asyncio.Protocol):
         session = self.session
         session.select(None)
         session.kernel.connections.remove(self)
+        if self._cell is not None:
+            session.kernel.census.leave(IMAP, self._cell)
         session.trace.add("session", session.protocol, "closed")
         session.kernel.sessions.pop(session.id, None)
         session.kernel.write_trace(session.trace)

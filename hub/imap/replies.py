@@ -72,5 +72,7 @@ ALREADY_IN = Reply(b"BAD", b"This connection is logged in already")
 BYE_LOGOUT = b"* BYE Until next time\r\n"
 BYE_TIMEOUT = b"* BYE [UNAVAILABLE] The connection was silent for too long\r\n"
 BYE_SHUTDOWN = b"* BYE [UNAVAILABLE] The server is going down, please connect again\r\n"
+BYE_TOO_MANY = b"* BYE [LIMIT] Too many sessions here now, please try again later\r\n"
+BYE_TOO_MANY_FROM_ADDRESS = b"* BYE [LIMIT] Too many sessions from your address, close some of them\r\n"
 BYE_TOO_MUCH = b"* BYE A literal of that size is not taken before login\r\n"
 BYE_TOO_MANY_FAILURES = b"* BYE Too many commands have failed before login\r\n"

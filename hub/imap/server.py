@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from hub.accepting.arrival import Arrival
 from hub.config.model import Listener
 from hub.imap.connection import Connection
 from hub.imap.session import ImapSession
@@ -18,12 +19,12 @@ class ImapListener:
         self._settings = settings
         self._wakeups = Wakeups(kernel.services.storage)
 
-    def __call__(self) -> Connection:
+    def __call__(self, arrival: Arrival | None = None) -> Connection:
         session = ImapSession(self._kernel, self._name, self._settings.protocol, self._wakeups)
         session.starttls_offered = self._settings.tls == "starttls"
-        return Connection(session)
+        return Connection(session, arrival)
 
 
 def factory(kernel: Kernel, listener_name: str, listener_settings: Listener) -> ImapListener:
-    """What `loop.create_server` takes; for `imaps` with the TLS context as `ssl`."""
+    """What makes the protocol of each connection to a listener."""
     return ImapListener(kernel, listener_name, listener_settings)

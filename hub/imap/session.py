@@ -88,6 +88,11 @@ class ImapSession:
         return None
 
     @property
+    def peer_name(self) -> str | None:
+        """Nobody has said it."""
+        return None
+
+    @property
     def account(self) -> AccountRef:
         """Whose mailboxes these are; only after login."""
         assert self.identity is not None

@@ -14,11 +14,8 @@ SWEEP: Final = 5.0
 class Connection(Protocol):
     """What a protocol lets others do to its connection."""
 
-    deadline: float
-    """On the event loop's clock: by then the client should have said something."""
-
-    def expire(self) -> None:
-        """The deadline has passed: take leave, or do nothing if it is us who are at work."""
+    def look(self, now: float) -> None:
+        """Take leave of a client that takes too long. now: on the event loop's clock."""
 
     def drain(self) -> None:
         """The hub stops: take leave now, or when what is under way has ended."""
@@ -82,10 +79,10 @@ class Connections:
         return len(self._open)
 
     def sweep(self) -> None:
-        """Tell those whose deadline has passed."""
+        """Let each look at the clock."""
         now = asyncio.get_running_loop().time()
-        for connection in [each for each in self._open if each.deadline < now]:
-            connection.expire()
+        for connection in list(self._open):
+            connection.look(now)
 
     def _tick(self) -> None:
         self._timer = asyncio.get_running_loop().call_later(SWEEP, self._tick)

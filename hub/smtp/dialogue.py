@@ -1,11 +1,12 @@
 """One SMTP conversation without its wire: what state it is in, and which function answers which command.
 
-A command function takes the dialogue and the octets after the verb; it gives a reply, or an awaitable of one
-where somebody has to be asked.
+A command function takes the dialogue and the octets after the verb; it gives a reply, an awaitable of one
+where somebody has to be asked, or None where the octets that follow are to be read first.
 """
 
 from __future__ import annotations
 
+import asyncio
 import enum
 from collections.abc import Awaitable, Callable, Mapping
 from typing import TypeAlias
@@ -15,14 +16,14 @@ from hub.loading.kernel import Kernel
 from hub.log import get_logger
 from hub.sasl.mechanisms import Exchange
 from hub.smtp import replies
-from hub.smtp.incoming import Incoming
+from hub.smtp.incoming import Intake
 from hub.smtp.replies import Reply
 from hub.smtp.session import SmtpSession, Transaction
 from hub.trace.record import Trace
 
 _log = get_logger(area="smtp")
 
-Answer: TypeAlias = Reply | Awaitable[Reply]
+Answer: TypeAlias = Reply | Awaitable[Reply | None] | None
 
 
 class State(enum.Enum):
@@ -31,19 +32,28 @@ class State(enum.Enum):
     COMMAND = "a command line"
     LOGIN = "a response in an AUTH exchange"
     DATA = "a message"
+    CHUNK = "a counted piece of a message"
     TLS = "a handshake"
     CLOSING = "of no interest"
 
 
 class Dialogue:
-    """The state of one conversation. transaction: from MAIL on; incoming: from 354 on; exchange: in AUTH."""
+    """The state of one conversation.
+
+    transaction: from MAIL on; incoming: from 354 or the first BDAT on; exchange: in AUTH.
+    """
 
     __slots__ = (
+        "commands",
+        "counted",
         "errors",
         "exchange",
+        "farewell",
         "incoming",
+        "is_relay",
         "kernel",
         "listener",
+        "messages",
         "session",
         "state",
         "trace",
@@ -57,8 +67,13 @@ class Dialogue:
         self.trace = trace
         self.state = State.COMMAND
         self.errors = 0
+        self.commands = 0  # those that bring no mail
+        self.messages = 0
+        self.counted: int | None = None  # where the census counts the session
+        self.is_relay = bool(listener.xclient) and session.peer[0] in listener.relays
         self.transaction: Transaction | None = None
-        self.incoming: Incoming | None = None
+        self.incoming: Intake | None = None
+        self.farewell: asyncio.Task[None] | None = None
         self.exchange: Exchange | None = None
 
     @property
@@ -75,7 +90,9 @@ class Dialogue:
     def end_transaction(self) -> None:
         """Back to where MAIL can come; the generation may go."""
         transaction, self.transaction = self.transaction, None
-        self.incoming = None
+        incoming, self.incoming = self.incoming, None
+        if incoming is not None:
+            self.farewell = asyncio.get_running_loop().create_task(incoming.discard())
         if transaction is not None:
             transaction.pin.release()
 

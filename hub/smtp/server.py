@@ -16,12 +16,12 @@ end of file that cancels a delivery half-way, and AUTH, which is not offered und
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
-from types import MappingProxyType
+from collections.abc import Awaitable
 from typing import ClassVar, Final, cast
 
 from aiosmtpd.smtp import SMTP
 
+from hub.accepting.arrival import Arrival, Make
 from hub.config.model import Listener
 from hub.dispatch.failure import HookFailed
 from hub.hooks.observe import session_closed
@@ -29,9 +29,10 @@ from hub.loading.kernel import Kernel
 from hub.log import MESSAGE, SESSION
 from hub.mail.ident import new_id
 from hub.sasl.mechanisms import MAX_RESPONSE
-from hub.smtp import auth, greeting, replies, transaction
-from hub.smtp.dialogue import Command, Dialogue, State
+from hub.smtp import auth, bdat, commands, greeting, limits, replies
+from hub.smtp.dialogue import Answer, Commands, Dialogue, State
 from hub.smtp.incoming import Incoming
+from hub.smtp.limits import Pace, message_ended, paced
 from hub.smtp.message import end_of_data
 from hub.smtp.replies import Reply, encode
 from hub.smtp.session import SmtpSession, endpoint, tls_info
@@ -44,39 +45,22 @@ MAX_BUFFER: Final = 64 * 1024
 FAREWELL: Final = 30.0
 """Seconds that a client gets to read our last words."""
 
-_COMMANDS: Final[Mapping[bytes, Command]] = MappingProxyType(
-    {
-        b"EHLO": greeting.ehlo,
-        b"HELO": greeting.helo,
-        b"MAIL": transaction.mail,
-        b"RCPT": transaction.rcpt,
-        b"DATA": transaction.data,
-        b"RSET": transaction.rset,
-        b"NOOP": greeting.noop,
-        b"QUIT": greeting.quit_,
-        b"VRFY": greeting.verify,
-        b"EXPN": greeting.expand,
-        b"HELP": greeting.help_,
-        b"AUTH": auth.auth,
-        b"STARTTLS": greeting.starttls,
-    }
-)
 
-
-def factory(kernel: Kernel, listener_name: str, listener: Listener) -> Callable[[], SmtpProtocol]:
-    """What `loop.create_server` calls for each connection to a listener; with `ssl=` for implicit TLS."""
-    return lambda: SmtpProtocol(kernel, listener_name, listener)
+def factory(kernel: Kernel, listener_name: str, listener: Listener) -> Make:
+    """What makes the protocol of each connection to a listener."""
+    return lambda arrival=None: SmtpProtocol(kernel, listener_name, listener, arrival)
 
 
 class SmtpProtocol(SMTP):
     """One connection. deadline: on the loop's clock, when the client will have been silent for too long."""
 
     __slots__ = (
+        "_arrival",
+        "_began",
         "_buffer",
         "_detail",
         "_dialogue",
         "_eof",
-        "_farewell",
         "_held",
         "_is_busy",
         "_is_corked",
@@ -87,6 +71,7 @@ class SmtpProtocol(SMTP):
         "_listener_name",
         "_loop",
         "_out",
+        "_pace",
         "_skipping",
         "_slow",
         "_task",
@@ -94,17 +79,20 @@ class SmtpProtocol(SMTP):
         "_verb",
         "deadline",
     )
-    commands: ClassVar[Mapping[bytes, Command]] = _COMMANDS
+    commands: ClassVar[Commands] = commands.SMTP
     deadline: float
     _dialogue: Dialogue
-    _farewell: asyncio.Task[None]
     _transport: asyncio.Transport
 
-    def __init__(self, kernel: Kernel, listener_name: str, listener: Listener) -> None:
+    def __init__(
+        self, kernel: Kernel, listener_name: str, listener: Listener, arrival: Arrival | None = None
+    ) -> None:
         self._loop = asyncio.get_running_loop()
         self._kernel = kernel
         self._listener_name = listener_name
         self._listener = listener
+        self._arrival = arrival
+        self._pace: Pace | None = None  # of the message that is on its way in
         self._buffer = bytearray()
         self._out = bytearray()
         self._task: asyncio.Task[None] | None = None  # held, for the loop does not
@@ -126,13 +114,13 @@ class SmtpProtocol(SMTP):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Greet, unless a plugin has to be asked first."""
         self._transport = cast(asyncio.Transport, transport)
-        kernel = self._kernel
+        kernel, arrival = self._kernel, self._arrival
         session = SmtpSession(
             new_id(),
             self._listener.protocol,
             self._listener_name,
-            endpoint(transport, "peername"),
-            endpoint(transport, "sockname"),
+            endpoint(transport, "peername") if arrival is None else arrival.peer,
+            endpoint(transport, "sockname") if arrival is None else arrival.local,
             tls_info(transport),
         )
         client = f"{session.peer[0]}:{session.peer[1]}"
@@ -141,19 +129,19 @@ class SmtpProtocol(SMTP):
         self._dialogue = Dialogue(kernel, self._listener, session, trace)
         kernel.sessions[session.id] = trace
         kernel.connections.add(self)
-        self._heard()
-        answer = greeting.connect(self._dialogue)
+        self._began = self._loop.time()
+        self.deadline = self._began + kernel.settings.smtp.greeting_timeout
+        answer = limits.enter(self._dialogue, arrival) or greeting.connect(self._dialogue)
         if isinstance(answer, Reply):
             self._reply(answer)
             self._go_on()
-        else:
+        elif answer is not None:
             self._start(answer)
 
     def data_received(self, data: bytes) -> None:
         """Take what the client sends, and answer it if nothing is under way."""
         buffer = self._buffer
         buffer += data
-        self._heard()
         if self._dialogue.state is State.DATA:
             self._hold(len(buffer))
         if not self._is_busy and not self._slow:
@@ -191,16 +179,29 @@ class SmtpProtocol(SMTP):
 
     # -- what the hub calls -----------------------------------------------------------------------
 
-    def expire(self) -> None:
-        """Close on a client that is silent, or that does not even read why."""
+    def look(self, now: float) -> None:
+        """Close on a client that is silent, too slow or here for too long, or that does not even read why."""
         if self._slow or self._dialogue.state is State.CLOSING:
-            self._transport.abort()
+            if now > self.deadline:
+                self._transport.abort()
         elif not self._is_busy:
-            self._close(replies.IDLE)
+            reason = self._overdue(now)
+            if reason is not None:
+                self._close(reason)
+
+    def _overdue(self, now: float) -> Reply | None:
+        dialogue, settings = self._dialogue, self._kernel.settings.smtp
+        if now > self._began + settings.session_timeout:
+            return replies.SESSION_TOO_LONG
+        if dialogue.incoming is None or dialogue.state is State.COMMAND:
+            return replies.IDLE if now > self.deadline else None
+        came = dialogue.incoming.came(len(self._buffer))
+        self._pace = paced(self._pace, dialogue.incoming, came, now, settings)
+        return replies.TOO_SLOW if self._pace.patience < 0 else None
 
     def drain(self) -> None:
         """Close, unless a message is on its way in or a command runs: then after its reply."""
-        if not self._is_busy and self._dialogue.state is not State.DATA:
+        if not self._is_busy and self._dialogue.state not in (State.DATA, State.CHUNK):
             self._close(replies.DRAINING)
 
     # -- the loop ---------------------------------------------------------------------------------
@@ -232,7 +233,6 @@ class SmtpProtocol(SMTP):
         if self._is_lost:
             self._end()
             return
-        self._heard()
         self._read_on()
 
     def _advance(self) -> Awaitable[Reply | None] | None:
@@ -240,24 +240,20 @@ class SmtpProtocol(SMTP):
         dialogue = self._dialogue
         while not (self._is_lost or self._slow):
             state = dialogue.state
-            if state is State.DATA:
-                pending: Awaitable[Reply | None] | None = self._read_message()
-                if pending is not None:
-                    return pending
-                break
-            if state is State.TLS:
-                self._flush()
-                return self._start_tls()
-            if state is State.CLOSING:
-                self.deadline = self._loop.time() + FAREWELL
-                break
-            if self._kernel.connections.draining:
-                self._close(replies.DRAINING)
-                return None
-            line = self._take_line()
-            if line is None:
-                break
-            answer = self._answer(line)
+            if state is State.COMMAND or state is State.LOGIN:
+                if self._kernel.connections.draining:
+                    self._close(replies.DRAINING)
+                    return None
+                line = self._take_line()
+                if line is None:
+                    break
+                answer = self._answer(line)
+                if answer is None:
+                    continue
+            else:
+                answer = self._read(state)
+                if answer is None:
+                    break
             if not isinstance(answer, Reply):
                 return answer
             self._reply(answer)
@@ -265,6 +261,18 @@ class SmtpProtocol(SMTP):
         if (self._out or is_closing) and not (self._is_corked or self._is_lost):
             self._is_corked = True
             self._kernel.connections.write_soon(self._uncork)
+        return None
+
+    def _read(self, state: State) -> Answer:
+        """Go on with what is no command; None if the client has to send more, or is to send nothing more."""
+        if state is State.DATA:
+            return self._read_message()
+        if state is State.CHUNK:
+            return bdat.read(self._dialogue, self._buffer, self._finish_message)
+        if state is State.TLS:
+            self._flush()
+            return self._start_tls()
+        self.deadline = self._loop.time() + FAREWELL
         return None
 
     def _take_line(self) -> bytes | None:
@@ -286,7 +294,7 @@ class SmtpProtocol(SMTP):
         del buffer[: at + 1]
         return line
 
-    def _answer(self, line: bytes) -> Reply | Awaitable[Reply]:
+    def _answer(self, line: bytes) -> Answer:
         dialogue = self._dialogue
         try:
             if dialogue.state is State.LOGIN:
@@ -312,7 +320,7 @@ class SmtpProtocol(SMTP):
     def _read_message(self) -> Awaitable[Reply | None] | None:
         dialogue, buffer = self._dialogue, self._buffer
         incoming = dialogue.incoming
-        assert incoming is not None
+        assert isinstance(incoming, Incoming)
         piece = incoming.take_last(buffer)
         if piece is not None:
             dialogue.state = State.COMMAND
@@ -322,9 +330,13 @@ class SmtpProtocol(SMTP):
 
     async def _finish_message(self, piece: bytes) -> Reply:
         try:
-            return await end_of_data(self._dialogue, piece)
+            reply = await end_of_data(self._dialogue, piece)
         finally:
             self._hold(0)
+        if message_ended(self._dialogue):
+            self._reply(reply)
+            return replies.TOO_MANY_MESSAGES
+        return reply
 
     async def _write_piece(self, incoming: Incoming, piece: bytes) -> None:
         await incoming.write(piece)
@@ -335,7 +347,13 @@ class SmtpProtocol(SMTP):
         assert context is not None
         dialogue.state = State.CLOSING
         try:
-            transport = await self._loop.start_tls(self._transport, self, context, server_side=True)
+            transport = await self._loop.start_tls(
+                self._transport,
+                self,
+                context,
+                server_side=True,
+                ssl_handshake_timeout=self._kernel.settings.tls.handshake_timeout,
+            )
         except OSError as error:  # what a handshake fails with: SSLError, ConnectionError, TimeoutError
             dialogue.trace.add("note", "TLS", "failed", detail=str(error))
             self.connection_lost(error)  # asyncio tells only if the handshake was over
@@ -357,9 +375,9 @@ class SmtpProtocol(SMTP):
             settings, blobs = self._kernel.settings.smtp, self._kernel.services.blobs
             dialogue.incoming = Incoming(blobs, settings.max_size, self._buffer)
             dialogue.state = State.DATA
-        elif reply.code >= 400:
+        elif reply.code >= 400 and reply.code != 421:
             dialogue.errors += 1
-            if dialogue.errors >= self._kernel.settings.smtp.max_errors and reply.code != 421:
+            if dialogue.errors >= self._kernel.settings.smtp.max_errors:
                 self._out += encode(replies.TOO_MANY_ERRORS)
                 dialogue.state = State.CLOSING
         if len(self._out) > MAX_BUFFER:
@@ -386,7 +404,9 @@ class SmtpProtocol(SMTP):
     def _uncork(self) -> None:
         self._is_corked = False
         self._flush()
-        if (self._eof or self._dialogue.state is State.CLOSING) and not self._is_busy and not self._is_lost:
+        if not (self._eof or self._dialogue.state is State.CLOSING):
+            self._heard()
+        elif not self._is_busy and not self._is_lost:
             self._transport.close()
 
     def _read_on(self) -> None:
@@ -396,7 +416,10 @@ class SmtpProtocol(SMTP):
             self._transport.resume_reading()
 
     def _heard(self) -> None:
-        self.deadline = self._loop.time() + self._kernel.settings.smtp.timeout
+        """Commands were answered: the next one is waited for from now on, however it drips in."""
+        settings = self._kernel.settings.smtp
+        greeted = self._dialogue.session.greeting is not None
+        self.deadline = self._loop.time() + (settings.timeout if greeted else settings.greeting_timeout)
 
     def _hold(self, octets: int) -> None:
         if octets != self._held:
@@ -406,7 +429,6 @@ class SmtpProtocol(SMTP):
     def _end(self) -> None:
         """Nothing more happens for this connection."""
         dialogue, kernel = self._dialogue, self._kernel
-        incoming = dialogue.incoming
         self._hold(0)
         dialogue.end_transaction()
         dialogue.trace.message = None
@@ -417,5 +439,4 @@ class SmtpProtocol(SMTP):
         kernel.sessions.pop(dialogue.session.id, None)
         kernel.write_trace(dialogue.trace)
         kernel.connections.remove(self)
-        if incoming is not None:
-            self._farewell = self._loop.create_task(incoming.discard())
+        limits.leave(dialogue)

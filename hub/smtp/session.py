@@ -28,6 +28,7 @@ class SmtpSession:
     greeting: str | None = None
     identity: Identity | None = None
     extended: bool = False
+    peer_name: str | None = None
     stash: Stash = field(default_factory=Stash)
 
     @property

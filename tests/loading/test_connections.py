@@ -17,9 +17,10 @@ class Fake:
         self._stays = stays
         among.add(self)
 
-    def expire(self) -> None:
-        self.told.append("expire")
-        self._among.remove(self)
+    def look(self, now: float) -> None:
+        self.told.append("look")
+        if now > self.deadline:
+            self._among.remove(self)
 
     def drain(self) -> None:
         self.told.append("drain")
@@ -27,12 +28,12 @@ class Fake:
             self._among.remove(self)
 
 
-async def test_only_who_is_past_the_deadline_is_told() -> None:
+async def test_each_looks_at_the_clock() -> None:
     connections = Connections()
     now = asyncio.get_running_loop().time()
     late, early = Fake(connections, now - 1), Fake(connections, now + 100)
     connections.sweep()
-    assert (late.told, early.told) == (["expire"], [])
+    assert (late.told, early.told) == (["look"], ["look"])
     assert len(connections) == 1
     connections.remove(early)
 

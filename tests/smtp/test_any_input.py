@@ -27,7 +27,7 @@ WORDS = [
 @pytest.mark.parametrize("protocol", ["smtp", "submission"])
 async def test_nothing_inside_fails(world: World, protocol: str, seed: int) -> None:
     chance = random.Random(seed)
-    world.settings(smtp=SmtpTable(max_errors=1000, max_size=5000))
+    world.settings(smtp=SmtpTable(max_errors=1000, max_commands=1000, max_size=5000))
     sent = b"".join(chance.choice(WORDS) for _ in range(400)) + b"\r\n.\r\nRSET\r\n*\r\nQUIT\r\n"
     with capture_logs() as logs:
         client = Client(*await asyncio.open_connection("127.0.0.1", await world.listen(protocol)))

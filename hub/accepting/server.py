@@ -1,0 +1,152 @@
+"""Accepts where something comes before the protocol: a header of the PROXY protocol, a TLS handshake.
+
+    socket ──► whose is it? ──► PROXY header ──► room for one more? ──► TLS handshake ──► the protocol
+
+A task for each connection until its protocol begins, and none after that. The header is read from the bare
+socket to its last octet, so that a handshake may follow it in the same packet. Other listeners are asyncio's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import socket
+from functools import partial
+from typing import Final
+
+from hub.accepting.arrival import Arrival, Make
+from hub.accepting.header import BadHeader, parse, wanted
+from hub.config.networks import LOOPBACK, Networks
+from hub.listening import BACKLOG, Bound
+from hub.loading.census import IMAP, SMTP
+from hub.loading.kernel import Kernel
+from hub.log import get_logger
+
+HEADER_TIMEOUT: Final = 10.0
+"""Seconds for a header: a lost packet is sent again within three (proxy-protocol.txt section 2)."""
+AT_ONCE: Final = 100
+"""Connections accepted in one turn of the loop."""
+RETRY: Final = 1.0
+"""Seconds without accepting when the system has no descriptor to spare."""
+_EXHAUSTED: Final = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
+
+_log = get_logger(area="listening")
+
+
+async def accept(kernel: Kernel, bound: Bound, make: Make) -> asyncio.Server | ArrivalServer:
+    """Serve a socket with what `make` makes, until the result is closed."""
+    if bound.listener.is_implicit or bound.listener.proxy_protocol:
+        server = ArrivalServer(kernel, bound, make)
+        server.start()
+        return server
+    return await asyncio.get_running_loop().create_server(make, sock=bound.socket, backlog=BACKLOG)
+
+
+class ArrivalServer:
+    """One listening socket, from `start` to `close`; TLS is what the kernel has when a client arrives."""
+
+    def __init__(self, kernel: Kernel, bound: Bound, make: Make) -> None:
+        self._kernel = kernel
+        self._name = bound.name
+        self._socket = bound.socket
+        self._make = make
+        self._is_implicit = bound.listener.is_implicit
+        self._family = IMAP if bound.listener.protocol in ("imap", "imaps") else SMTP
+        self._proxies = Networks(bound.listener.proxy_protocol)
+        self._loop = asyncio.get_running_loop()
+        self._arriving: set[asyncio.Task[None]] = set()
+        self._retry: asyncio.TimerHandle | None = None
+        self._open = True
+
+    def start(self) -> None:
+        """Accept from now on."""
+        self._loop.add_reader(self._socket, self._accept)
+
+    def close(self) -> None:
+        """Accept nobody any more; whoever has not arrived yet is turned away."""
+        if not self._open:
+            return
+        self._open = False
+        if self._retry is not None:
+            self._retry.cancel()
+        self._loop.remove_reader(self._socket)
+        self._socket.close()
+        for task in self._arriving:
+            task.cancel()
+
+    def _accept(self) -> None:
+        for _ in range(AT_ONCE):
+            try:
+                client, address = self._socket.accept()
+            except (BlockingIOError, InterruptedError, ConnectionAbortedError):
+                return
+            except OSError as error:
+                if error.errno not in _EXHAUSTED:
+                    raise
+                _log.error("no connection can be accepted", listener=self._name, reason=str(error))
+                self._loop.remove_reader(self._socket)
+                self._retry = self._loop.call_later(RETRY, self.start)
+                return
+            client.setblocking(False)
+            task = self._loop.create_task(self._arrive(client, (str(address[0]), int(address[1]))))
+            self._arriving.add(task)
+            task.add_done_callback(self._arriving.discard)
+
+    async def _arrive(self, client: socket.socket, peer: tuple[str, int]) -> None:
+        begun = False
+        try:
+            arrival = await self._identified(client, peer)
+            begun = arrival is not None and await self._begin(client, arrival)
+        except OSError:
+            pass  # it has left
+        finally:
+            if not begun:
+                client.close()
+
+    async def _identified(self, client: socket.socket, peer: tuple[str, int]) -> Arrival | None:
+        """Who the client is; None, with a line in the log, if its proxy does not say it as it has to."""
+        local = client.getsockname()
+        direct = Arrival(peer, (str(local[0]), int(local[1])), None, None)
+        if peer[0] not in self._proxies:
+            return direct
+        header = b""
+        try:
+            async with asyncio.timeout(HEADER_TIMEOUT):
+                while missing := wanted(header):
+                    piece = await self._loop.sock_recv(client, missing)
+                    if not piece:
+                        raise BadHeader("the connection ended before it was whole")
+                    header += piece
+            ends = parse(header)
+        except (BadHeader, TimeoutError) as error:
+            reason = str(error) or f"it did not come within {HEADER_TIMEOUT:g} seconds"
+            _log.warning("bad PROXY header", listener=self._name, proxy=peer[0], reason=reason)
+            return None
+        if ends is None or (ends.peer[0] in LOOPBACK and peer[0] not in LOOPBACK):
+            return direct  # who is on the proxy's machine is the proxy's, and not on ours
+        return Arrival(ends.peer, ends.local, peer, None)
+
+    async def _begin(self, client: socket.socket, arrival: Arrival) -> bool:
+        """Shake hands if that comes first, and let the protocol begin; whether it has."""
+        if not self._is_implicit:
+            await self._loop.connect_accepted_socket(partial(self._make, arrival), client)
+            return True
+        census, settings = self._kernel.census, self._kernel.settings
+        limits = settings.imap if self._family == IMAP else settings.smtp
+        cell = census.enter(self._family, arrival.peer[0], limits)
+        if not isinstance(cell, int):
+            return False  # before a handshake there is no way to say why, and it is the costly part
+        arrival = Arrival(arrival.peer, arrival.local, arrival.via, cell)
+        begun = False
+        try:
+            await self._loop.connect_accepted_socket(
+                partial(self._make, arrival),
+                client,
+                ssl=self._kernel.tls,
+                ssl_handshake_timeout=settings.tls.handshake_timeout,
+            )
+            begun = True
+        finally:
+            if not begun:
+                census.leave(self._family, cell)
+        return True
