@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from hub.hooks.session import TlsInfo as TlsInfo
     from hub.mail.address import Address as Address
     from hub.mail.address import AddressError as AddressError
+    from hub.mail.dsn import Dsn as Dsn
+    from hub.mail.dsn import RecipientDsn as RecipientDsn
     from hub.mail.envelope import Envelope as Envelope
     from hub.mail.headers import Headers as Headers
     from hub.mail.login import AccountRef as AccountRef
@@ -83,6 +85,7 @@ _HOMES = {
     "hub.hooks.plugin": "Logger Plugin",
     "hub.hooks.session": "Session TlsInfo",
     "hub.mail.address": "Address AddressError",
+    "hub.mail.dsn": "Dsn RecipientDsn",
     "hub.mail.envelope": "Envelope",
     "hub.mail.headers": "Headers",
     "hub.mail.login": "AccountRef Credentials Identity Password Refuse ScramKeys",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import asdict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import click
 
@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from hub.services.storage import QueueRow
+
+_ALL: Final = 1 << 31
 
 
 @click.group()
@@ -36,12 +38,7 @@ def list_rows(context: Context, limit: int, as_json: bool) -> None:
 
     rows = run(read())
     if as_json:
-        show_json(
-            [
-                {**asdict(row), "recipient": str(row.recipient), "reverse_path": str(row.reverse_path or "")}
-                for row in rows
-            ]
-        )
+        show_json(list(map(_plain, rows)))
         return
     if not rows:
         click.echo("The queue is empty.")
@@ -62,6 +59,43 @@ def list_rows(context: Context, limit: int, as_json: bool) -> None:
             for row in rows
         ],
     )
+
+
+@queue.command("show")
+@click.argument("message_id", metavar="MESSAGE")
+@click.option("--json", "as_json", is_flag=True, help="The rows as JSON.")
+@click.pass_obj
+def show_message(context: Context, message_id: str, as_json: bool) -> None:
+    """Show all that the queue knows about one MESSAGE, by the id that its sender was told."""
+
+    async def read() -> Sequence[QueueRow]:
+        async with context.storage() as storage:
+            return await storage.queue(_ALL, message_id=message_id)
+
+    rows = run(read())
+    if not rows:
+        raise click.ClickException(f"no message {message_id} waits in the queue; see: hub queue list")
+    if as_json:
+        show_json(list(map(_plain, rows)))
+        return
+    row = rows[0]
+    click.echo(f"message {row.message_id}, {row.size:,} octets in {row.blob}, waiting {_age(row.created_at)}")
+    click.echo(f"from {row.reverse_path or '<>'}{f', who calls it {row.envid!r}' if row.envid else ''}")
+    if row.ret:
+        click.echo(f"a report returns {'all of it' if row.ret == 'FULL' else 'its header'}")
+    for row in rows:
+        click.echo(f"to {row.recipient}: {row.state}{_wishes(row)}")
+
+
+def _wishes(row: QueueRow) -> str:
+    """What the sender wants to hear about one recipient (RFC 3461)."""
+    asked = row.dsn.notify
+    said = "" if asked is None else f", report {' and '.join(each.lower() for each in asked)}"
+    return said + (f", first written {row.dsn.original}" if row.dsn.original else "")
+
+
+def _plain(row: QueueRow) -> dict[str, object]:
+    return {**asdict(row), "recipient": str(row.recipient), "reverse_path": str(row.reverse_path or "")}
 
 
 def _age(since: float) -> str:

@@ -19,6 +19,7 @@ from hub.hooks.session import Session
 from hub.loading.generation import Pin
 from hub.loading.kernel import Kernel
 from hub.mail.address import Address
+from hub.mail.dsn import NO_DSN, Dsn, RecipientDsn
 from hub.mail.envelope import Envelope
 from hub.mail.login import AccountRef
 from hub.services.blobs import Spool, StoreFull
@@ -85,7 +86,8 @@ async def accept(
     deliveries = _deliveries(envelope, recipients, MAILBOXES[decision.place])
     queue = tuple(dict.fromkeys(address for each in recipients for address in each.resolution.forwards))
     head = b"".join([f"{name}: {value}\r\n".encode() for name, value in decision.headers]) + content.head
-    recovery = _recovery(envelope, received_at, deliveries, queue, sender)
+    dsn = _queued_dsn(envelope.dsn, recipients) if queue else NO_DSN
+    recovery = _recovery(envelope, received_at, deliveries, queue, sender, dsn)
     size = content.size + len(head) - len(content.head)
     if isinstance(content.body, bytes):
         blob = await kernel.services.blobs.put(head, content.body, recovery)
@@ -103,6 +105,7 @@ async def accept(
             deliveries,
             queue,
             sender,
+            dsn,
         ),
     )
     trace.add("commit", blob, "durable", seconds=perf_counter() - began, detail=f"{size} octets")
@@ -133,27 +136,46 @@ def _deliveries(envelope: Envelope, recipients: Sequence[Recipient], mailbox: st
     return tuple(found.values())
 
 
+def _queued_dsn(dsn: Dsn, recipients: Sequence[Recipient]) -> Dsn:
+    """The same parameters for the addresses that recipients lead to (RFC 3461 §5.2.7)."""
+    if not dsn.recipients:
+        return dsn
+    found: dict[Address, RecipientDsn] = {}
+    for recipient in recipients:
+        if parameters := dsn.recipients.get(recipient.address):
+            for address in recipient.resolution.forwards:
+                found.setdefault(address, parameters)
+    return Dsn(dsn.ret, dsn.envid, found)
+
+
 def _recovery(
     envelope: Envelope,
     received_at: float,
     deliveries: Sequence[Delivery],
     queue: Sequence[Address],
     sender: AccountRef | None,
+    dsn: Dsn,
 ) -> bytes:
     """The Acceptance as JSON, so that an index can be made anew out of the blobs."""
-    return _TO_JSON(
-        {
-            "id": envelope.id,
-            "received_at": received_at,
-            "reverse_path": None if envelope.reverse_path is None else str(envelope.reverse_path),
-            "deliveries": [
-                [each.account.tenant, each.account.key, each.mailbox, each.lines.decode()]
-                for each in deliveries
+    fields: dict[str, object] = {
+        "id": envelope.id,
+        "received_at": received_at,
+        "reverse_path": None if envelope.reverse_path is None else str(envelope.reverse_path),
+        "deliveries": [
+            [each.account.tenant, each.account.key, each.mailbox, each.lines.decode()] for each in deliveries
+        ],
+        "queue": [str(address) for address in queue],
+        "sender": sender and [sender.tenant, sender.key],
+    }
+    if dsn is not NO_DSN:
+        fields["dsn"] = {
+            "ret": dsn.ret,
+            "envid": dsn.envid,
+            "recipients": [
+                [str(address), each.notify, each.original] for address, each in dsn.recipients.items()
             ],
-            "queue": [str(address) for address in queue],
-            "sender": sender and [sender.tenant, sender.key],
         }
-    ).encode()
+    return _TO_JSON(fields).encode()
 
 
 def _tell(

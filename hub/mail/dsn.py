@@ -25,6 +25,10 @@ class RecipientDsn:
     original: str | None = None
 
 
+NOT_SAID: Final = RecipientDsn()
+"""A recipient without any."""
+
+
 @dataclass(frozen=True, slots=True)
 class Dsn:
     """One message's parameters.

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from hub.mail.address import Address
+from hub.mail.dsn import NO_DSN, NOT_SAID, Dsn, RecipientDsn, Ret
 from hub.mail.login import AccountRef
 from hub.services.kv import Kv
 from hub.services.log import LogEntry
@@ -48,7 +49,8 @@ class Acceptance:
     """One accepted message: its bytes are durable already, this makes them mail.
 
     id: the message's. blob: its reference. head_size: octets of the header block, size: of header block and
-    body. queue: recipients elsewhere, a row each. sender: the account that submitted it.
+    body. queue: recipients elsewhere, a row each. sender: the account that submitted it. dsn: what the sender
+    wants to hear, its recipients among those of `queue`.
     """
 
     id: str
@@ -60,6 +62,7 @@ class Acceptance:
     deliveries: tuple[Delivery, ...]
     queue: tuple[Address, ...]
     sender: AccountRef | None = None
+    dsn: Dsn = NO_DSN
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,7 +175,10 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class QueueRow:
-    """One recipient of one message, waiting to be sent on."""
+    """One recipient of one message, waiting to be sent on.
+
+    ret, envid, dsn: what the sender wants to hear about it (RFC 3461).
+    """
 
     position: int
     message_id: str
@@ -182,6 +188,9 @@ class QueueRow:
     size: int
     created_at: float
     state: Literal["queued", "held"]
+    ret: Ret | None = None
+    envid: str | None = None
+    dsn: RecipientDsn = NOT_SAID
 
 
 @dataclass(frozen=True, slots=True)
@@ -311,8 +320,8 @@ class Storage(Protocol):
 
     # -- the rest
 
-    async def queue(self, limit: int = 1000) -> Sequence[QueueRow]:
-        """The oldest rows first."""
+    async def queue(self, limit: int = 1000, *, message_id: str | None = None) -> Sequence[QueueRow]:
+        """The oldest rows first; only one message's, if its id is given."""
 
     def kv(self, namespace: str) -> Kv:
         """A plugin's own key-value space."""

@@ -16,6 +16,7 @@ from typing import Any, cast
 
 from hub.hooks.plugin import Plugin
 from hub.mail.address import Address
+from hub.mail.dsn import NO_DSN, Dsn
 from hub.mail.login import AccountRef
 from hub.services.log import LogEntry
 from hub.services.storage import Acceptance, Delivery, Storage
@@ -31,6 +32,7 @@ def acceptance(
     sender: AccountRef | None = None,
     flags: frozenset[str] = frozenset(),
     size: int = 4000,
+    dsn: Dsn = NO_DSN,
 ) -> Acceptance:
     """A message to one mailbox of each account."""
     lines = b"Return-Path: <sender@example.test>\r\n"
@@ -44,6 +46,7 @@ def acceptance(
         deliveries=tuple(Delivery(account, mailbox, lines, flags) for account in accounts),
         queue=tuple(queue),
         sender=sender,
+        dsn=dsn,
     )
 
 

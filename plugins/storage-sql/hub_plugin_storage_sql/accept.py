@@ -6,7 +6,17 @@ from collections.abc import Callable, Sequence
 
 from sqlalchemy import bindparam, insert, select
 
-from hub import Acceptance, AccountRef, Appended, ChangeKind, Delivery, MailboxMissing, NewItem, Placed
+from hub import (
+    Acceptance,
+    AccountRef,
+    Appended,
+    ChangeKind,
+    Delivery,
+    MailboxMissing,
+    NewItem,
+    Placed,
+    RecipientDsn,
+)
 from hub_plugin_storage_sql.database import Statement
 from hub_plugin_storage_sql.flags import SEEN, encoded
 from hub_plugin_storage_sql.mailboxes import ensure_account, ensure_mailbox
@@ -22,7 +32,8 @@ _ACCEPTED = Statement(
     "message",
 )
 _QUEUE_COLUMNS = (
-    "account_id message_id reverse_local reverse_domain local domain blob head_size size created_at state"
+    "account_id message_id reverse_local reverse_domain local domain blob head_size size created_at state "
+    "ret envid notify orcpt"
 )
 _ENQUEUE = Statement(
     insert(QUEUE).values({name: bindparam(name) for name in _QUEUE_COLUMNS.split()}), _QUEUE_COLUMNS
@@ -118,7 +129,8 @@ def _enqueue(tx: Transaction, acceptance: Acceptance) -> None:
     if acceptance.sender is not None:
         sender = ensure_account(tx, acceptance.sender)
         modseq = tx.modseq(sender)
-    path = acceptance.reverse_path
+    path, dsn = acceptance.reverse_path, acceptance.dsn
+    asked = [dsn.recipients.get(recipient, RecipientDsn()) for recipient in acceptance.queue]
     tx.connection.many(
         _ENQUEUE,
         [
@@ -134,8 +146,12 @@ def _enqueue(tx: Transaction, acceptance: Acceptance) -> None:
                 acceptance.size,
                 acceptance.received_at,
                 "queued",
+                dsn.ret,
+                dsn.envid,
+                each.notify and ",".join(each.notify),
+                each.original,
             )
-            for recipient in acceptance.queue
+            for recipient, each in zip(acceptance.queue, asked, strict=True)
         ],
     )
     tx.log_account(modseq, ChangeKind.QUEUED, sender, message_id=acceptance.id)

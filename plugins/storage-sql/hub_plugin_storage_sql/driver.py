@@ -174,9 +174,9 @@ class SqlStorage:
         """Call back on the event loop with every new entry; gives the function that ends it."""
         return self._db.watch(callback)
 
-    async def queue(self, limit: int = 1000) -> Sequence[QueueRow]:
-        """The oldest rows first."""
-        return await self._db.read(lambda db: reading.queue(db, limit))
+    async def queue(self, limit: int = 1000, *, message_id: str | None = None) -> Sequence[QueueRow]:
+        """The oldest rows first; only one message's, if its id is given."""
+        return await self._db.read(lambda db: reading.queue(db, limit, message_id))
 
     def kv(self, namespace: str) -> Kv:
         """A plugin's own key-value space."""

@@ -17,6 +17,7 @@ from hub import (
     MailboxChanges,
     MailboxMissing,
     QueueRow,
+    RecipientDsn,
     UidRanges,
     Usage,
 )
@@ -133,7 +134,7 @@ _LAST = Statement(
     select(LOG.c.position).where(LOG.c.position <= _b("upto")).order_by(LOG.c.position.desc()).limit(1),
     "upto",
 )
-_QUEUE = Statement(
+_QUEUED = (
     select(
         QUEUE.c.position,
         QUEUE.c.message_id,
@@ -145,11 +146,16 @@ _QUEUE = Statement(
         QUEUE.c.size,
         QUEUE.c.created_at,
         QUEUE.c.state,
+        QUEUE.c.ret,
+        QUEUE.c.envid,
+        QUEUE.c.notify,
+        QUEUE.c.orcpt,
     )
     .order_by(QUEUE.c.position)
-    .limit(_b("most")),
-    "most",
+    .limit(_b("most"))
 )
+_QUEUE = Statement(_QUEUED, "most")
+_QUEUE_OF_MESSAGE = Statement(_QUEUED.where(QUEUE.c.message_id == _b("message")), "most message")
 
 
 def mailboxes(db: Reads, account: AccountRef) -> Sequence[Mailbox]:
@@ -238,20 +244,22 @@ def log_position(db: Reads, upto: int = MAX_POSITION) -> int:
     return row[0] if row else 0
 
 
-def queue(db: Reads, limit: int) -> Sequence[QueueRow]:
-    """The oldest rows of the queue."""
-    return [
-        QueueRow(
-            position,
-            message_id,
-            None if reverse_local is None else Address(reverse_local, reverse_domain),
-            Address(local, domain),
-            *rest,
-        )
-        for position, message_id, reverse_local, reverse_domain, local, domain, *rest in db.rows(
-            _QUEUE, limit
-        )
-    ]
+def queue(db: Reads, limit: int, message_id: str | None) -> Sequence[QueueRow]:
+    """The oldest rows of the queue, or of one message in it."""
+    rows = db.rows(_QUEUE, limit) if message_id is None else db.rows(_QUEUE_OF_MESSAGE, limit, message_id)
+    return [_queue_row(row) for row in rows]
+
+
+def _queue_row(row: Row) -> QueueRow:
+    position, message_id, reverse_local, reverse_domain, local, domain, *rest, notify, orcpt = row
+    return QueueRow(
+        position,
+        message_id,
+        None if reverse_local is None else Address(reverse_local, reverse_domain),
+        Address(local, domain),
+        *rest,
+        RecipientDsn(notify and tuple(notify.split(",")), orcpt),
+    )
 
 
 _KINDS = {kind.value: kind for kind in ChangeKind}

@@ -22,7 +22,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-REVISION: Final = "0001"
+REVISION: Final = "0002"
 """The head of this plugin's migrations, known without Alembic."""
 
 METADATA: Final = MetaData()
@@ -100,7 +100,7 @@ SUBSCRIPTION: Final = Table(
     sqlite_with_rowid=False,
 )
 
-# account_id: of who submitted it.
+# account_id: of who submitted it. ret to orcpt: RFC 3461, without xtext; notify: with commas between.
 QUEUE: Final = Table(
     "queue",
     METADATA,
@@ -116,6 +116,10 @@ QUEUE: Final = Table(
     Column("size", BigInteger, nullable=False),
     Column("created_at", Float, nullable=False),
     Column("state", _Text, nullable=False),
+    Column("ret", _Text),
+    Column("envid", _Text),
+    Column("notify", _Text),
+    Column("orcpt", _Text),
     sqlite_autoincrement=True,
 )
 

@@ -7,6 +7,7 @@ import asyncio
 import pytest
 
 from hub.mail.address import Address
+from hub.mail.dsn import Dsn, RecipientDsn
 from hub.mail.login import AccountRef
 from hub.services.log import ChangeKind
 from hub.services.storage import MailboxExists, MailboxMissing, Storage, Usage
@@ -153,6 +154,24 @@ class AcceptContract(StorageFixtures):
         }
         assert rows[0].reverse_path == Address("sender", "example.test")
         assert await storage.queue(limit=1) == rows[:1]
+
+    async def test_what_the_sender_wants_to_hear_is_in_the_queue_rows(self, storage: Storage) -> None:
+        first, second, third = (Address(name, "elsewhere.test") for name in ("one", "two", "three"))
+        asked = {
+            first: RecipientDsn(("SUCCESS", "DELAY"), "rfc822;Ünï, with = and +@elsewhere.test"),
+            second: RecipientDsn(("NEVER",)),
+        }
+        await storage.accept(
+            acceptance("m1", queue=[first, second, third], dsn=Dsn("HDRS", "an id, of theirs", asked))
+        )
+        await storage.accept(acceptance("m2", queue=[first]))
+        rows = await storage.queue(message_id="m1")
+        assert [row.dsn for row in rows] == [asked[first], asked[second], RecipientDsn()]
+        assert {(row.ret, row.envid) for row in rows} == {("HDRS", "an id, of theirs")}
+        (plain,) = await storage.queue(message_id="m2")
+        assert (plain.ret, plain.envid, plain.dsn) == (None, None, RecipientDsn())
+        assert await storage.queue(message_id="m3") == []
+        assert await storage.queue() == [*rows, plain]
 
     async def test_queued_mail_is_in_the_log_of_its_sender(self, storage: Storage) -> None:
         await storage.accept(acceptance("m1", queue=[Address("x", "elsewhere.test")], sender=ALICE))
