@@ -139,7 +139,15 @@ class Hub:
             self._tls = load_tls(settings.tls)
             generations = await self.loader.start()
             write = self._traces.add if settings.trace.enabled else _forget
-            self.kernel = Kernel(settings, generations, self.loader.services, self._tls.context, write)
+            self.kernel = Kernel(
+                settings,
+                generations,
+                self.loader.services,
+                self._tls.context,
+                write,
+                census=self._census,
+                judging=self._judging,
+            )
             await self._serving.swap(self._first)
             self.watch()
         except BaseException:
