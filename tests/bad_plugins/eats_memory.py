@@ -1,0 +1,7 @@
+"""Wants a gigabyte at once."""
+from hub import hookimpl
+
+@hookimpl
+async def check_message(message):
+    if message.headers.get("Subject") == "bad":
+        len(b"x" * (1 << 30))

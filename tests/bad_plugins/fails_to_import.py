@@ -1,0 +1,4 @@
+"""Cannot be imported."""
+from hub import hookimpl
+
+LIMIT = int("many")
