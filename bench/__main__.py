@@ -13,11 +13,12 @@ from typing import Final
 import click
 from rich.console import Console
 
-from bench import imap, latency, machine, memory, reload, smtp, startup
+from bench import growth, hooks, imap, latency, machine, memory, reload, smtp, startup
 from bench.cpu import CORES
 from bench.idle import NotHeld
 from bench.imap_client import Unhappy
 from bench.options import Options
+from bench.plugins import NotLoaded
 from bench.report import Report, keep
 from bench.server import NotStarted
 from bench.smtp_source import LoadFailed
@@ -27,16 +28,27 @@ AREAS: Final[Mapping[str, Callable[[Options], Report]]] = {
     "smtp": smtp.measure,
     "latency": latency.measure,
     "memory": memory.measure,
+    "growth": growth.measure,
     "imap": imap.measure,
     "startup": startup.measure,
     "reload": reload.measure,
+    "hooks": hooks.measure,
 }
 ROWS: Final = (10, 1_000, 10_000, 100_000, 1_000_000)
 ACCOUNTS: Final = (1, 100, 1_000, 10_000, 100_000)
 FEW: Final = 3
 """How many of those without --full."""
 KEPT: Final = Path(__file__).parents[1] / "docs" / "benchmarks"
-FAILURES: Final = (NotStarted, LoadFailed, Unhappy, NotHeld, smtp.Lost, imap.Missing, reload.NeverLive)
+FAILURES: Final = (
+    NotStarted,
+    NotLoaded,
+    LoadFailed,
+    Unhappy,
+    NotHeld,
+    smtp.Lost,
+    imap.Missing,
+    reload.NeverLive,
+)
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})

@@ -14,6 +14,7 @@ from bench.cpu import CORES
 from bench.imap_client import ImapClient
 from bench.server import DOMAIN, HOST, MAILBOX, NotStarted, environment, free_port, wait_for_greeting
 from hub.config.load import load
+from hub.control import ask
 from hub.version import __version__
 
 CONFIG: Final = "hub.toml"
@@ -36,7 +37,7 @@ bind = ["{host}:{smtp}"]
 [listeners.imap]
 protocol = "imap"
 bind = ["{host}:{imap}"]
-{more}"""
+{tls}"""
 
 _CERTIFICATE = (
     "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 "
@@ -99,6 +100,10 @@ class Hub:
         """The plugin folder."""
         return self.folder / "plugins.d"
 
+    def ask(self, verb: str) -> object:
+        """What it answers on its control socket."""
+        return ask(self.folder / "data" / "control.sock", verb)
+
     def stored(self) -> int:
         """What IMAP's STATUS counts."""
         with self.log_in() as client:
@@ -112,18 +117,15 @@ class Hub:
         return client
 
 
-def lay_out(
-    folder: Path, workers: int, *, tls: bool = False, more: str = "", prepare: Prepare | None = None
-) -> Hub:
+def lay_out(folder: Path, workers: int, *, tls: bool = False, prepare: Prepare | None = None) -> Hub:
     """A hub that does not run yet, with everything it has below `folder`, which is made. NotStarted.
 
-    tls: offers STARTTLS, and IMAP on a TLS port too. more: lines at the end of the configuration.
+    tls: offers STARTTLS, and IMAP on a TLS port too.
     """
     (folder / "plugins.d").mkdir(parents=True, mode=0o755)
     hub = Hub(folder, 0, free_port(), free_port(), free_port() if tls else 0, workers)
     if tls:
         _run(_CERTIFICATE.format(domain=DOMAIN, folder=folder).split())
-        more = _TLS.format(host=HOST, imaps=hub.imaps_port, folder=folder) + more
     hub.config.write_text(
         _CONFIG.format(
             domain=DOMAIN,
@@ -133,7 +135,7 @@ def lay_out(
             host=HOST,
             smtp=hub.port,
             imap=hub.imap_port,
-            more=more,
+            tls=_TLS.format(host=HOST, imaps=hub.imaps_port, folder=folder) if tls else "",
         )
     )
     hub.verb("domain", "add", DOMAIN)
@@ -152,11 +154,12 @@ def serving(hub: Hub) -> Iterator[Hub]:
             [*hub.command, "serve"], stdin=subprocess.DEVNULL, stdout=output, stderr=output, env=environment()
         )
     try:
-        wait_for_greeting(hub.port, process)
+        try:
+            wait_for_greeting(hub.port, process)
+        except NotStarted as error:
+            raise NotStarted(f"the hub: {error}\n{log.read_text('utf-8', 'replace')[-2000:]}") from None
         hub.pid = process.pid
         yield hub
-    except NotStarted as error:
-        raise NotStarted(f"the hub: {error}\n{log.read_text('utf-8', 'replace')[-2000:]}") from None
     finally:
         process.terminate()
         try:
@@ -167,11 +170,9 @@ def serving(hub: Hub) -> Iterator[Hub]:
 
 
 @contextmanager
-def running(
-    folder: Path, workers: int, *, tls: bool = False, more: str = "", prepare: Prepare | None = None
-) -> Iterator[Hub]:
+def running(folder: Path, workers: int, *, prepare: Prepare | None = None) -> Iterator[Hub]:
     """`lay_out` and `serving` in one. NotStarted."""
-    with serving(lay_out(folder, workers, tls=tls, more=more, prepare=prepare)) as hub:
+    with serving(lay_out(folder, workers, prepare=prepare)) as hub:
         yield hub
 
 

@@ -106,10 +106,11 @@ def running(folder: Path) -> Iterator[Postfix]:
             [*command, "start-fg"], stdin=subprocess.DEVNULL, stdout=output, stderr=output, env=environment()
         )
     try:
-        wait_for_greeting(port, process)
+        try:
+            wait_for_greeting(port, process)
+        except NotStarted as error:
+            raise NotStarted(f"Postfix: {error}\n{_said(folder)}") from None
         yield Postfix(folder, process.pid, port)
-    except NotStarted as error:
-        raise NotStarted(f"Postfix: {error}\n{_said(folder)}") from None
     finally:
         # `start-fg` is a shell around master(8), which takes its processes with it.
         stopped = subprocess.run([*command, "stop"], capture_output=True, env=environment(), check=False)

@@ -59,6 +59,22 @@ def interleave(subjects: Mapping[str, Work], wanted: int, say: Say) -> Sequence[
     return rounds
 
 
+def joined(rounds: Sequence[Round], subject: str, derive: Callable[[Values], Values]) -> Sequence[Round]:
+    """The same rounds, all their samples as one subject's: `rate` of the sample `10 rows` is `rate 10 rows`.
+
+    derive: more values of a round, from all that it has.
+    """
+    made = []
+    for each in rounds:
+        values = {
+            f"{key} {name}": value
+            for name, measured in each.samples.items()
+            for key, value in measured.values.items()
+        }
+        made.append(Round({subject: Sample({**values, **derive(values)}, each.foreign)}))
+    return made
+
+
 def sample(work: Work) -> Sample:
     """Do the work and see who else was at work."""
     os.sync()  # what the neighbour left to be written is not ours

@@ -30,7 +30,7 @@ def options() -> Iterator[Options]:
             workers=1,
             seconds=0.5,
             connections=24,
-            encrypted=12,
+            costly=12,
             rows=(10, 20),
             accounts=(1, 4),
             folder=Path(name) / "area",
