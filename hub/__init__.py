@@ -42,10 +42,17 @@ if TYPE_CHECKING:
     from hub.mail.verdict import Reject as Reject
     from hub.mail.verdict import Trust as Trust
     from hub.mail.verdict import Verdict as Verdict
+    from hub.services.blobs import LAST_REFERENCE as LAST_REFERENCE
     from hub.services.blobs import BlobGone as BlobGone
+    from hub.services.blobs import BlobRecord as BlobRecord
     from hub.services.blobs import Blobs as Blobs
+    from hub.services.blobs import BlobUse as BlobUse
+    from hub.services.blobs import Collected as Collected
+    from hub.services.blobs import Progress as Progress
+    from hub.services.blobs import References as References
     from hub.services.blobs import Spool as Spool
     from hub.services.blobs import StoreFull as StoreFull
+    from hub.services.blobs import no_progress as no_progress
     from hub.services.clock import Clock as Clock
     from hub.services.directory import Account as Account
     from hub.services.directory import Alias as Alias
@@ -93,7 +100,8 @@ _HOMES = {
     "hub.mail.stash": "Stash StashKey",
     "hub.mail.structure": "Structure",
     "hub.mail.verdict": "Accept Defer Finding Junk Quarantine Reject Trust Verdict",
-    "hub.services.blobs": "BlobGone Blobs Spool StoreFull",
+    "hub.services.blobs": "BlobGone BlobRecord Blobs BlobUse Collected LAST_REFERENCE Progress References "
+    "Spool StoreFull no_progress",
     "hub.services.clock": "Clock",
     "hub.services.directory": "Account Alias Directory DirectoryAdmin Resolution",
     "hub.services.group": "GroupWriter",

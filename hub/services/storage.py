@@ -14,6 +14,7 @@ from typing import Literal, Protocol
 from hub.mail.address import Address
 from hub.mail.dsn import NO_DSN, NOT_SAID, Dsn, RecipientDsn, Ret
 from hub.mail.login import AccountRef
+from hub.services.blobs import LAST_REFERENCE, BlobUse
 from hub.services.kv import Kv
 from hub.services.log import LogEntry
 from hub.services.tables import Tables
@@ -316,6 +317,33 @@ class Storage(Protocol):
         """Call back on the event loop with every new entry, whichever process wrote it.
 
         Gives the function that ends it.
+        """
+
+    # -- looking after the store; with the first two it is `References`
+
+    async def references(
+        self, after: str = "", before: str = LAST_REFERENCE, limit: int = 1000
+    ) -> Sequence[BlobUse]:
+        """What items and queue rows refer to between the two, neither included; by octets, each once.
+
+        Two entries for one reference say that rows disagree about it.
+        """
+
+    async def move_references(self, moved: Mapping[str, str]) -> None:
+        """Every row that refers to a key refers to its value from now on, all in one change that nobody is
+        told of.
+        """
+
+    async def holders(self, reference: str) -> Sequence[Placed]:
+        """The items that refer to a blob."""
+
+    async def accounts(self, after: AccountRef | None = None, limit: int = 1000) -> Sequence[AccountRef]:
+        """Every account that was ever used, by tenant and key."""
+
+    async def check(self, account: AccountRef, *, repair: bool = False) -> Sequence[str]:
+        """What does not agree in an account: counts, UIDs, modseqs and the log; a sentence for each.
+
+        repair: put it right, from the items that are there.
         """
 
     # -- the rest
