@@ -316,7 +316,7 @@ class Storage(Protocol):
     def watch(self, callback: Callable[[Sequence[LogEntry]], None]) -> Callable[[], None]:
         """Call back on the event loop with every new entry, whichever process wrote it.
 
-        Gives the function that ends it.
+        Entries of just before may be among them. Gives the function that ends it.
         """
 
     # -- looking after the store; with the first two it is `References`

@@ -57,7 +57,7 @@ class PostgresServer:
             time.sleep(0.05)
 
     def stop(self, how: signal.Signals = signal.SIGINT) -> None:
-        """SIGINT ends all connections and writes everything out; SIGKILL leaves it as a crash does."""
+        """SIGINT ends all connections and writes everything out, SIGQUIT only ends; SIGKILL is a crash."""
         if self._process is None:
             return
         if how is signal.SIGKILL:
@@ -114,7 +114,7 @@ def postgres() -> Iterator[PostgresServer]:
         server = PostgresServer(programs, folder)
         server.start()
         yield server
-        server.stop()
+        server.stop(signal.SIGQUIT)  # nothing of it is kept
     finally:
         shutil.rmtree(folder)
 

@@ -21,10 +21,11 @@ FLUSH_SECONDS: Final = 0.08  # so that with the commit it is within the 100 ms t
 _IS_KEY = and_(COUNTER.c.namespace == _b("space"), COUNTER.c.key == _b("name"))
 _GET = Statement(select(COUNTER.c.value).where(_IS_KEY, COUNTER.c.expires == _b("until")), "space name until")
 _LIVE = Statement(
-    select(COUNTER.c.namespace, COUNTER.c.key, COUNTER.c.expires, COUNTER.c.value).where(
-        COUNTER.c.expires > _b("now")
-    ),
-    "now",
+    select(COUNTER.c.namespace, COUNTER.c.key, COUNTER.c.expires, COUNTER.c.value)
+    .where(COUNTER.c.expires > _b("now"))
+    .order_by(COUNTER.c.expires)
+    .limit(_b("most")),
+    "now most",
 )
 _UPDATE = Statement(
     update(COUNTER).where(_IS_KEY).values(value=_b("new_value"), expires=_b("until")),
@@ -32,16 +33,23 @@ _UPDATE = Statement(
 )
 _INSERT = Statement(insert(COUNTER), "namespace key value expires")
 
+REMEMBERED: Final = 100_000
+"""Counters whose last value is kept in memory where the store cannot be asked without waiting."""
+
 Key: TypeAlias = tuple[str, str]
 
 
 @dataclass(slots=True)
 class _Count:
-    """One counter in one window. stored: what the store has of it; pending: what it has not yet."""
+    """One counter in one window. stored: what the store has of it; pending: what it has not yet.
+
+    is_certain: `stored` is no older than this entry.
+    """
 
     expires: float
     stored: int
     pending: int
+    is_certain: bool
 
 
 class Counters:
@@ -54,13 +62,14 @@ class Counters:
         self._counts: dict[Key, _Count] = {}
         self._timer: asyncio.TimerHandle | None = None
         self._flushing: asyncio.Task[None] | None = None
-        self._known: dict[tuple[str, str, float], int] = {}
+        self._is_local = database.peek(lambda _: True) is not None
+        self._remembered: dict[tuple[str, str, float], int] = {}
 
     async def start(self) -> None:
         """Learn what the store has counted, where it cannot be asked without waiting."""
-        if self._db.peek(lambda _: True) is None:
-            rows = await self._db.read(lambda db: db.rows(_LIVE, self._clock.time()))
-            self._known = {(space, key, expires): value for space, key, expires, value in rows}
+        if not self._is_local:
+            rows = await self._db.read(lambda db: db.rows(_LIVE, self._clock.time(), REMEMBERED))
+            self._remembered = {(space, key, expires): value for space, key, expires, value in rows}
 
     def add(self, namespace: str, key: str, amount: int, window: float) -> int:
         """Add to a counter; what it stands at, as far as this process knows."""
@@ -68,11 +77,7 @@ class Counters:
         expires = (self._clock.time() // window + 1) * window
         count = self._counts.get((namespace, key))
         if count is None or count.expires != expires:
-            stored = self._known.pop((namespace, key, expires), None)
-            if stored is None:
-                row = self._db.peek(lambda db: db.row(_GET, namespace, key, expires))
-                stored = row[0] if row else 0  # what another process has counted comes with the next flush
-            count = self._counts[namespace, key] = _Count(expires, stored, 0)
+            count = self._counts[namespace, key] = self._begun(namespace, key, expires)
         count.pending += amount
         self._flush_later()
         return count.stored + count.pending
@@ -84,6 +89,20 @@ class Counters:
         if self._timer is not None:
             self._timer.cancel()
         await self._flush()
+
+    def _begun(self, namespace: str, key: str, expires: float) -> _Count:
+        """An entry with what is known of the counter; what others have counted comes with the next flush."""
+        if not self._is_local:
+            return _Count(expires, self._remembered.pop((namespace, key, expires), 0), 0, False)
+        row = self._db.peek(lambda db: db.row(_GET, namespace, key, expires))
+        return _Count(expires, row[0] if row else 0, 0, True)
+
+    def _remember(self, key: Key, count: _Count) -> None:
+        if self._is_local or count.expires <= self._clock.time():
+            return
+        if len(self._remembered) >= REMEMBERED:
+            self._remembered.pop(next(iter(self._remembered)))  # the one that was used longest ago
+        self._remembered[*key, count.expires] = count.stored
 
     def _flush_later(self) -> None:
         if self._timer is None and self._flushing is None:
@@ -101,7 +120,8 @@ class Counters:
 
     async def _flush(self) -> None:
         """Write what is pending, and forget what was not used since the last time."""
-        self._counts = {key: count for key, count in self._counts.items() if count.pending}
+        for key in [key for key, count in self._counts.items() if count.is_certain and not count.pending]:
+            self._remember(key, self._counts.pop(key))
         # In the order of the keys, as every process has them: so nobody waits for who waits for them.
         batch = [(key, count, count.pending) for key, count in sorted(self._counts.items(), key=_key)]
         if not batch:
@@ -115,6 +135,7 @@ class Counters:
             return
         for (_, count, added), total in zip(batch, totals, strict=True):
             count.stored = total
+            count.is_certain = True
             count.pending -= added
 
 
@@ -134,6 +155,6 @@ def _add(tx: Transaction, key: Key, expires: float, amount: int) -> int:
         return amount  # its window is over, and nobody will ask again
     row = tx.connection.row(_GET, *key, expires)
     total: int = amount + (row[0] if row else 0)
-    if not tx.connection.run(_UPDATE, total, expires, *key):
+    if amount and not tx.connection.run(_UPDATE, total, expires, *key):
         tx.connection.run(_INSERT, *key, total, expires)
     return total

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias, TypeVar
 
 from sqlalchemy import ClauseElement, Connection
 
-from hub import LogEntry
+from hub import AccountRef, LogEntry
 
 if TYPE_CHECKING:
     from hub_plugin_storage_sql.transaction import Transaction
@@ -67,11 +67,18 @@ class Writes(Reads, Protocol):
 class Database(Protocol):
     """One backend, open."""
 
-    async def write(self, work: Callable[[Transaction], R], *, brief: bool = False) -> R:
+    async def write(
+        self,
+        work: Callable[[Transaction], R],
+        *,
+        brief: bool = False,
+        accounts: Sequence[AccountRef] = (),
+    ) -> R:
         """Do the work in the next group commit; durable when this returns.
 
         The work may be run more than once (a group that fails is split), so it touches the transaction alone.
         brief: it touches only a few rows by key, so that a database in this process may do it on the loop.
+        accounts: of those that it will change, as many as one knows: they may then be locked at once.
         """
 
     async def write_apart(self, work: Callable[[Transaction], R]) -> R:

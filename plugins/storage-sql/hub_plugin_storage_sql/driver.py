@@ -78,7 +78,8 @@ class SqlStorage:
     async def accept(self, acceptance: Acceptance) -> Sequence[Placed]:
         """Every mailbox row and queue row of one message, at once."""
         brief = len(acceptance.deliveries) + len(acceptance.queue) <= FEW
-        return await self._db.write(accept.accept(acceptance), brief=brief)
+        accounts = [delivery.account for delivery in acceptance.deliveries]
+        return await self._db.write(accept.accept(acceptance), brief=brief, accounts=accounts)
 
     async def append(self, account: AccountRef, mailbox: int, items: Sequence[NewItem]) -> Appended:
         """All items or none. MailboxMissing."""

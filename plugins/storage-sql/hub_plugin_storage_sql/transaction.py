@@ -152,6 +152,10 @@ class Transaction:
                 errno.ENOSPC, "the index takes in nothing more: too little space is left on its disk"
             )
 
+    def know_account(self, ref: AccountRef, row: Row) -> None:
+        """Its row, locked, read by whoever has begun the transaction."""
+        self._by_ref[ref] = self._accounts.setdefault(row[0], AccountRow(*row))
+
     def find_account(self, ref: AccountRef) -> AccountRow | None:
         """The account's row, None if it was never used."""
         account = self._by_ref.get(ref)

@@ -11,12 +11,13 @@ from hub.testing.contracts.storage.fixtures import ALICE, DELETED, StorageFixtur
 from hub.testing.contracts.storage_peer import acceptance
 
 
-def into(queue: asyncio.Queue[LogEntry]) -> Callable[[Sequence[LogEntry]], None]:
-    """A watcher that puts every entry into a queue."""
+def into(queue: asyncio.Queue[LogEntry], start: int) -> Callable[[Sequence[LogEntry]], None]:
+    """A watcher that puts every entry behind a position into a queue."""
 
     def watcher(entries: Sequence[LogEntry]) -> None:
         for entry in entries:
-            queue.put_nowait(entry)
+            if entry.position > start:
+                queue.put_nowait(entry)
 
     return watcher
 
@@ -61,7 +62,8 @@ class LogContract(StorageFixtures):
         def failing(_: Sequence[LogEntry]) -> None:
             raise RuntimeError("a watcher's own fault")
 
-        ends = [storage.watch(watcher) for watcher in (failing, into(seen), into(other))]
+        start = await storage.log_position()
+        ends = [storage.watch(watcher) for watcher in (failing, into(seen, start), into(other, start))]
         await asyncio.gather(*[storage.accept(acceptance(f"m{number}", ALICE)) for number in range(5)])
         assert [(await seen.get()).message_id for _ in range(5)] == [f"m{number}" for number in range(5)]
         assert [(await other.get()).message_id for _ in range(5)] == [f"m{number}" for number in range(5)]
@@ -79,10 +81,11 @@ class LogContract(StorageFixtures):
         complete = asyncio.Event()
 
         def note(entries: Sequence[LogEntry]) -> None:
-            seen.extend(entry.first_uid for entry in entries)
+            seen.extend(entry.first_uid for entry in entries if entry.position > start)
             if len(seen) >= 2500:
                 complete.set()
 
+        start = await storage.log_position()
         end = storage.watch(note)
         await asyncio.gather(*[storage.accept(acceptance(f"m{number}", ALICE)) for number in range(2500)])
         await asyncio.wait_for(complete.wait(), 30)

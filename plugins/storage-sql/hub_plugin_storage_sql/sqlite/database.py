@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, TypeVar, cast
 
-from hub import Clock, GroupWriter, LogEntry, Logger
+from hub import AccountRef, Clock, GroupWriter, LogEntry, Logger
 from hub_plugin_storage_sql.database import MAX_POSITION, Reads
 from hub_plugin_storage_sql.sqlite.connection import SqliteConnection, sqlite_compiler
 from hub_plugin_storage_sql.sqlite.errors import translated
@@ -69,7 +69,13 @@ class SqliteDatabase:
         """Pieces of work that no commit has taken yet."""
         return self._writer.waiting
 
-    async def write(self, work: Callable[[Transaction], R], *, brief: bool = False) -> R:
+    async def write(
+        self,
+        work: Callable[[Transaction], R],
+        *,
+        brief: bool = False,
+        accounts: Sequence[AccountRef] = (),
+    ) -> R:
         """Do the work in the next group commit; durable when this returns."""
         return cast(R, await self._writer.submit(Work(work, brief)))
 

@@ -1,0 +1,1 @@
+"""What PostgreSQL does in its own way. Needs asyncpg and greenlet, the extra `postgresql`."""
