@@ -9,6 +9,7 @@ import os
 import signal
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -18,6 +19,7 @@ from hub.config.effective import effective
 from hub.config.errors import ConfigErrors
 from hub.config.load import Config
 from hub.config.model import Listener
+from hub.config.units import shown
 from hub.control import ControlServer, Handler
 from hub.dispatch.blocking import Stack, Watch
 from hub.dispatch.deaths import Deaths
@@ -32,6 +34,7 @@ from hub.loading.watching import Watcher
 from hub.log import configure, get_logger
 from hub.renewal import Renewal, changes, load_tls, places, prepare
 from hub.services.clock import Clock, SystemClock
+from hub.smtp import lmtp
 from hub.smtp import server as smtp_server
 from hub.trace.record import Trace
 from hub.trace.ring import TraceRing
@@ -46,6 +49,7 @@ FACTORIES: Final[Mapping[str, Factory]] = {
     "smtp": smtp_server.factory,
     "submission": smtp_server.factory,
     "submissions": smtp_server.factory,
+    "lmtp": lmtp.factory,
     "imap": imap_server.factory,
     "imaps": imap_server.factory,
 }
@@ -116,7 +120,7 @@ class Hub:
     def watch(self) -> None:
         """From now on, what is saved is live: plugins, the configuration, certificates."""
         self.loader.watch()
-        self.watch_config(lambda: self.reload(saved=True))
+        self.watch_config(partial(self.reload, saved=True))
 
     def watch_config(self, changed: Callable[[], Awaitable[object]]) -> None:
         """Call it after a file of the configuration or a certificate was saved."""
@@ -385,8 +389,8 @@ def _said(report: Report) -> dict[str, object]:
 
 
 def _shown(bound: Bound) -> str:
-    host, port = bound.socket.getsockname()[:2]
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    found = bound.socket.getsockname()
+    return shown(found, 0) if isinstance(found, str) else shown(*found[:2])
 
 
 def _trace_lost(error: OSError) -> None:

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from types import FunctionType, ModuleType
+from types import FunctionType, ModuleType, SimpleNamespace
 from typing import cast
 
 import pytest
@@ -275,7 +275,7 @@ class World:
         around = Surroundings(self.folder, SystemClock(), _no_call, lambda name, arguments: None, loop)
         scope = Scope(name, "1", self.folder, lambda model: model(), around)
         self._scopes.append(scope)
-        return Part(cast(Source, None), module, scope, PluginOptions())
+        return Part(cast(Source, SimpleNamespace(shown=str)), module, scope, PluginOptions())
 
     async def listen(
         self, protocol: str = "smtp", *, tls: str = "none", context: ssl.SSLContext | None = None

@@ -39,7 +39,10 @@ async def accept(kernel: Kernel, bound: Bound, make: Make) -> asyncio.Server | A
         server = ArrivalServer(kernel, bound, make)
         server.start()
         return server
-    return await asyncio.get_running_loop().create_server(make, sock=bound.socket, backlog=BACKLOG)
+    loop = asyncio.get_running_loop()
+    if bound.socket.family is socket.AF_UNIX:
+        return await loop.create_unix_server(make, sock=bound.socket, backlog=BACKLOG)
+    return await loop.create_server(make, sock=bound.socket, backlog=BACKLOG)
 
 
 class ArrivalServer:
@@ -88,7 +91,7 @@ class ArrivalServer:
                 self._retry = self._loop.call_later(RETRY, self.start)
                 return
             client.setblocking(False)
-            task = self._loop.create_task(self._arrive(client, (str(address[0]), int(address[1]))))
+            task = self._loop.create_task(self._arrive(client, _end(address)))
             self._arriving.add(task)
             task.add_done_callback(self._arriving.discard)
 
@@ -105,8 +108,7 @@ class ArrivalServer:
 
     async def _identified(self, client: socket.socket, peer: tuple[str, int]) -> Arrival | None:
         """Who the client is; None, with a line in the log, if its proxy does not say it as it has to."""
-        local = client.getsockname()
-        direct = Arrival(peer, (str(local[0]), int(local[1])), None, None)
+        direct = Arrival(peer, _end(client.getsockname()), None, None)
         if peer[0] not in self._proxies:
             return direct
         header = b""
@@ -150,3 +152,8 @@ class ArrivalServer:
             if not begun:
                 census.leave(self._family, cell)
         return True
+
+
+def _end(address: object) -> tuple[str, int]:
+    """Address and port of one end; a Unix socket's are this machine's."""
+    return (str(address[0]), int(address[1])) if isinstance(address, tuple) else ("127.0.0.1", 0)

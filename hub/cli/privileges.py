@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import pwd
+from collections.abc import Mapping
 
 import click
 
-from hub.config.model import HubTable
+from hub.config.model import HubTable, Listener
+from hub.config.units import is_unix
 
 
 def own_data(hub: HubTable) -> None:
@@ -19,6 +21,17 @@ def own_data(hub: HubTable) -> None:
     if hub.user is not None and os.getuid() == 0:
         entry = _entry(hub.user)
         os.chown(hub.data_dir, entry.pw_uid, entry.pw_gid)
+
+
+def own_sockets(hub: HubTable, listeners: Mapping[str, Listener]) -> None:
+    """Give the hub's user the Unix sockets that were bound before it is that user."""
+    if hub.user is None or os.getuid() != 0:
+        return
+    entry = _entry(hub.user)
+    for listener in listeners.values():
+        for host, _ in listener.addresses:
+            if is_unix(host) and os.path.exists(host):
+                os.chown(host, entry.pw_uid, entry.pw_gid)
 
 
 def become(hub: HubTable) -> None:

@@ -31,7 +31,7 @@ def serve(context: Context, trees: tuple[Path, ...]) -> None:
 
 def run(context: Context, trees: tuple[Path, ...] = ()) -> None:
     """Bind, drop privileges, serve; returns when the hub was told to stop."""
-    from hub.cli.privileges import become, own_data
+    from hub.cli.privileges import become, own_data, own_sockets
     from hub.listening import bind_for
     from hub.loading.errors import LoadErrors
     from hub.log import configure
@@ -42,6 +42,7 @@ def run(context: Context, trees: tuple[Path, ...] = ()) -> None:
     try:
         own_data(settings.hub)
         crews = bind_for(settings.hub.workers, settings.listeners, os.environ)
+        own_sockets(settings.hub, settings.listeners)
         become(settings.hub)
         if len(crews) == 1:
             from hub.app import serve as serve_forever

@@ -23,7 +23,7 @@ from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from hub.config.find import xdg_folder
 from hub.config.networks import Networks, parse_network
-from hub.config.units import parse_address, parse_duration, parse_size
+from hub.config.units import is_unix, parse_address, parse_duration, parse_size
 
 EMBEDDED_PLUGINS = ("storage-sql", "blobs-segment", "directory-sql")
 """What is active where no configuration lists plugins."""
@@ -96,7 +96,7 @@ Address: TypeAlias = Annotated[str, AfterValidator(_address), Field(title="host:
 
 Network: TypeAlias = Annotated[str, AfterValidator(_network), Field(title="network")]
 
-Protocol: TypeAlias = Literal["smtp", "submission", "submissions", "imap", "imaps"]
+Protocol: TypeAlias = Literal["smtp", "submission", "submissions", "lmtp", "imap", "imaps"]
 TlsMode: TypeAlias = Literal["none", "starttls", "implicit"]
 
 
@@ -156,9 +156,10 @@ class HubTable(Table):
     worker_memory: Annotated[Size, Field(ge=256 << 20)] = Field(
         default_factory=lambda data: worker_share(_machine_memory(), data.get("workers", 1)),
         description=(
-            "How much data one process may hold, in bytes: what asks for more gets an error, and a worker "
-            "that holds nine tenths of it is replaced. Without it, three quarters of the machine's memory "
-            "for all workers together, though never less than 1 GiB each. Takes effect with new workers."
+            "How much memory one process may hold, in bytes: a call that asks for far more than that gets an "
+            "error, and a worker that holds more is replaced. Without it, three quarters of the machine's "
+            "memory for all workers together, though never less than 1 GiB each. Takes effect with a new "
+            "start of the hub."
         ),
     )
     blocked_limit: Annotated[Duration, Field(ge=1)] = Field(
@@ -323,13 +324,16 @@ class Listener(Table):
     protocol: Protocol = Field(
         description=(
             "What is spoken: smtp takes mail for local recipients; submission and submissions take it from "
-            "users who log in; imap and imaps let them read it. A name that ends in s starts with TLS (RFC "
-            "8314)."
+            "users who log in; lmtp takes it from a mail server beside this one and answers for each "
+            "recipient (RFC 2033); imap and imaps let users read it. A name that ends in s starts with TLS "
+            "(RFC 8314)."
         )
     )
     bind: Annotated[tuple[Address, ...], AfterValidator(_at_least_one)] = Field(
         description=(
-            'Addresses to listen on, such as ["127.0.0.1:2525", "[::]:25"]; port 0 lets the system choose.'
+            'Addresses to listen on, such as ["127.0.0.1:2525", "[::]:25"]; port 0 lets the system choose. '
+            '"unix:/run/hub/lmtp" is a Unix socket, for its owner and group; who comes by it counts as '
+            "127.0.0.1."
         )
     )
     tls: TlsMode | None = Field(
@@ -356,6 +360,29 @@ class Listener(Table):
         ),
     )
 
+    trusted: tuple[Network, ...] = Field(
+        default=("127.0.0.0/8", "::1"),
+        description=(
+            "For lmtp, where nobody logs in: networks from which mail is taken. Others are turned away when "
+            "they connect."
+        ),
+    )
+
+    @model_validator(mode="after")
+    def _trusted_fits(self) -> "Listener":
+        if "trusted" in self.model_fields_set and self.protocol != "lmtp":
+            raise ValueError(
+                f"has trusted, which is for lmtp; {self.protocol} takes connections from everywhere"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _unix_fits(self) -> "Listener":
+        if any(is_unix(host) for host, _ in self.addresses) and (self.is_implicit or self.proxy_protocol):
+            what = "proxy_protocol" if self.proxy_protocol else f"protocol = {self.protocol!r}"
+            raise ValueError(f"has a Unix socket and {what}, which is for networks")
+        return self
+
     @model_validator(mode="after")
     def _xclient_fits(self) -> "Listener":
         if self.xclient and self.protocol in ("imap", "imaps"):
@@ -375,13 +402,18 @@ class Listener(Table):
         return self
 
     @cached_property
+    def clients(self) -> Networks:
+        """Whom an lmtp listener serves."""
+        return Networks(self.trusted)
+
+    @cached_property
     def relays(self) -> Networks:
         """Who may use XCLIENT."""
         return Networks(self.xclient)
 
     @property
     def addresses(self) -> tuple[tuple[str, int], ...]:
-        """Host and port of each place in `bind`."""
+        """Host and port of each place in `bind`; the path of a Unix socket and 0."""
         return tuple(map(parse_address, self.bind))
 
     @property
@@ -513,7 +545,7 @@ def _taken_addresses(listeners: Mapping[str, Listener]) -> list[InitErrorDetails
     taken: dict[tuple[str, int], str] = {}
     for name, listener in listeners.items():
         for index, address in enumerate(listener.addresses):
-            if address[1] and address in taken:
+            if (address[1] or is_unix(address[0])) and address in taken:
                 faults.append(
                     _fault((name, "bind", index), f"is the same address that '{taken[address]}' listens on")
                 )

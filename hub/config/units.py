@@ -18,6 +18,7 @@ _SECONDS = (
 )
 _LONGEST = 100 * 365 * 86400.0
 _LARGEST = 1 << 60
+_LONGEST_PATH = 107  # unix(7): 108 with the NUL behind it
 
 
 def parse_size(value: object) -> int:
@@ -63,8 +64,10 @@ def parse_duration(value: object) -> float:
 def parse_address(text: str) -> tuple[str, int]:
     """Host and port of "127.0.0.1:2525", "[::1]:25" or "mail.example.org:25"; port 0 lets the system choose.
 
-    Raises ValueError with a sentence for the operator.
+    Of "unix:/run/hub/lmtp" the path and 0. Raises ValueError with a sentence for the operator.
     """
+    if text.startswith("unix:"):
+        return _unix_path(text.removeprefix("unix:")), 0
     host, colon, port = text.rpartition(":")
     if not colon or not re.fullmatch(r"\d{1,5}", port, re.ASCII) or int(port) > 65535:
         raise ValueError('should be host and port, such as "127.0.0.1:2525" or "[::]:25"')
@@ -77,6 +80,27 @@ def parse_address(text: str) -> tuple[str, int]:
     if not _HOST.fullmatch(host) or len(host) > 253:
         raise ValueError('should be host and port, such as "127.0.0.1:2525" or "[::]:25"')
     return host, int(port)
+
+
+def is_unix(host: str) -> bool:
+    """Whether what `parse_address` gives as a host is the path of a Unix socket."""
+    return host.startswith("/")
+
+
+def shown(host: str, port: int) -> str:
+    """What `parse_address` gives, as it was written."""
+    if is_unix(host):
+        return f"unix:{host}"
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def _unix_path(path: str) -> str:
+    if not path.startswith("/") or "\0" in path or len(path.encode()) > _LONGEST_PATH:
+        raise ValueError(
+            f"should name a Unix socket by a path from / on, of {_LONGEST_PATH} octets at most, such as "
+            '"unix:/run/hub/lmtp"'
+        )
+    return path
 
 
 def _ip_address(host: str, kind: type[ipaddress.IPv4Address] | type[ipaddress.IPv6Address], text: str) -> str:

@@ -48,7 +48,10 @@ def with_protocol(session: Session, envelope: Envelope, *, extended: bool) -> st
     """The keyword after `with` (RFC 3848, RFC 6531 §4.3)."""
     if not extended:
         return "SMTP"
-    base = "UTF8SMTP" if envelope.smtputf8 else "ESMTP"
+    if session.protocol == "lmtp":
+        base = "UTF8LMTP" if envelope.smtputf8 else "LMTP"
+    else:
+        base = "UTF8SMTP" if envelope.smtputf8 else "ESMTP"
     return f"{base}{'S' if session.tls else ''}{'A' if session.identity else ''}"
 
 

@@ -27,7 +27,7 @@ class Session(Protocol):
 
     @property
     def protocol(self) -> str:
-        """`smtp`, `submission`, `submissions`, `imap`, `imaps`, or what a listener plugin adds."""
+        """`smtp`, `submission`, `submissions`, `lmtp`, `imap`, `imaps`, or what a listener plugin adds."""
 
     @property
     def listener(self) -> str:
@@ -35,7 +35,7 @@ class Session(Protocol):
 
     @property
     def peer(self) -> tuple[str, int]:
-        """The client's address and port."""
+        """The client's address and port; `127.0.0.1` and 0 on a Unix socket."""
 
     @property
     def peer_name(self) -> str | None:

@@ -341,7 +341,9 @@ class Connection(asyncio.Protocol):
 
 
 def _address(name: object) -> tuple[str, int]:
-    return (str(name[0]), int(name[1])) if isinstance(name, tuple) else ("", 0)
+    if isinstance(name, tuple):
+        return str(name[0]), int(name[1])
+    return ("127.0.0.1", 0) if isinstance(name, str) else ("", 0)  # by a Unix socket, or gone already
 
 
 def _detail(reply: Reply) -> str:

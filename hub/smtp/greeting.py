@@ -25,6 +25,10 @@ def connect(dialogue: Dialogue) -> Answer:
     if dialogue.kernel.connections.draining:
         dialogue.state = State.CLOSING
         return replies.DRAINING
+    session, listener = dialogue.session, dialogue.listener
+    if session.protocol == "lmtp" and session.peer[0] not in listener.clients:
+        dialogue.state = State.CLOSING
+        return replies.NOT_TRUSTED
     if dialogue.kernel.generations.current.plans[smtp_connect.__name__]:
         return _ask_connect(dialogue)
     return _greeted(dialogue)
@@ -60,7 +64,8 @@ def _greeted(dialogue: Dialogue) -> Reply:
 
 def banner(dialogue: Dialogue) -> Reply:
     """What a new client is greeted with."""
-    return Reply(220, "", f"{dialogue.kernel.settings.hub.hostname} ESMTP")
+    spoken = "LMTP" if dialogue.session.protocol == "lmtp" else "ESMTP"
+    return Reply(220, "", f"{dialogue.kernel.settings.hub.hostname} {spoken}")
 
 
 def is_name(octets: bytes) -> bool:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Final
 
 from hub.delivery.accept import Content, accept
 from hub.delivery.headers import MAX_RECEIVED, own_message_id, received, received_count
 from hub.dispatch.failure import HookFailed
-from hub.dispatch.verdicts import CLEAN, Decision, decide
+from hub.dispatch.judging import JUDGED, Judged, content_key
+from hub.dispatch.verdicts import CLEAN, Decision, decide, unjudged
 from hub.hooks.delivery import message_refused
 from hub.hooks.message import check_message
 from hub.mail.headers import Headers
@@ -18,6 +20,7 @@ from hub.smtp.dialogue import Dialogue
 from hub.smtp.replies import Reply, refusal
 from hub.smtp.session import Transaction
 from hub.smtp.submission import may_use_from, missing_fields
+from hub.smtp.transaction import with_room
 
 TRACE_CHUNK: Final = 200
 """A session with more records than this has them written after the message under way, not only at its end."""
@@ -38,11 +41,12 @@ async def end_of_data(dialogue: Dialogue, piece: bytes) -> Reply:
         reply = dialogue.failed("message")
     finally:
         await incoming.discard()
+        dialogue.incoming = None
         dialogue.end_transaction()
         if len(dialogue.trace) > TRACE_CHUNK:
             dialogue.kernel.write_trace(dialogue.trace)
-    if reply.code >= 400:
-        _tell_refused(dialogue, transaction, reply)
+    if reply.code >= 400 and reply is not replies.CHUNK_REFUSED:
+        tell_refused(dialogue, transaction, reply)
     return reply
 
 
@@ -62,9 +66,15 @@ async def _judge(dialogue: Dialogue, transaction: Transaction, content: Content)
             return replies.NOT_YOUR_FROM
         top += missing_fields(headers, session.identity, envelope, hostname, now)
     content = Content(top + content.head, content.body)
-    decision = await _check(dialogue, transaction, content)
+    decision = await _check(dialogue, transaction, content, len(top))
     if decision.answer is not None:
         return refusal(decision.answer, 554, 451)
+    recipients = tuple(transaction.recipients.values())
+    if transaction.order:  # LMTP: each recipient is answered for itself
+        recipients = await with_room(dialogue, transaction, content.size)
+        if not recipients:
+            return replies.MAILBOX_FULL
+        envelope = replace(envelope, recipients=tuple(each.address for each in recipients))
     try:
         result = await accept(
             kernel,
@@ -72,7 +82,7 @@ async def _judge(dialogue: Dialogue, transaction: Transaction, content: Content)
             session,
             dialogue.trace,
             envelope,
-            tuple(transaction.recipients.values()),
+            recipients,
             content,
             decision,
         )
@@ -81,18 +91,29 @@ async def _judge(dialogue: Dialogue, transaction: Transaction, content: Content)
     return replies.delivered(envelope.id) if result.placed else replies.queued(envelope.id)
 
 
-async def _check(dialogue: Dialogue, transaction: Transaction, content: Content) -> Decision:
-    """What all checks together say."""
-    plan = transaction.pin.collect(check_message)
+async def _check(dialogue: Dialogue, transaction: Transaction, content: Content, own: int) -> Decision:
+    """What all checks together say; none is asked about what the hub has died of.
+
+    own: octets of the header block that the hub has put there.
+    """
+    plan, judging = transaction.pin.collect(check_message), dialogue.kernel.judging
     if not plan:
         return CLEAN
+    key = content_key(content.head[own:], content.size - len(content.head))
+    if why := judging.set_aside.get(key):
+        dialogue.trace.add("note", "checks", "set aside", detail=why)
+        return unjudged(why)
     body = content.body if isinstance(content.body, bytes) else await content.body.body()
-    answers = await plan(
-        dialogue.trace,
-        session=dialogue.session,
-        envelope=transaction.envelope,
-        message=Message(content.head, body),
-    )
+    judged = JUDGED.set(Judged(judging, key, transaction.envelope.id.encode()))
+    try:
+        answers = await plan(
+            dialogue.trace,
+            session=dialogue.session,
+            envelope=transaction.envelope,
+            message=Message(content.head, body),
+        )
+    finally:
+        JUDGED.reset(judged)
     checks = dialogue.kernel.settings.checks
     decision = decide(
         answers,
@@ -107,7 +128,8 @@ async def _check(dialogue: Dialogue, transaction: Transaction, content: Content)
     return decision
 
 
-def _tell_refused(dialogue: Dialogue, transaction: Transaction, reply: Reply) -> None:
+def tell_refused(dialogue: Dialogue, transaction: Transaction, reply: Reply) -> None:
+    """Tell plugins that a message is refused."""
     plan = transaction.pin.notify(message_refused)
     if plan:
         plan(

@@ -54,6 +54,9 @@ GREETING_SYNTAX: Final = Reply(
     501, "5.5.4", "Say your host name, or your address in brackets: EHLO mail.example.org"
 )
 GREET_FIRST: Final = Reply(503, "5.5.1", "Say EHLO first")
+LHLO_FIRST: Final = Reply(503, "5.5.1", "Say LHLO first")
+SAY_LHLO: Final = Reply(500, "5.5.1", "LMTP is spoken here: say LHLO (RFC 2033)")
+NOT_TRUSTED: Final = Reply(554, "5.7.1", "This port is for the mail servers of this site")
 TOO_MANY_ERRORS: Final = Reply(421, "4.7.0", "Too many errors; closing the connection")
 TOO_MANY_COMMANDS: Final = Reply(421, "4.7.0", "Too many commands that bring no mail; closing the connection")
 TOO_MANY_MESSAGES: Final = Reply(421, "4.7.0", "Enough messages for one session; connect again for more")

@@ -330,13 +330,16 @@ class SmtpProtocol(SMTP):
 
     async def _finish_message(self, piece: bytes) -> Reply:
         try:
-            reply = await end_of_data(self._dialogue, piece)
+            reply = await self._end_message(piece)
         finally:
             self._hold(0)
         if message_ended(self._dialogue):
             self._reply(reply)
             return replies.TOO_MANY_MESSAGES
         return reply
+
+    def _end_message(self, piece: bytes) -> Awaitable[Reply]:
+        return end_of_data(self._dialogue, piece)
 
     async def _write_piece(self, incoming: Incoming, piece: bytes) -> None:
         await incoming.write(piece)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 from dataclasses import dataclass, field
+from typing import Final
 
 from hub.delivery.accept import Recipient
 from hub.hooks.session import TlsInfo
@@ -13,6 +14,9 @@ from hub.mail.address import Address
 from hub.mail.envelope import Envelope
 from hub.mail.login import Identity
 from hub.mail.stash import Stash
+from hub.smtp.replies import Reply
+
+LOCAL: Final = ("127.0.0.1", 0)
 
 
 @dataclass(slots=True)
@@ -34,22 +38,29 @@ class SmtpSession:
     @property
     def is_submission(self) -> bool:
         """Whether mail is taken from users who log in (RFC 6409), not from other servers."""
-        return self.protocol != "smtp"
+        return self.protocol in ("submission", "submissions")
 
 
 @dataclass(slots=True)
 class Transaction:
-    """From MAIL to its end, with the generation that it began with."""
+    """From MAIL to its end, with the generation that it began with.
+
+    order: in LMTP, every RCPT that was accepted; refused: those of them without room for the message.
+    """
 
     pin: Pin
     envelope: Envelope
     recipients: dict[Address, Recipient] = field(default_factory=dict)
+    order: tuple[Address, ...] = ()
+    refused: dict[Address, Reply] | None = None
 
 
 def endpoint(transport: asyncio.BaseTransport, name: str) -> tuple[str, int]:
-    """A socket's address; empty if the connection is gone already."""
+    """A socket's address, `LOCAL` for a Unix socket; empty if the connection is gone already."""
     found = transport.get_extra_info(name)
-    return (found[0], found[1]) if isinstance(found, tuple) else ("", 0)
+    if isinstance(found, tuple):
+        return found[0], found[1]
+    return LOCAL if isinstance(found, str | bytes) else ("", 0)
 
 
 def tls_info(transport: asyncio.BaseTransport) -> TlsInfo | None:

@@ -167,14 +167,31 @@ async def _find(dialogue: Dialogue, transaction: Transaction, recipient: Address
     if resolution is None:
         account = await directory.account(str(recipient))
         return replies.DISABLED if account and not account.enabled else replies.NOBODY
-    is_postmaster = recipient.local.lower() == "postmaster"  # RFC 5321 §4.5.1
-    if not resolution.forwards and not is_postmaster:
-        for account in resolution.accounts:
-            if not await _is_full(dialogue, account, transaction.envelope.size or 0):
-                break
-        else:
-            return replies.MAILBOX_FULL
+    if not await _has_room(dialogue, recipient, resolution, transaction.envelope.size or 0):
+        return replies.MAILBOX_FULL
     return resolution
+
+
+async def with_room(dialogue: Dialogue, transaction: Transaction, size: int) -> tuple[Recipient, ...]:
+    """The recipients with room for a message of that size; the transaction notes the others as refused."""
+    kept, refused = [], {}
+    for address, recipient in transaction.recipients.items():
+        if await _has_room(dialogue, address, recipient.resolution, size):
+            kept.append(recipient)
+        else:
+            refused[address] = replies.MAILBOX_FULL
+            _tell_refused(dialogue, transaction, address, replies.MAILBOX_FULL)
+    transaction.refused = refused
+    return tuple(kept)
+
+
+async def _has_room(dialogue: Dialogue, recipient: Address, resolution: Resolution, size: int) -> bool:
+    if resolution.forwards or recipient.local.lower() == "postmaster":  # RFC 5321 §4.5.1
+        return True
+    for account in resolution.accounts:
+        if not await _is_full(dialogue, account, size):
+            return True
+    return False
 
 
 async def _is_full(dialogue: Dialogue, account: Account, size: int) -> bool:

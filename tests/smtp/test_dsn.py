@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import smtplib
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner
+from click.testing import CliRunner, Result
 
 from hub.cli.main import main
 from hub.hooks.markers import hookimpl
@@ -41,7 +42,7 @@ def test_xtext_is_decoded(text: str, decoded: str) -> None:
 
 @pytest.mark.parametrize("text", ["a b", "a=b", "a+", "+2", "+2b", "+GG", "+FF", "ü", "a\x7f"])
 def test_what_is_no_xtext_is_not_decoded(text: str) -> None:
-    with pytest.raises(ValueError, match="."):
+    with pytest.raises(ValueError, match=r".+"):
         decode_xtext(text)
 
 
@@ -49,7 +50,7 @@ def test_utf8_addresses_have_an_encoding_of_their_own() -> None:
     assert decode_utf8_xtext("J\\x{FC}rgen@\\x{1F4E8}.example") == "Jürgen@📨.example"
     assert decode_utf8_xtext("Jürgen@a.example") == "Jürgen@a.example"
     for wrong in ("a+41", "a b", "a\\b", "\\x{fc}", "\\x{D800}", "\\x{110000}", "a=b"):
-        with pytest.raises(ValueError, match="."):
+        with pytest.raises(ValueError, match=r".+"):
             decode_utf8_xtext(wrong)
 
 
@@ -194,24 +195,23 @@ async def test_queue_shows_what_the_sender_wants_to_hear(tmp_path: Path) -> None
 
         message_id = await running.smtp(submit, "submission")
 
-    def hub(*arguments: str) -> str:
-        result = CliRunner().invoke(main, ["-c", str(tmp_path / "hub.toml"), *arguments])
-        assert result.exit_code == 0, result.output
-        return result.output
+    async def hub(*arguments: str) -> Result:
+        command = ["-c", str(tmp_path / "hub.toml"), "queue", "show", *arguments]
+        return await asyncio.to_thread(CliRunner().invoke, main, command)
 
-    said = hub("queue", "show", message_id)
+    said = (await hub(message_id)).output
     assert f"message {message_id}, " in said
     assert "from alice@example.test, who calls it 'their id'\na report returns its header\n" in said
     assert (
         "to x@elsewhere.example: queued, report failure and delay, first written rfc822;y@elsewhere.example\n"
         "to z@elsewhere.example: queued\n"
     ) in said
-    rows = json.loads(hub("queue", "show", message_id, "--json"))
+    rows = json.loads((await hub(message_id, "--json")).output)
     assert [row["dsn"] for row in rows] == [
         {"notify": ["FAILURE", "DELAY"], "original": "rfc822;y@elsewhere.example"},
         {"notify": None, "original": None},
     ]
     assert {(row["ret"], row["envid"]) for row in rows} == {("HDRS", "their id")}
-    unknown = CliRunner().invoke(main, ["-c", str(tmp_path / "hub.toml"), "queue", "show", "nothing"])
+    unknown = await hub("nothing")
     assert unknown.exit_code == 1
     assert "no message nothing waits in the queue" in unknown.output
