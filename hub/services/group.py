@@ -12,8 +12,6 @@ from typing import Final, Generic, TypeVar
 T = TypeVar("T")
 R = TypeVar("R")
 
-QUIET_TURNS: Final = 5
-"""Turns of the loop in a row without new work after which a group is complete."""
 MOST_TURNS: Final = 20
 """Turns of the loop that a group waits at most, however much comes."""
 
@@ -36,10 +34,12 @@ class GroupWriter(Generic[T, R]):
         commit: Callable[[Sequence[T]], Sequence[R | BaseException]],
         *,
         prepare: Callable[[Sequence[T]], None] = lambda group: None,
+        quiet_turns: int = 5,
         bound: int = 4096,
     ) -> None:
         self._commit = commit
         self._prepare = prepare
+        self._quiet_turns = quiet_turns
         self._bound = bound
         self._loop = asyncio.get_running_loop()
         self._waiting: list[tuple[asyncio.Future[R], T]] = []
@@ -88,7 +88,7 @@ class GroupWriter(Generic[T, R]):
     def _gather(self, seen: int = 0, quiet: int = 0, turns: int = 0) -> None:
         """One turn of the loop; `quiet` of the last ones in a row brought nothing to the `seen` that wait."""
         quiet = quiet + 1 if len(self._waiting) == seen else 0
-        if quiet < QUIET_TURNS and turns < MOST_TURNS:
+        if quiet < self._quiet_turns and turns < MOST_TURNS:
             self._loop.call_soon(self._gather, len(self._waiting), quiet, turns + 1)
             return
         group, self._waiting = self._waiting, []

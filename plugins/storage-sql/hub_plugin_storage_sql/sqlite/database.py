@@ -53,7 +53,10 @@ class SqliteDatabase:
         self._wakeup = Wakeup(self._points, logger)
         self._prepared: list[object] | None = None  # results of an open transaction, to be committed
         self._writer: GroupWriter[Work, object] = GroupWriter(
-            "index-write", self._commit_group, prepare=self._prepare
+            "index-write",
+            self._commit_group,
+            prepare=self._prepare,
+            quiet_turns=1,  # accepted mail comes in the groups in which its bytes were synced
         )
 
     async def close(self) -> None:
