@@ -278,10 +278,17 @@ class World:
         return Part(cast(Source, SimpleNamespace(shown=str)), module, scope, PluginOptions())
 
     async def listen(
-        self, protocol: str = "smtp", *, tls: str = "none", context: ssl.SSLContext | None = None
+        self,
+        protocol: str = "smtp",
+        *,
+        tls: str = "none",
+        context: ssl.SSLContext | None = None,
+        xclient: Sequence[str] = (),
     ) -> int:
         """Serve a protocol on a free port of 127.0.0.1; gives the port."""
-        listener = Listener.model_validate({"protocol": protocol, "bind": ["127.0.0.1:0"], "tls": tls})
+        listener = Listener.model_validate(
+            {"protocol": protocol, "bind": ["127.0.0.1:0"], "tls": tls, "xclient": xclient}
+        )
         if context is not None:
             self.kernel.tls = context
         make = factory(self.kernel, protocol, listener)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import shutil
 import smtplib
 import ssl
 from email.message import EmailMessage
@@ -13,10 +12,7 @@ import pytest
 from hub.config.model import TlsTable
 from hub.tls.context import server_context
 from tests.conftest import World
-
-needs_swaks = pytest.mark.skipif(
-    shutil.which("swaks") is None, reason="swaks is not installed: tests/peers/install.sh"
-)
+from tests.peers.swaks import needs_swaks, swaks
 
 
 def message() -> EmailMessage:
@@ -79,15 +75,6 @@ async def test_smtplib_hears_why_it_is_refused(world: World) -> None:
 
     await asyncio.to_thread(send)
     assert not world.storage.accepted
-
-
-async def swaks(*arguments: str) -> tuple[int, str]:
-    """Run it; its exit status and what it prints."""
-    process = await asyncio.create_subprocess_exec(
-        "swaks", *arguments, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
-    )
-    output, _ = await process.communicate()
-    return process.returncode or 0, output.decode()
 
 
 @needs_swaks
