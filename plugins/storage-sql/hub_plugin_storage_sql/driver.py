@@ -11,9 +11,11 @@ from typing import Final
 from sqlalchemy import Connection
 
 from hub import (
+    LAST_REFERENCE,
     Acceptance,
     AccountRef,
     Appended,
+    BlobUse,
     Copied,
     FlagMode,
     Item,
@@ -31,7 +33,7 @@ from hub import (
     UidRanges,
     Usage,
 )
-from hub_plugin_storage_sql import accept, items, keyvalue, mailboxes, reading, revisions
+from hub_plugin_storage_sql import accept, items, keyvalue, mailboxes, maintenance, reading, revisions
 from hub_plugin_storage_sql.backend import Settings, open_database, schema_of
 from hub_plugin_storage_sql.counters import Counters
 from hub_plugin_storage_sql.database import Database, Schema
@@ -174,6 +176,30 @@ class SqlStorage:
     def watch(self, callback: Callable[[Sequence[LogEntry]], None]) -> Callable[[], None]:
         """Call back on the event loop with every new entry; gives the function that ends it."""
         return self._db.watch(callback)
+
+    async def references(
+        self, after: str = "", before: str = LAST_REFERENCE, limit: int = 1000
+    ) -> Sequence[BlobUse]:
+        """What items and queue rows refer to between the two, by octets, each once."""
+        return await self._db.read(lambda db: maintenance.references(db, after, before, limit))
+
+    async def move_references(self, moved: Mapping[str, str]) -> None:
+        """Every row that refers to a key refers to its value from now on."""
+        await self._db.write(maintenance.move_references(moved))
+
+    async def holders(self, reference: str) -> Sequence[Placed]:
+        """The items that refer to a blob."""
+        return await self._db.read(lambda db: maintenance.holders(db, reference))
+
+    async def accounts(self, after: AccountRef | None = None, limit: int = 1000) -> Sequence[AccountRef]:
+        """Every account that was ever used, by tenant and key."""
+        return await self._db.read(lambda db: maintenance.accounts(db, after, limit))
+
+    async def check(self, account: AccountRef, *, repair: bool = False) -> Sequence[str]:
+        """What does not agree in an account."""
+        if repair:
+            return await self._db.write(maintenance.repair(account))
+        return await self._db.read(lambda db: maintenance.check(db, account))
 
     async def queue(self, limit: int = 1000, *, message_id: str | None = None) -> Sequence[QueueRow]:
         """The oldest rows first; only one message's, if its id is given."""

@@ -22,7 +22,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-REVISION: Final = "0002"
+REVISION: Final = "0003"
 """The head of this plugin's migrations, known without Alembic."""
 
 METADATA: Final = MetaData()
@@ -91,6 +91,8 @@ ITEM: Final = Table(
     Column("blob", _Text, nullable=False),
     Column("lines", LargeBinary, nullable=False),
 )
+# References sort by age, so these grow at their end: who refers to a blob decides whether it is garbage.
+Index("item_of_blob", ITEM.c.blob)
 
 SUBSCRIPTION: Final = Table(
     "subscription",
@@ -122,6 +124,7 @@ QUEUE: Final = Table(
     Column("orcpt", _Text),
     sqlite_autoincrement=True,
 )
+Index("queue_of_blob", QUEUE.c.blob)
 
 # name: the collection's at that moment. The newest row is never removed, so that positions only rise.
 LOG: Final = Table(

@@ -14,6 +14,7 @@ from hub.testing.contracts.storage.fixtures import OpenStorage
 from hub.testing.contracts.storage.items import ItemContract
 from hub.testing.contracts.storage.log import LogContract
 from hub.testing.contracts.storage.mailboxes import MailboxContract
+from hub.testing.contracts.storage.maintenance import MaintenanceContract
 from hub.testing.contracts.storage.processes import ProcessContract
 from hub.testing.contracts.storage.shared import SharedStateContract
 
@@ -21,7 +22,13 @@ __all__ = ["OpenStorage", "StorageContract"]
 
 
 class StorageContract(
-    AcceptContract, MailboxContract, ItemContract, LogContract, SharedStateContract, ProcessContract
+    AcceptContract,
+    MailboxContract,
+    ItemContract,
+    LogContract,
+    MaintenanceContract,
+    SharedStateContract,
+    ProcessContract,
 ):
     """Inherit it and give `driver`, `module:Class`, which other processes build too, and `settings`."""
 

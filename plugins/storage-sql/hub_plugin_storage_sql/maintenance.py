@@ -1,0 +1,266 @@
+"""What looking after the store asks of the index: who refers to which blob, and whether the counts agree."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import (
+    BigInteger,
+    and_,
+    bindparam,
+    cast,
+    func,
+    literal_column,
+    or_,
+    select,
+    update,
+)
+
+from hub import AccountRef, BlobUse, Placed
+from hub_plugin_storage_sql.database import Reads, Statement
+from hub_plugin_storage_sql.flags import SEEN, decoded
+from hub_plugin_storage_sql.schema import ACCOUNT, COLLECTION, ITEM, LOG, QUEUE, TENANT, UID_BITS
+from hub_plugin_storage_sql.transaction import Transaction
+
+_b = bindparam
+
+_WANTED = "after before most"
+_ITEM_USES = Statement(
+    select(ITEM.c.blob, ITEM.c.head_size, (ITEM.c.size - func.length(ITEM.c.lines)).label("blob_size"))
+    .distinct()
+    .where(ITEM.c.blob > _b("after"), ITEM.c.blob < _b("before"))
+    .order_by(ITEM.c.blob)
+    .limit(_b("most")),
+    _WANTED,
+)
+_QUEUE_USES = Statement(
+    select(QUEUE.c.blob, QUEUE.c.head_size, QUEUE.c.size)
+    .distinct()
+    .where(QUEUE.c.blob > _b("after"), QUEUE.c.blob < _b("before"))
+    .order_by(QUEUE.c.blob)
+    .limit(_b("most")),
+    _WANTED,
+)
+# A number of its own, since PostgreSQL shifts by no other than an integer of 32 bits.
+_MAILBOX_OF_ITEM = ITEM.c.id.bitwise_rshift(literal_column(str(UID_BITS)))
+_ACCOUNTS_OF_BLOB = Statement(
+    select(COLLECTION.c.account_id)
+    .distinct()
+    .select_from(ITEM)
+    .join(COLLECTION, COLLECTION.c.id == _MAILBOX_OF_ITEM)
+    .where(ITEM.c.blob == _b("reference")),
+    "reference",
+)
+_MOVE_ITEMS = Statement(update(ITEM).where(ITEM.c.blob == _b("old")).values(blob=_b("new")), "new old")
+_MOVE_QUEUE = Statement(update(QUEUE).where(QUEUE.c.blob == _b("old")).values(blob=_b("new")), "new old")
+_HOLDERS = Statement(
+    select(TENANT.c.name, ACCOUNT.c.key, COLLECTION.c.name, COLLECTION.c.id, ITEM.c.id)
+    .select_from(ITEM)
+    .join(COLLECTION, COLLECTION.c.id == _MAILBOX_OF_ITEM)
+    .join(ACCOUNT, ACCOUNT.c.id == COLLECTION.c.account_id)
+    .join(TENANT, TENANT.c.id == ACCOUNT.c.tenant_id)
+    .where(ITEM.c.blob == _b("reference"))
+    .order_by(ITEM.c.id),
+    "reference",
+)
+_ACCOUNTS = Statement(
+    select(TENANT.c.name, ACCOUNT.c.key)
+    .join(TENANT, TENANT.c.id == ACCOUNT.c.tenant_id)
+    .where(
+        or_(
+            TENANT.c.name > _b("tenant"),
+            and_(TENANT.c.name == _b("tenant"), ACCOUNT.c.key > _b("account_key")),
+        )
+    )
+    .order_by(TENANT.c.name, ACCOUNT.c.key)
+    .limit(_b("most")),
+    "tenant account_key most",
+)
+_ACCOUNT = Statement(
+    select(ACCOUNT.c.id, ACCOUNT.c.modseq, ACCOUNT.c.uidvalidity, ACCOUNT.c.messages, ACCOUNT.c.size)
+    .join(TENANT, TENANT.c.id == ACCOUNT.c.tenant_id)
+    .where(TENANT.c.name == _b("tenant"), ACCOUNT.c.key == _b("account_key")),
+    "tenant account_key",
+)
+_COLLECTIONS = Statement(
+    select(
+        COLLECTION.c.id,
+        COLLECTION.c.name,
+        COLLECTION.c.uidvalidity,
+        COLLECTION.c.uidnext,
+        COLLECTION.c.highest_modseq,
+        COLLECTION.c.messages,
+        COLLECTION.c.unseen,
+        COLLECTION.c.size,
+    )
+    .where(COLLECTION.c.account_id == _b("account"))
+    .order_by(COLLECTION.c.name),
+    "account",
+)
+# By flags, so that who is unseen is decided by the one who knows how flags are written.
+_CONTENT = Statement(
+    select(
+        ITEM.c.flags,
+        func.count(),
+        cast(func.sum(ITEM.c.size), BigInteger),
+        func.max(ITEM.c.id),
+        func.max(ITEM.c.modseq),
+    )
+    .where(ITEM.c.id.between(_b("low"), _b("high")))
+    .group_by(ITEM.c.flags),
+    "low high",
+)
+_LOGGED = Statement(
+    select(func.max(LOG.c.modseq)).where(LOG.c.collection_id == _b("mailbox")),
+    "mailbox",
+)
+_SET_COLLECTION = Statement(
+    update(COLLECTION)
+    .where(COLLECTION.c.id == _b("mailbox"))
+    .values(
+        uidnext=_b("next_uid"),
+        highest_modseq=_b("new_modseq"),
+        messages=_b("new_messages"),
+        unseen=_b("new_unseen"),
+        size=_b("new_size"),
+    ),
+    "next_uid new_modseq new_messages new_unseen new_size mailbox",
+)
+_SET_ACCOUNT = Statement(
+    update(ACCOUNT)
+    .where(ACCOUNT.c.id == _b("account"))
+    .values(
+        modseq=_b("new_modseq"),
+        uidvalidity=_b("new_uidvalidity"),
+        messages=_b("new_messages"),
+        size=_b("new_size"),
+    ),
+    "new_modseq new_uidvalidity new_messages new_size account",
+)
+
+
+def references(db: Reads, after: str, before: str, limit: int) -> Sequence[BlobUse]:
+    """What items and queue rows refer to, in order, each once."""
+    found = {
+        BlobUse(*row)
+        for statement in (_ITEM_USES, _QUEUE_USES)
+        for row in db.rows(statement, after, before, limit)
+    }
+    return sorted(found, key=lambda use: (use.reference.encode(), use.size, use.head_size))[:limit]
+
+
+def move_references(moved: Mapping[str, str]) -> Callable[[Transaction], None]:
+    """The work behind `Storage.move_references`.
+
+    The accounts are locked, in order, so that nobody is just copying an item: a copy stays in its account, so
+    no account that is not known here can come to refer to the blob.
+    """
+
+    def work(tx: Transaction) -> None:
+        accounts = {account for old in moved for (account,) in tx.connection.rows(_ACCOUNTS_OF_BLOB, old)}
+        for account in sorted(accounts):
+            tx.account(account)
+        tx.flush()
+        values = [(new, old) for old, new in moved.items()]
+        tx.connection.many(_MOVE_ITEMS, values)
+        tx.connection.many(_MOVE_QUEUE, values)
+
+    return work
+
+
+def holders(db: Reads, reference: str) -> Sequence[Placed]:
+    """The items that refer to a blob."""
+    return [
+        Placed(AccountRef(tenant, key), name, mailbox, item - (mailbox << UID_BITS))
+        for tenant, key, name, mailbox, item in db.rows(_HOLDERS, reference)
+    ]
+
+
+def accounts(db: Reads, after: AccountRef | None, limit: int) -> Sequence[AccountRef]:
+    """Every account, by tenant and key."""
+    tenant, key = (after.tenant, after.key) if after else ("", "")
+    return [AccountRef(*row) for row in db.rows(_ACCOUNTS, tenant, key, limit)]
+
+
+@dataclass(frozen=True, slots=True)
+class _Counts:
+    """What a collection says of itself, or what its items say; in the order of `_SET_COLLECTION`."""
+
+    uidnext: int
+    modseq: int
+    messages: int
+    unseen: int
+    size: int
+
+
+def check(db: Reads, account: AccountRef) -> Sequence[str]:
+    """What does not agree in an account, a sentence for each."""
+    return [problem for problem, _, _ in _faults(db, account)]
+
+
+def repair(account: AccountRef) -> Callable[[Transaction], Sequence[str]]:
+    """The same, and put right."""
+
+    def work(tx: Transaction) -> Sequence[str]:
+        if tx.find_account(account) is None:
+            return []
+        connection = tx.reread()
+        faults = _faults(connection, account)
+        for _, statement, values in faults:
+            connection.run(statement, *values)
+        return [problem for problem, _, _ in faults]
+
+    return work
+
+
+def _faults(db: Reads, account: AccountRef) -> list[tuple[str, Statement, tuple[int, ...]]]:
+    """(what is wrong, the statement that puts it right, its values)."""
+    row = db.row(_ACCOUNT, account.tenant, account.key)
+    if row is None:
+        return []
+    account_id, modseq, uidvalidity, messages, size = row
+    faults: list[tuple[str, Statement, tuple[int, ...]]] = []
+    total = [modseq, uidvalidity, 0, 0]
+    for mailbox, name, validity, *said in db.rows(_COLLECTIONS, account_id):
+        found = _Counts(*said)
+        right = _counted(db, mailbox, found)
+        total[0] = max(total[0], right.modseq)
+        total[1] = max(total[1], validity)
+        total[2] += right.messages
+        total[3] += right.size
+        if found != right:
+            values = (right.uidnext, right.modseq, right.messages, right.unseen, right.size, mailbox)
+            faults.append((f"mailbox {name!r}: {_difference(found, right)}", _SET_COLLECTION, values))
+    if [modseq, uidvalidity, messages, size] != total:
+        names = ("highest modseq", "highest uidvalidity", "messages", "size")
+        pairs = zip(names, (modseq, uidvalidity, messages, size), total, strict=True)
+        text = ", ".join(f"{name} is {old}, not {new}" for name, old, new in pairs if old != new)
+        faults.append((f"account: {text}", _SET_ACCOUNT, (*total, account_id)))
+    return faults
+
+
+def _counted(db: Reads, mailbox: int, said: _Counts) -> _Counts:
+    """What a collection should say, by its items and by the log; what only rises is never taken back."""
+    base = mailbox << UID_BITS
+    uidnext, messages, unseen, size = said.uidnext, 0, 0, 0
+    logged = db.row(_LOGGED, mailbox)
+    modseq = max(said.modseq, (logged and logged[0]) or 0)
+    for flags, count, octets, last, highest in db.rows(_CONTENT, base, base + (1 << UID_BITS) - 1):
+        messages += count
+        unseen += 0 if SEEN in decoded(flags) else count
+        size += octets
+        uidnext = max(uidnext, last - base + 1)
+        modseq = max(modseq, highest)
+    return _Counts(uidnext, modseq, messages, unseen, size)
+
+
+def _difference(found: _Counts, right: _Counts) -> str:
+    pairs = (
+        ("next UID", found.uidnext, right.uidnext),
+        ("highest modseq", found.modseq, right.modseq),
+        ("messages", found.messages, right.messages),
+        ("unseen", found.unseen, right.unseen),
+        ("size", found.size, right.size),
+    )
+    return ", ".join(f"{name} is {old}, not {new}" for name, old, new in pairs if old != new)
