@@ -1,7 +1,9 @@
 """The files of a configuration: the one that was found and those that it includes."""
 
 import glob
+import itertools
 import os
+from collections.abc import Iterable
 from pathlib import Path
 
 from hub.config.errors import ConfigError, ConfigErrors
@@ -24,6 +26,18 @@ def read_files(path: Path, cwd: Path) -> list[Layer]:
     if reading.errors:
         raise ConfigErrors(reading.errors)
     return reading.layers
+
+
+def pattern_folders(layers: Iterable[Layer]) -> tuple[Path, ...]:
+    """The folders in which the patterns of these files look: what is put there later may be included."""
+    found: dict[Path, None] = {}
+    for layer in layers:
+        patterns = layer.values.get("include", [])
+        for pattern in patterns if isinstance(patterns, list) else ():
+            if glob.has_magic(pattern):
+                parts = itertools.takewhile(lambda part: not glob.has_magic(part), Path(pattern).parts)
+                found[layer.folder.joinpath(*parts)] = None
+    return tuple(found)
 
 
 class _Reading:

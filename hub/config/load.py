@@ -1,19 +1,19 @@
 """The configuration as the hub uses it: found, merged, validated, and aware of where each value came from."""
 
 import os
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from hub.config.environment import environment_layers
 from hub.config.errors import ConfigError, ConfigErrors
 from hub.config.find import find
-from hub.config.include import read_files
+from hub.config.include import pattern_folders, read_files
 from hub.config.key import Key, parse_key
 from hub.config.model import HubSettings, PluginOptions, machine_defaults
 from hub.config.schema import names_at
 from hub.config.secrets import Secret, SecretSource, builtin_sources, resolve
-from hub.config.tree import Layer, Origin, Tree, merge
+from hub.config.tree import Layer, Origin, Tree, merge, overlay
 from hub.config.validate import Model, Where, validate_table
 
 
@@ -21,8 +21,9 @@ from hub.config.validate import Model, Where, validate_table
 class Config:
     """A configuration that was found to be right.
 
-    `settings` are the hub's own tables. `sources` are the files that were read, the first read first. `tree`
-    is what they and the environment say, secrets still as references; `secrets` holds those by key.
+    `settings` are the hub's own tables. `sources` are the files that were read, the first read first;
+    `folders` those in which an include's pattern looks for more. `tree` is what they and the environment say,
+    secrets still as references; `secrets` holds those by key.
     """
 
     settings: HubSettings
@@ -30,6 +31,19 @@ class Config:
     tree: Tree = field(repr=False)
     secrets: Mapping[Key, Secret] = field(repr=False)
     options: Mapping[str, PluginOptions]
+    folders: tuple[Path, ...] = ()
+
+    def says_the_same(self, other: "Config") -> bool:
+        """Whether nothing that anybody set differs, secrets included."""
+        return self.tree.values == other.tree.values and self.secrets == other.secrets
+
+    def with_values(self, values: Mapping[str, object]) -> "Config":
+        """The same with other values in some tables, whatever the files say. Raises ConfigErrors."""
+        tree = overlay(self.tree, Layer("default", "default", values, self.tree.base.folder))
+        settings, errors = _settings(tree, self.secrets)
+        if settings is None:
+            raise ConfigErrors(errors)
+        return replace(self, settings=settings, tree=tree)
 
     def plugin_names(self) -> tuple[str, ...]:
         """The plugins that have a table."""
@@ -97,14 +111,14 @@ def _base(environ: Mapping[str, str], cwd: Path) -> Layer:
     return Layer("default", "default", machine_defaults(environ), cwd)
 
 
-def _validated(tree: Tree, sources: Mapping[str, SecretSource], files: Iterable[Layer]) -> Config:
+def _validated(tree: Tree, sources: Mapping[str, SecretSource], files: Sequence[Layer]) -> Config:
     looked_up, errors = resolve(tree, sources)
     settings, more = _settings(tree, looked_up)
     options, still_more = _options(tree, looked_up)
     if settings is None or errors or more or still_more:
         raise ConfigErrors([*errors, *more, *still_more])
     paths = tuple(layer.path for layer in files if layer.path is not None)
-    return Config(settings, paths, tree, looked_up, options)
+    return Config(settings, paths, tree, looked_up, options, pattern_folders(files))
 
 
 def _settings(

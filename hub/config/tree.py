@@ -1,5 +1,6 @@
 """The merged configuration: layers laid over each other, with the origin of every key kept."""
 
+import copy
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -96,6 +97,13 @@ def merge(base: Layer, layers: Iterable[Layer]) -> Tree:
     for layer in (base, *layers):
         _overlay(tree, tree.values, layer.values, layer, ())
     return tree
+
+
+def overlay(tree: Tree, layer: Layer) -> Tree:
+    """A copy of the tree with one more layer on it."""
+    laid = Tree(copy.deepcopy(tree.values), dict(tree.layers), tree.base)
+    _overlay(laid, laid.values, layer.values, layer, ())
+    return laid
 
 
 def _overlay(

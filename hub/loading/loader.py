@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from pathlib import Path
 from time import perf_counter
 from types import MappingProxyType
-from typing import Final, cast
+from typing import TYPE_CHECKING, Final, cast
 
 from hub.config.key import suggestion
 from hub.config.load import Config
@@ -23,9 +23,10 @@ from hub.loading.drivers import SERVICES
 from hub.loading.errors import LoadError, LoadErrors
 from hub.loading.generation import Generation, Generations
 from hub.loading.importing import PluginFinder, restore, withdraw
+from hub.loading.leaks import end_leaks
 from hub.loading.looking import Target, look, target
 from hub.loading.reload import Agree, Lineup, Member, Report, Transaction, Wish, alone, changes, same
-from hub.loading.scope import Scope, Surroundings
+from hub.loading.scope import Surroundings
 from hub.loading.sources import Kind
 from hub.loading.watching import Place, Watcher
 from hub.log import get_logger
@@ -34,6 +35,9 @@ from hub.services.chosen import Services
 from hub.services.clock import Clock
 from hub.services.directory import Directory
 from hub.services.storage import Storage
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
 
 IMPORTING: Final = 60.0
 """Seconds that the changed plugins have to be imported."""
@@ -110,6 +114,11 @@ class Loader:
         async with self._lock:
             return await self._reload(self.config, agree, force=False)
 
+    async def agree(self, agree: Agree) -> Report:
+        """Ask, as a reload does that changes no plugin; whatever else was agreed on has happened then."""
+        async with self._lock:
+            return await self._agree(perf_counter(), agree)
+
     async def rollback(self, agree: Agree = alone) -> Report:
         """Serve with the plugins of the generation before again, until something is saved or reloaded."""
         async with self._lock:
@@ -126,6 +135,10 @@ class Loader:
     def seen(self) -> str:
         """What was last found on disk: equal in two workers if they have found the same."""
         return hashlib.sha256(repr(self._seen).encode()).hexdigest()
+
+    def settings_model(self, name: str) -> type[BaseModel] | None:
+        """The settings model of a plugin that serves. KeyError if none of that name does."""
+        return self._now.members[name].wish.loaded.settings
 
     def plugins(self) -> list[PluginInfo]:
         """Every plugin that serves, in run order."""
@@ -229,7 +242,7 @@ class Loader:
         """Build, start, swap, and see to what was replaced; `undo` puts the modules back if that fails."""
         old = self._now
         if same(old, wishes):
-            return self._report(began, changed=changes(old, old), restart=restart)
+            return await self._agree(began, agree, changed=changes(old, old), restart=restart)
         transaction = Transaction(old, wishes, self._around, self._hooks)
         try:
             new = await transaction.run(agree)
@@ -253,6 +266,20 @@ class Loader:
             self._log.warning("takes effect with new workers", service=service)
         self._tell("plugins_reloaded", {"generation": report.generation, "changed": MappingProxyType(news)})
         return report
+
+    async def _agree(
+        self,
+        began: float,
+        agree: Agree,
+        changed: Mapping[str, str] = MappingProxyType({}),
+        restart: tuple[str, ...] = (),
+    ) -> Report:
+        """No plugin changes, but something else may."""
+        try:
+            await agree()
+        except LoadErrors as failed:
+            return await self._refuse(began, failed.errors)
+        return self._report(began, changed=changed, restart=restart)
 
     async def _start_again(self) -> None:
         """Exclusive plugins were stopped for successors that failed: start them with the code they had."""
@@ -310,10 +337,20 @@ class Loader:
         """Nobody uses a replaced generation any more."""
         for lineup in [each for each in self._draining if each.generation is generation]:
             self._draining.remove(lineup)
-            used = {member.scope for each in (self._now, *self._draining) for member in each.members.values()}
-            unused = [member.scope for member in lineup.members.values() if member.scope not in used]
+            users = [member for each in (self._now, *self._draining) for member in each.members.values()]
+            used = {member.scope for member in users}
+            unused = [member for member in lineup.members.values() if member.scope not in used]
             if unused:
-                _spawn(self._closing, _close_all(unused))
+                _spawn(self._closing, self._close_all(unused))
+
+    async def _close_all(self, members: Sequence[Member]) -> None:
+        """Close their scopes, and then what they left behind beside them, unless their code is still used."""
+        await asyncio.gather(*(member.scope.close(LONGEST_STEP) for member in members))
+        users = [member for each in (self._now, *self._draining) for member in each.members.values()]
+        for member in members:
+            loaded = member.wish.loaded
+            if not any(each.wish.loaded is loaded for each in users):
+                await end_leaks(loaded.modules, member.scope.log)
 
     async def _expire(self, lineup: Lineup) -> None:
         """The grace period of a replaced generation."""
@@ -375,10 +412,6 @@ class Loader:
 def _close_order(member: Member) -> int:
     """Who fills no service first, the storage last."""
     return max((len(SERVICES) - SERVICES.index(service) for service in member.wish.drives), default=0)
-
-
-async def _close_all(scopes: Sequence[Scope]) -> None:
-    await asyncio.gather(*(scope.close(LONGEST_STEP) for scope in scopes))
 
 
 def _spawn(tasks: set[asyncio.Task[None]], work: Coroutine[object, object, None]) -> asyncio.Task[None]:

@@ -4,27 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import os
+import stat
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, TypeAlias
+from typing import Final
 
-from watchdog.events import (
-    DirCreatedEvent,
-    DirDeletedEvent,
-    DirMovedEvent,
-    FileAttribEvent,
-    FileClosedEvent,
-    FileCreatedEvent,
-    FileDeletedEvent,
-    FileModifiedEvent,
-    FileMovedEvent,
-    FileSystemEvent,
-    FileSystemEventHandler,
-)
-from watchdog.observers import Observer
-from watchdog.observers.api import ObservedWatch
+from watchdog.events import FileAttribEvent, FileCreatedEvent, FileModifiedEvent, FileSystemEvent
 
+from hub.loading.folders import NAMES, Folder, Folders, Interest
 from hub.log import get_logger
 
 QUIET: Final = 0.05
@@ -33,52 +21,41 @@ QUIET: Final = 0.05
 LATEST: Final = 0.25
 """Seconds after the first event of a burst, however long it lasts."""
 
-_NAMES: Final[tuple[type[FileSystemEvent], ...]] = (
-    DirCreatedEvent,
-    DirDeletedEvent,
-    DirMovedEvent,
-    FileCreatedEvent,
-    FileDeletedEvent,
-    FileMovedEvent,
-)
-# Not FileOpenedEvent and FileClosedNoWriteEvent: those are our own reads.
-_CONTENT: Final = (*_NAMES, FileModifiedEvent, FileClosedEvent, FileAttribEvent)
-
-Watch: TypeAlias = tuple[Path, bool, bool]
-"""(folder, with all folders in it?, content too or only names coming and going?)"""
+WRITING: Final = 2.0
+"""Seconds that we wait for somebody who has begun to write a file to close it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A folder to watch, with all folders in it or alone."""
+    """A file to watch, or a folder, with all folders in it or alone."""
 
-    folder: Path
+    path: Path
     deep: bool = True
 
 
-class Watcher(FileSystemEventHandler):
+class Watcher:
     """Calls `changed` on the event loop, one call at a time, after something was written in a watched place.
 
     A place need not be there yet, and may go and come back: the folder above it is watched for that. Where
-    it is a symbolic link, both the link and what it points to are watched. Reading a file is no event.
+    symbolic links lead to it, each of them and what they point to are watched. Reading a file is no event,
+    and a file that is being written is looked at when it is closed.
     """
 
     def __init__(self, changed: Callable[[], Awaitable[object]]) -> None:
         self._changed = changed
         self._loop = asyncio.get_running_loop()
-        self._observer = Observer()
-        self._places: dict[Place, Path] = {}
-        self._watches: dict[Watch, ObservedWatch] = {}
+        self._folders = Folders(self._seen)
+        self._places: dict[Place, tuple[Path, ...]] = {}
+        self._writing: dict[Path, float] = {}
         self._timer: asyncio.TimerHandle | None = None
         self._first = 0.0
         self._due = asyncio.Event()
         self._log = get_logger(area="loading")
-        self._observer.start()
         self._task = self._loop.create_task(self._serve())
 
     def watch(self, places: Iterable[Place]) -> None:
         """Watch these places from now on, and no others."""
-        self._places = {place: place.folder for place in places}
+        self._places = dict.fromkeys(places, ())
         self._sync()
 
     async def close(self) -> None:
@@ -86,29 +63,35 @@ class Watcher(FileSystemEventHandler):
         if self._timer is not None:
             self._timer.cancel()
         self._task.cancel()
-        self._observer.stop()
-        await asyncio.to_thread(self._observer.join)
+        await self._folders.close()
         await asyncio.wait((self._task,))
 
-    def dispatch(self, event: FileSystemEvent) -> None:
-        """Called in watchdog's thread."""
-        paths = [Path(os.fsdecode(path)) for path in (event.src_path, event.dest_path) if path]
-        if not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(self._seen, paths)
-
-    def _seen(self, paths: list[Path]) -> None:
-        touched = False
-        for place, real in self._places.items():
-            if any(place.folder.is_relative_to(path) for path in paths):
-                # The folder itself, or one above it, has come, gone or been exchanged: a watch on it is dead.
-                for watch in [watch for watch in self._watches if watch[0] == real and watch[2]]:
-                    self._unschedule(watch)
-                touched = True
-            elif any(path.is_relative_to(real) and "__pycache__" not in path.parts for path in paths):
-                self._touch()
-        if touched:
-            self._sync()
+    def _seen(self, event: FileSystemEvent, paths: list[Path]) -> None:
+        exchanged = False
+        for trail in self._places.values():
+            if isinstance(event, NAMES) and any(
+                link.is_relative_to(path) for link in trail for path in paths
+            ):
+                # The place itself, or a link or folder on the way to it, has come, gone or been exchanged:
+                # a watch on it is dead.
+                self._folders.forget(trail[-1])
+                exchanged = True
+            elif not any(
+                path.is_relative_to(trail[-1]) and "__pycache__" not in path.parts for path in paths
+            ):
+                continue
+            self._note(event, paths)
             self._touch()
+        if exchanged:
+            self._sync()
+
+    def _note(self, event: FileSystemEvent, paths: list[Path]) -> None:
+        """Keep in mind which files are being written."""
+        is_new = isinstance(event, FileCreatedEvent) and not event.is_synthetic and _is_new(paths[0])
+        if is_new or isinstance(event, FileModifiedEvent):
+            self._writing.setdefault(paths[0], self._loop.time())
+        elif not isinstance(event, FileAttribEvent):
+            self._writing.pop(paths[0], None)
 
     def _touch(self) -> None:
         """Wait until it is quiet, but not for long."""
@@ -120,6 +103,11 @@ class Watcher(FileSystemEventHandler):
         self._timer = self._loop.call_at(min(now + QUIET, self._first + LATEST), self._fire)
 
     def _fire(self) -> None:
+        now = self._loop.time()
+        awaited = any(now - since < WRITING for since in self._writing.values())
+        if awaited and now < self._first + LATEST + WRITING:
+            self._timer = self._loop.call_later(QUIET, self._fire)
+            return
         self._timer = None
         self._due.set()
 
@@ -136,26 +124,37 @@ class Watcher(FileSystemEventHandler):
 
     def _sync(self) -> None:
         """Have exactly the watches that the places need now."""
-        self._places = {place: place.folder.resolve() for place in self._places}
-        wanted: set[Watch] = set()
-        for place, real in self._places.items():
-            above = next(parent for parent in place.folder.parents if parent.is_dir())
-            wanted.add((above, False, False))
+        self._places = {place: _trail(place.path) for place in self._places}
+        wanted: set[Folder] = set()
+        for place, trail in self._places.items():
+            for link in trail:
+                wanted.add(Folder(next(parent for parent in link.parents if parent.is_dir())))
+            real = trail[-1]
             if real.is_dir():
-                wanted.add((real, place.deep, True))
-        for watch in self._watches.keys() - wanted:
-            self._unschedule(watch)
-        for watch in wanted - self._watches.keys():
-            self._schedule(watch)
+                wanted.add(Folder(real, place.deep, Interest.WRITTEN))
+            elif real.exists():
+                wanted.add(Folder(real.parent, interest=Interest.CLOSED))
+        self._folders.watch(wanted)
 
-    def _schedule(self, watch: Watch) -> None:
-        folder, deep, content = watch
-        try:
-            self._watches[watch] = self._observer.schedule(
-                self, str(folder), recursive=deep, event_filter=list(_CONTENT if content else _NAMES)
-            )
-        except OSError as error:  # gone again, or no more inotify watches
-            self._log.warning("a folder is not watched", folder=str(folder), reason=str(error))
 
-    def _unschedule(self, watch: Watch) -> None:
-        self._observer.unschedule(self._watches.pop(watch))
+def _trail(path: Path) -> tuple[Path, ...]:
+    """The path, every symbolic link on the way to what it means, and that."""
+    found = [path]
+    for _ in range(40):  # as many as Linux follows
+        link = next((each for each in (*reversed(found[-1].parents), found[-1]) if each.is_symlink()), None)
+        if link is None:
+            break
+        if link != found[-1]:
+            found.insert(-1, link)
+        found.append(link.parent / link.readlink() / found[-1].relative_to(link))
+    found.append(Path(os.path.abspath(found[-1])))
+    return tuple(dict.fromkeys(found))
+
+
+def _is_new(file: Path) -> bool:
+    """Whether it was just opened by who will write it: not a symbolic or hard link."""
+    try:
+        status = file.lstat()
+    except OSError:
+        return False
+    return stat.S_ISREG(status.st_mode) and status.st_nlink == 1

@@ -7,6 +7,7 @@ import smtplib
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from imaplib import IMAP4
 from pathlib import Path
 from typing import TypeVar, cast
@@ -14,7 +15,7 @@ from typing import TypeVar, cast
 from hub.app import Hub
 from hub.config.load import Config, load
 from hub.config.toml_text import dump_value
-from hub.listening import Bound, bind
+from hub.listening import bind
 from hub.mail.address import Address
 from hub.services.clock import Clock
 from hub.services.directory import DirectoryAdmin
@@ -37,11 +38,12 @@ class RunningHub:
     config: Config
     folder: Path
     plugins_dir: Path
-    _bound: Sequence[Bound]
 
     def port(self, listener: str = "smtp") -> int:
         """Where a listener listens on 127.0.0.1."""
-        return next(cast(int, each.socket.getsockname()[1]) for each in self._bound if each.name == listener)
+        return next(
+            cast(int, each.socket.getsockname()[1]) for each in self.hub.bound if each.name == listener
+        )
 
     async def add_account(self, address: str) -> None:
         """One more account, and its domain if that is new."""
@@ -112,7 +114,7 @@ async def running_hub(
     trees: Sequence[Path] = (),
     clock: Clock | None = None,
 ) -> AsyncIterator[RunningHub]:
-    """Run a hub with SQLite and segments in a folder.
+    """Run a hub with SQLite and segments in a folder; its configuration is `hub.toml` there, and watched.
 
     plugins: enabled besides the drivers, in this order. tables: more of the configuration, `{"smtp":
     {"max_size": 1000}}`; `listeners` in it replaces the three on free ports.
@@ -134,11 +136,11 @@ async def running_hub(
     }
     path = folder / "hub.toml"
     path.write_text("".join(f"{name} = {dump_value(table)}\n" for name, table in said.items()))
-    config = load(path, environ={}, cwd=folder)
-    bound = bind(config.settings.listeners, {})
-    hub = Hub(config, bound, trees=trees, clock=clock)
+    reread = partial(load, path, environ={}, cwd=folder)
+    config = reread()
+    hub = Hub(config, bind(config.settings.listeners, {}), trees=trees, clock=clock, reread=reread)
     await hub.start()
-    running = RunningHub(hub, config, folder, plugins_dir, bound)
+    running = RunningHub(hub, config, folder, plugins_dir)
     try:
         for address in accounts:
             await running.add_account(address)

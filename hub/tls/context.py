@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import re
 import ssl
 from pathlib import Path
 from typing import Final
@@ -13,13 +15,22 @@ from hub.log import get_logger
 CIPHERS: Final = "ECDHE+AESGCM:ECDHE+CHACHA20:DHE+AESGCM:DHE+CHACHA20"
 _EXPIRED: Final = 10  # X509_V_ERR_CERT_HAS_EXPIRED
 _NOT_YET_VALID: Final = 9  # X509_V_ERR_CERT_NOT_YET_VALID
+_CERTIFICATE: Final = re.compile(rb"-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----", re.DOTALL)
 _SEE: Final = "See: hub config explain tls"
 
 _log = get_logger(area="tls")
 
 
 class CertificateError(RuntimeError):
-    """The certificate or its key cannot be used; the text names the file and says why."""
+    """The certificate or its key cannot be used; the text names the file and says why.
+
+    key: of the configuration, below [tls].
+    """
+
+    def __init__(self, key: str, reason: str) -> None:
+        super().__init__(f"tls.{key}: {reason}. {_SEE}")
+        self.key = key
+        self.reason = reason
 
 
 def server_context(settings: TlsTable) -> ssl.SSLContext | None:
@@ -40,18 +51,33 @@ def server_context(settings: TlsTable) -> ssl.SSLContext | None:
     return context
 
 
+def fingerprints(settings: TlsTable) -> tuple[str, str]:
+    """The certificate's SHA-256 as openssl prints it, or nothing, and a hash of all that a context is made of."""
+    contents = []
+    for path in (settings.certificate, settings.key):
+        try:
+            contents.append(path.read_bytes() if path is not None else b"")
+        except OSError as error:
+            contents.append(f"{path}: {error.strerror}".encode())
+    whole = hashlib.sha256(b"\0".join((settings.minimum.encode(), *contents))).hexdigest()
+    first = _CERTIFICATE.search(contents[0])
+    try:
+        der = ssl.PEM_cert_to_DER_cert(first[0].decode("ascii")) if first else b""
+    except ValueError:
+        der = b""
+    return hashlib.sha256(der).digest().hex(":").upper() if der else "", whole
+
+
 def _load(context: ssl.SSLContext, certificate: Path, key: Path) -> None:
     for name, path in (("certificate", certificate), ("key", key)):
         try:
             with path.open("rb") as file:
                 content = file.read()
         except OSError as error:
-            raise CertificateError(f"tls.{name}: {path}: {error.strerror}. {_SEE}") from error
+            raise CertificateError(name, f"{path}: {error.strerror}") from error
         wanted = "CERTIFICATE-----" if name == "certificate" else "PRIVATE KEY-----"
         if wanted.encode() not in content:
-            raise CertificateError(
-                f"tls.{name}: {path}: it holds no PEM block '-----BEGIN … {wanted}'. {_SEE}"
-            )
+            raise CertificateError(name, f"{path}: it holds no PEM block '-----BEGIN … {wanted}'")
     try:
         context.load_cert_chain(certificate, key, password=_no_password)
     except ssl.SSLError as error:
@@ -59,10 +85,10 @@ def _load(context: ssl.SSLContext, certificate: Path, key: Path) -> None:
             reason = f"it is not the key of the first certificate in {certificate}"
         else:
             reason = f"it cannot be used with {certificate}: {error.reason or error}"
-        raise CertificateError(f"tls.key: {key}: {reason}. {_SEE}") from error
+        raise CertificateError("key", f"{key}: {reason}") from error
     except ValueError as error:
         raise CertificateError(
-            f"tls.key: {key}: it is encrypted; write it plain: openssl pkey -in {key} -out plain.pem. {_SEE}"
+            "key", f"{key}: it is encrypted; write it plain: openssl pkey -in {key} -out plain.pem"
         ) from error
 
 

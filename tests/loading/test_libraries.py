@@ -1,12 +1,13 @@
 """Facts about the libraries that the design rests on; one that stops being true shows here first."""
 
 import asyncio
+from pathlib import Path
 
 import pluggy
 import pytest
-from watchdog.events import FileClosedNoWriteEvent, FileOpenedEvent
+from watchdog.events import FileClosedNoWriteEvent, FileOpenedEvent, FileSystemEvent
 
-from hub.loading import watching
+from hub.loading import folders
 
 spec, impl = pluggy.HookspecMarker("test"), pluggy.HookimplMarker("test")
 
@@ -84,4 +85,40 @@ async def test_a_system_exit_that_leaves_a_task_ends_the_loop() -> None:
 
 
 def test_watchdog_reports_reads_as_events_of_their_own() -> None:
-    assert not {FileOpenedEvent, FileClosedNoWriteEvent} & set(watching._CONTENT)
+    assert not {FileOpenedEvent, FileClosedNoWriteEvent} & set(folders.WRITTEN)
+
+
+async def test_of_two_watches_on_a_folder_inotify_gives_both_what_the_later_one_asked_for(
+    tmp_path: Path,
+) -> None:
+    """So `Folders` has one for each folder."""
+    seen: list[str] = []
+    told = asyncio.Event()
+
+    def note(event: FileSystemEvent, paths: list[Path]) -> None:
+        seen.append(event.event_type)
+        told.set()
+
+    watched = folders.Folders(note)
+    try:
+        for interest in (folders.Interest.CLOSED, folders.Interest.NAMES):
+            watched._schedule(folders.Folder(tmp_path, interest=interest))
+        (tmp_path / "a").write_text("")
+        async with asyncio.timeout(5):
+            await told.wait()
+        (tmp_path / "a").write_text("again")
+        (tmp_path / "b").write_text("")
+        async with asyncio.timeout(5):
+            while seen.count("created") < 2:
+                told.clear()
+                await told.wait()
+        assert "closed" not in seen
+        watched.forget(tmp_path)
+        watched.watch([folders.Folder(tmp_path, interest=each) for each in folders.Interest])
+        (tmp_path / "a").write_text("more")
+        async with asyncio.timeout(5):
+            while "closed" not in seen:
+                told.clear()
+                await told.wait()
+    finally:
+        await watched.close()

@@ -1,0 +1,129 @@
+"""A new configuration on its way: what it needs is opened beside what serves, then taken in one step."""
+
+from __future__ import annotations
+
+import errno
+import ssl
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from hub.config.effective import PluginModels, Values, differences, effective, shown
+from hub.config.errors import ConfigError, ConfigErrors
+from hub.config.key import Key, format_key
+from hub.config.load import Config
+from hub.config.model import Listener, TlsTable
+from hub.listening import Bound, NoSocketError
+from hub.loading.watching import Place
+from hub.tls.context import CertificateError, fingerprints, server_context
+
+FIXED: Final[tuple[Key, ...]] = (
+    ("hub", "data_dir"),
+    ("hub", "workers"),
+    ("hub", "user"),
+    ("trace", "max_size"),
+)
+"""What a hub that runs cannot change."""
+
+Rebind = Callable[[Mapping[str, Listener]], Awaitable[list[Bound]]]
+"""The sockets for these listeners, those that are open already among them. OSError."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tls:
+    """The context of all listeners, None without a certificate, and what it was made of."""
+
+    context: ssl.SSLContext | None
+    certificate: str = ""
+    made_of: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One key whose value differs, as it can be shown: secrets are masked."""
+
+    key: str
+    before: str
+    after: str
+    origin: str
+
+    def __str__(self) -> str:
+        return f"{self.key}: {self.before} → {self.after}  ({self.origin})"
+
+
+@dataclass(frozen=True, slots=True)
+class Renewal:
+    """A configuration with all that it needs. waiting: the keys that wait for a new start of the hub."""
+
+    config: Config
+    waiting: tuple[str, ...]
+    tls: Tls
+    bound: Sequence[Bound]
+
+
+def load_tls(settings: TlsTable) -> Tls:
+    """Read the certificate. CertificateError; blocks."""
+    found = fingerprints(settings)  # first, so that what is saved meanwhile is noticed the next time
+    return Tls(server_context(settings), *found)
+
+
+async def prepare(fresh: Config, now: Config, tls: Tls, rebind: Rebind) -> Renewal:
+    """Open what a fresh configuration needs beside what serves now. ConfigErrors."""
+    config, waiting = hold(fresh, now)
+    try:
+        settings = config.settings.tls
+        new = tls if fingerprints(settings)[1] == tls.made_of else load_tls(settings)
+        bound = await rebind(config.settings.listeners)
+    except (CertificateError, OSError) as error:
+        raise ConfigErrors([_placed(config, error)]) from error
+    return Renewal(config, waiting, new, bound)
+
+
+def hold(fresh: Config, now: Config) -> tuple[Config, tuple[str, ...]]:
+    """The fresh configuration with the present values of what is fixed, and the keys that this is about."""
+    held: dict[str, dict[str, object]] = {}
+    for table, name in FIXED:
+        present = getattr(getattr(now.settings, str(table)), str(name))
+        if getattr(getattr(fresh.settings, str(table)), str(name)) != present:
+            kept = str(present) if isinstance(present, Path) else present
+            held.setdefault(str(table), {})[str(name)] = kept
+    keys = tuple(format_key((table, name)) for table, values in held.items() for name in values)
+    return (fresh.with_values(held) if held else fresh), keys
+
+
+def changes(before: Values, old: Tls, renewal: Renewal, models: PluginModels) -> list[Change]:
+    """What is different with the new configuration; a certificate is told by its fingerprint."""
+    config = renewal.config
+    found = [
+        Change(format_key(each.key), shown(each.before), shown(each.after), str(each.origin))
+        for each in differences(before, config, effective(config, models))
+    ]
+    if renewal.tls.certificate != old.certificate:
+        origin = str(config.origin_at(("tls", "certificate")))
+        key = "tls.certificate (SHA-256)"
+        found.append(Change(key, old.certificate or "unset", renewal.tls.certificate or "unset", origin))
+    return found
+
+
+def places(config: Config) -> list[Place]:
+    """The files that a configuration was made of, and where more of them may be put."""
+    tls = config.settings.tls
+    files = [*config.sources, *filter(None, (tls.certificate, tls.key))]
+    return [Place(path.absolute(), deep=False) for path in (*files, *config.folders)]
+
+
+def _placed(config: Config, error: CertificateError | OSError) -> ConfigError:
+    key: Key
+    if isinstance(error, CertificateError):
+        key = ("tls", error.key)
+        return config.origin_at(key).error(key, error.reason)
+    if isinstance(error, NoSocketError):
+        key = ("listeners", error.name, "bind", error.index)
+        hint = (
+            "A port below 1024 takes effect with a new start of the hub."
+            if error.errno == errno.EACCES
+            else ""
+        )
+        return config.origin_at(key).error(key, f"cannot be had: {error.why}", hint)
+    return ConfigError("", None, "listeners", str(error))
