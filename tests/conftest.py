@@ -15,6 +15,7 @@ from typing import cast
 import pytest
 from scramp import ScramMechanism
 
+from hub.app import FACTORIES
 from hub.config.model import ChecksTable, HubSettings, HubTable, Listener, PluginOptions, SmtpTable, TlsTable
 from hub.hooks.markers import hookimpl
 from hub.loading.compile import Part, compile_plans, hooks
@@ -30,7 +31,6 @@ from hub.services.chosen import Services
 from hub.services.clock import SystemClock
 from hub.services.directory import Account, Resolution
 from hub.services.storage import Acceptance, Placed, Storage, Usage
-from hub.smtp.server import factory
 from hub.trace.record import Record, Trace
 
 TABLE = hooks()
@@ -283,15 +283,15 @@ class World:
         *,
         tls: str = "none",
         context: ssl.SSLContext | None = None,
-        xclient: Sequence[str] = (),
+        **networks: Sequence[str],
     ) -> int:
-        """Serve a protocol on a free port of 127.0.0.1; gives the port."""
+        """Serve a protocol on a free port of 127.0.0.1; gives it. networks: more of the listener's keys."""
         listener = Listener.model_validate(
-            {"protocol": protocol, "bind": ["127.0.0.1:0"], "tls": tls, "xclient": xclient}
+            {"protocol": protocol, "bind": ["127.0.0.1:0"], "tls": tls, **networks}
         )
         if context is not None:
             self.kernel.tls = context
-        make = factory(self.kernel, protocol, listener)
+        make = FACTORIES[protocol](self.kernel, protocol, listener)
         loop = asyncio.get_running_loop()
         server = await loop.create_server(make, "127.0.0.1", 0, ssl=context if listener.is_implicit else None)
         self._servers.append(server)
