@@ -28,6 +28,10 @@ AT_ONCE: Final = 50
 PATIENCE: Final = 120.0
 
 
+Talk = Literal["smtp", "imap", "idle"]
+Tls = Literal["none", "starttls", "implicit"]
+
+
 class NotHeld(Exception):
     """A connection was not made, or not kept."""
 
@@ -42,8 +46,8 @@ class Idle:
 
     port: int
     count: int
-    talk: Literal["smtp", "imap", "idle"] = "smtp"
-    tls: Literal["none", "starttls", "implicit"] = "none"
+    talk: Talk = "smtp"
+    tls: Tls = "none"
     login: str = ""
     first: int = 0
 

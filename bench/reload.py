@@ -19,6 +19,9 @@ from bench.server import DOMAIN, HOST, MAILBOX
 PATIENCE: Final = 30.0
 TOTAL: Final = 35
 """Plugins that are loaded."""
+TRIES: Final = 20
+QUIET: Final = 0.3
+"""Seconds after which the watcher has looked at all that was saved before."""
 SAVES: Final = 5
 """How often the file is saved in one round."""
 
@@ -73,7 +76,8 @@ def _save(hub: Hub, numbers: Iterator[int]) -> Values:
 
 def _work(hub: Hub, numbers: Iterator[int]) -> float:
     """Milliseconds that a reload says it took. NeverLive if the watcher is always quicker to see the save."""
-    for _ in range(SAVES):
+    for _ in range(TRIES):
+        time.sleep(QUIET)
         (hub.watched / "judge.py").write_text(_PLUGIN.format(number=next(numbers)))
         report = cast("Mapping[str, object]", hub.ask("reload"))
         if "judge" in cast("Mapping[str, str]", report["changed"]):
