@@ -1,0 +1,161 @@
+"""Large messages stream: they cost little memory, never stop the loop and leave room for everybody else."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import sys
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from hub.testing.running import running_hub
+from tests.conftest import Client
+from tests.crew import Crew, started
+from tests.soak import Soak
+
+TICK = 0.005
+PROBE = f'''"""How late the event loop gets to what it has to do."""
+import asyncio
+import time
+
+from hub import hookimpl
+
+
+@hookimpl
+async def plugin_start(plugin):
+    loop, path = asyncio.get_running_loop(), plugin.data_dir / "late"
+
+    def tick(due):
+        late = loop.time() - due
+        if late > {TICK}:
+            with path.open("a") as file:
+                file.write(f"{{time.time()}} {{late}}\\n")
+        due = loop.time() + {TICK}
+        loop.call_at(due, tick, due)
+
+    tick(loop.time())
+'''
+
+
+def anonymous_memory(pid: int) -> int:
+    """Octets of the process that no file stands behind."""
+    found = re.search(r"RssAnon:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text())
+    assert found is not None
+    return int(found[1]) << 10
+
+
+@dataclass
+class Watch:
+    """What was seen of a hub meanwhile. memory: the most; others: seconds for each small mail."""
+
+    crew: Crew
+    before: int
+    memory: int = 0
+    began: float = field(default_factory=time.time)
+    others: list[float] = field(default_factory=list)
+
+    @property
+    def growth(self) -> int:
+        """Octets more than before."""
+        return self.memory - self.before
+
+    @property
+    def latest(self) -> float:
+        """Seconds that the loop was late, at worst."""
+        (path,) = self.crew.folder.glob("data/**/late")
+        moments = [line.split() for line in path.read_text().splitlines()]
+        return max((float(late) for at, late in moments if float(at) >= self.began), default=0.0)
+
+    @property
+    def p99(self) -> float:
+        """Seconds within which 99 of 100 small mails were through."""
+        return sorted(self.others)[int(len(self.others) * 0.99)]
+
+
+@asynccontextmanager
+async def hub_with_probe(folder: Path) -> AsyncIterator[Crew]:
+    """One process with the default plugins."""
+    tables = {"hub": {"workers": 1}, "smtp": {"max_size": 200_000_000}, "log": {"format": "json"}}
+    async with running_hub(folder, plugins=("deny-list", "rate-limit"), tables=tables):
+        pass  # the configuration, the store and the accounts
+    (folder / "plugins.d" / "probe.py").write_text(PROBE)
+    async with started(folder) as crew:
+        yield crew
+
+
+async def probe(watch: Watch, port: int) -> None:
+    """Small mail on a session of its own, one after the other, until cancelled."""
+    client = Client(*await asyncio.open_connection("127.0.0.1", port))
+    try:
+        await client.reply()
+        await client.ask("EHLO small.example")
+        message = b"Subject: small\r\n\r\n" + b"small and quick\r\n" * 240
+        while True:
+            began = time.perf_counter()
+            reply = await client.submit(message, to="alice@example.test")
+            watch.others.append(time.perf_counter() - began)
+            assert reply.startswith("250"), reply
+            await asyncio.sleep(0.01)
+    finally:
+        await client.close()
+
+
+async def sample(watch: Watch) -> None:
+    """Look at the memory until cancelled."""
+    while True:
+        watch.memory = max(watch.memory, anonymous_memory(watch.crew.process.pid))
+        await asyncio.sleep(0.02)
+
+
+async def load(crew: Crew, count: int, size: int) -> Watch:
+    """So many messages of that size at once, small mail beside them."""
+    port = await crew.port("smtp")
+    await bulk(port, 2, 2_000_000)  # whatever is made at the first use is made now
+    watch = Watch(crew, anonymous_memory(crew.process.pid))
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(sample(watch)), *(group.create_task(probe(watch, port)) for _ in range(4))]
+        try:
+            await bulk(port, count, size)
+        finally:
+            for task in tasks:
+                task.cancel()
+    return watch
+
+
+async def bulk(port: int, count: int, size: int) -> None:
+    command = [sys.executable, "-m", "tests.smtp.bulk", *map(str, (port, count, size))]
+    process = await asyncio.create_subprocess_exec(*command, cwd=Path(__file__).parents[2])
+    assert await process.wait() == 0
+
+
+@pytest.mark.soak
+async def test_a_message_of_100_mb_streams(tmp_path: Path, soak: Soak) -> None:
+    async with hub_with_probe(tmp_path) as crew:
+        watch = await load(crew, 1, 100_000_000)
+        soak.found("memory for one message of 100 MB", f"{watch.growth / 1e6:.1f} MB")
+        soak.found("the loop was late by", f"{watch.latest * 1000:.0f} ms at worst")
+        assert watch.growth < 20_000_000
+
+
+@pytest.mark.soak
+@pytest.mark.proves("mail: a hundred messages of 25 MB at once cost less than 300 MB, and others do not wait")
+async def test_many_large_messages_at_once_leave_room(tmp_path: Path, soak: Soak) -> None:
+    count, size = soak.times(20, soak=100), soak.times(10_000_000, soak=25_000_000)
+    async with hub_with_probe(tmp_path) as crew:
+        began = time.perf_counter()
+        watch = await load(crew, count, size)
+        seconds = time.perf_counter() - began
+        soak.found(f"{count} messages of {size / 1e6:g} MB", f"{count * size / 1e6 / seconds:.0f} MB/s")
+        soak.found("memory for them", f"{watch.growth / 1e6:.1f} MB")
+        soak.found("the loop was late by", f"{watch.latest * 1000:.0f} ms at worst")
+        soak.found(f"{len(watch.others)} mails of 4 KiB beside them, p99", f"{watch.p99 * 1000:.0f} ms")
+        assert watch.growth < 300_000_000
+        assert watch.others
+        if soak.long:
+            assert watch.latest < 0.050
+            assert watch.p99 < 0.100
