@@ -25,7 +25,7 @@ HUB = Path(sys.executable).parent / "hub"
 ALICE, BOB = "alice@example.test", "bob@example.test"
 
 
-async def until(what: Callable[[], Awaitable[T]], seconds: float = 8.0) -> T:
+async def until(what: Callable[[], Awaitable[T | None]], seconds: float = 8.0) -> T:
     """What it gives as soon as that is true."""
     async with asyncio.timeout(seconds):
         while not (found := await what()):
@@ -99,7 +99,7 @@ class Crew:
         return cast("Mapping[str, object]", await inquire(self.control, verb, timeout=8))
 
     async def workers(self) -> list[dict[str, int]]:
-        return cast("list[dict[str, int]]", (await self.ask("status"))["workers"])
+        return cast("list[dict[str, int]]", (await self.ask("status")).get("workers", []))
 
     async def pids(self) -> list[int]:
         return [worker["pid"] for worker in await self.workers()]

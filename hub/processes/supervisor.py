@@ -30,7 +30,7 @@ from hub.processes import merging
 from hub.processes.forking import end_of, fork
 from hub.processes.merging import Fields
 from hub.processes.names import Note, worker_notes, worker_socket
-from hub.processes.vigil import FULL, Vigil, anonymous_memory, limit_memory
+from hub.processes.vigil import Vigil, anonymous_memory, limit_memory
 
 STEADY: Final = 10.0
 """Seconds after which a death is no sign that the next one comes at once."""
@@ -205,9 +205,9 @@ class Supervisor:
         if blocked >= settings.blocked_limit and worker.ready:
             worker.said = f"blocked for {blocked:.0f} s by {worker.vigil.blocked_by()}"
             os.kill(worker.pid, signal.SIGKILL)
-        elif not worker.leaves and anonymous_memory(worker.pid) > FULL * settings.worker_memory:
+        elif not worker.leaves and anonymous_memory(worker.pid) > settings.worker_memory:
             worker.leaves = True
-            worker.said = f"held {FULL:.0%} of the memory that hub.worker_memory allows"
+            worker.said = "it held more than hub.worker_memory allows"
             _log.error("a worker is replaced", worker=worker.number, reason=worker.said)
             os.kill(worker.pid, signal.SIGTERM)
             pid = worker.pid

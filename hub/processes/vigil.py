@@ -11,13 +11,14 @@ from typing import Final
 from hub.dispatch.blocking import ASK, NOTICED, Silence, Stack, culprit
 from hub.log import get_logger
 
-FULL: Final = 0.9
-"""The part of its memory at which a worker is replaced, before it gets none any more."""
+SPARE: Final = 512 << 20
+"""Octets that threads may reserve, 8 MiB of stack each, beyond the memory that they use."""
 _log = get_logger(area="supervisor")
 
 
 def limit_memory(octets: int) -> None:
-    """This process gets no more private memory than that: a call that asks for more has a MemoryError."""
+    """A call that asks for private memory far beyond that has a MemoryError."""
+    octets += SPARE
     _, hard = resource.getrlimit(resource.RLIMIT_DATA)
     resource.setrlimit(resource.RLIMIT_DATA, (octets if hard < 0 else min(octets, hard), hard))
 

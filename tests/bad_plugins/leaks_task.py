@@ -3,7 +3,7 @@ import asyncio
 from hub import hookimpl
 
 async def forever():
-    await asyncio.Event().wait()
+    await asyncio.sleep(3600)
 
 @hookimpl
 async def check_message():

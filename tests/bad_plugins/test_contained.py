@@ -86,7 +86,7 @@ REFUSED = {
     "fails_to_import": "fails_to_import.py:4: ValueError: invalid literal for int() with base 10: 'many'",
     "fails_to_start": "fails_to_start.py:6: plugin_start failed: OSError: no such server",
     "misspells_hook": "misspells_hook.py:5: there is no hook 'check_mesage'. Did you mean 'check_message'?",
-    "names_wrong_argument": "names_wrong_argument.py:5: check_message has no argument 'mail'. It offers: plugin,",
+    "names_wrong_argument": "names_wrong_argument.py:5: check_message has no argument 'mail'. It offers: ",
     "depends_on_missing": "depends_on_missing.py:2: ModuleNotFoundError: No module named 'no_such_library'",
 }
 

@@ -1,5 +1,6 @@
 """What is shown can be read back, what differs is found, and every key of the hub can be explained."""
 
+import os
 import tomllib
 from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, time
@@ -30,6 +31,7 @@ class Settings(BaseModel):
 
 
 MODELS = {"deny-list": Settings}
+CORES = len(os.sched_getaffinity(0))
 TEXT = (
     '[hub]\nhostname = "mail.example.org"\nuser = "hub"\nplugins = ["storage-sql", "!clamav"]\n'
     '[smtp]\nmax_size = "25MB"\n[listeners."mx"]\nprotocol = "smtp"\nbind = ["[::1]:0", "127.0.0.1:0"]\n'
@@ -142,7 +144,7 @@ def test_every_key_is_described_and_explained(load_text: Load, key: Key, descrip
         ("smtp.max_size", 'size: bytes, or text such as "25MB" or "64KiB"', 50_000_000, 25_000_000,
          "hub.toml:6"),
         ("hub.user", "text, or unset", None, "hub", "hub.toml:3"),
-        ("hub.workers", "whole number", 1, 1, "default"),
+        ("hub.workers", "whole number", CORES, CORES, "default"),
         ("log.format", 'one of "console", "json"', "console", "console", "default"),
         ("listeners.mx.bind", "list of host:port", None, ["[::1]:0", "127.0.0.1:0"], "hub.toml:9"),
         ("listeners.mx.bind[1]", "element of a list", None, "127.0.0.1:0", "hub.toml:9"),

@@ -27,6 +27,7 @@ class MakeStep(Protocol):
         on_failure: OnFailure = OnFailure.SKIP,
         max_size: int | None = None,
         threads: int = 8,
+        judges: bytes = b"",
     ) -> Step: ...
 
 
@@ -50,6 +51,7 @@ async def make_step(
         on_failure: OnFailure = OnFailure.SKIP,
         max_size: int | None = None,
         threads: int = 8,
+        judges: bytes = b"",
     ) -> Step:
         assert isinstance(function, FunctionType)
         names = list(inspect.signature(function).parameters)
@@ -67,6 +69,7 @@ async def make_step(
             max_size=max_size,
             breaker=breaker,
             threads=PluginThreads("test", threads),
+            judges=judges,
         )
 
     return make
