@@ -12,6 +12,18 @@ MAX_BYTES = 1 << 20
 
 _BOM = b"\xef\xbb\xbf"
 _OTHER_BOMS = (b"\xff\xfe", b"\xfe\xff")
+_NAME = r"""(?:[A-Za-z0-9_-]++|"(?:[^"\\\n]|\\[^\n])*+(?:"|\\?(?=\n|\Z))|'[^'\n]*+'?+)"""
+_DOT = r"[ \t]*+\.[ \t]*+"
+# Long strings, comments, and dotted names, too many of which take the parser quadratic time. Possessive, and
+# what is not closed reaches to an end, so that no text is looked at twice.
+_TOKEN = re.compile(
+    r'"""(?:[^"\\]|\\.|"(?!""))*+(?:"{3,5}|\\?\Z)'
+    r"|'''(?:[^']|'(?!''))*+(?:'{3,5}|\Z)"
+    r"|#[^\n]*+"
+    rf"|(?P<deep>{_NAME}(?:{_DOT}{_NAME}){{{MAX_DEPTH}}})"
+    rf"|{_NAME}(?:{_DOT}{_NAME})*+",
+    re.DOTALL,
+)
 _TOML_PLACE = re.compile(r" \(at (?:line (\d+), column (\d+)|end of document)\)$")
 
 
@@ -50,6 +62,10 @@ def _read(path: Path, name: str) -> str:
 
 
 def _parse_toml(text: str, name: str) -> tuple[dict[str, object], Lines]:
+    deep = f"has tables nested more than {MAX_DEPTH} deep"
+    for token in _TOKEN.finditer(text):
+        if token["deep"]:
+            raise _fault(name, text.count("\n", 0, token.start()) + 1, deep)
     try:
         values: dict[str, object] = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
@@ -59,7 +75,7 @@ def _parse_toml(text: str, name: str) -> tuple[dict[str, object], Lines]:
     except ValueError as error:  # a date that no calendar has, an integer of thousands of digits
         raise _fault(name, None, f"has a value that cannot be read: {error}") from None
     if _depth(values) > MAX_DEPTH:
-        raise _fault(name, None, f"has tables nested more than {MAX_DEPTH} deep")
+        raise _fault(name, None, deep)
 
     @functools.cache
     def lines() -> dict[tuple[str | int, ...], int]:
