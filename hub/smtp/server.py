@@ -31,7 +31,7 @@ from hub.mail.ident import new_id
 from hub.sasl.mechanisms import MAX_RESPONSE
 from hub.smtp import auth, bdat, commands, greeting, limits, replies
 from hub.smtp.dialogue import Answer, Commands, Dialogue, State
-from hub.smtp.incoming import Incoming
+from hub.smtp.incoming import IN_MEMORY, PIECE, Incoming
 from hub.smtp.limits import Pace, message_ended, paced
 from hub.smtp.message import end_of_data
 from hub.smtp.replies import Reply, encode
@@ -265,15 +265,30 @@ class SmtpProtocol(SMTP):
 
     def _read(self, state: State) -> Answer:
         """Go on with what is no command; None if the client has to send more, or is to send nothing more."""
-        if state is State.DATA:
-            return self._read_message()
-        if state is State.CHUNK:
-            return bdat.read(self._dialogue, self._buffer, self._finish_message)
+        if state is State.DATA or state is State.CHUNK:
+            return self._read_in_turn(state) if self._has_much(state) else self._read_octets(state)
         if state is State.TLS:
             self._flush()
             return self._start_tls()
         self.deadline = self._loop.time() + FAREWELL
         return None
+
+    def _has_much(self, state: State) -> bool:
+        """Whether so much of a message lies here that others come first, and `_read_octets` takes it away."""
+        size, incoming = len(self._buffer), self._dialogue.incoming
+        return size > PIECE and (
+            state is State.CHUNK or size > IN_MEMORY or bool(incoming and incoming.leaves)
+        )
+
+    async def _read_in_turn(self, state: State) -> Reply | None:
+        await self._kernel.turns.mine()
+        answer = self._read_octets(state)
+        return answer if answer is None or isinstance(answer, Reply) else await answer
+
+    def _read_octets(self, state: State) -> Answer:
+        if state is State.DATA:
+            return self._read_message()
+        return bdat.read(self._dialogue, self._buffer, self._finish_message)
 
     def _take_line(self) -> bytes | None:
         """The next command without its end, removed from the buffer; a bare LF stays on it to be refused."""
@@ -303,10 +318,11 @@ class SmtpProtocol(SMTP):
             verb = verb.upper()
             command = self.commands.get(verb)
             self._note(verb, argument)
-            if b"\r" in line or b"\n" in line or b"\0" in line:
-                return replies.NOT_CRLF
+            # First, for nobody looks at the rest of a line that is too long to be kept.
             if len(line) > MAX_LINE and (verb != b"AUTH" or len(line) > MAX_RESPONSE):
                 return replies.LINE_TOO_LONG
+            if b"\r" in line or b"\n" in line or b"\0" in line:
+                return replies.NOT_CRLF
             if command is None:
                 return replies.UNKNOWN_COMMAND if line.isascii() else replies.NOT_ASCII
             if verb == b"STARTTLS" and self._buffer and dialogue.offers_tls:
