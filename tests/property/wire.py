@@ -6,8 +6,8 @@ import asyncio
 from collections.abc import Callable, Sequence
 from typing import Final
 
-TURNS: Final = 20_000
-"""Runs of the event loop in which a protocol has to answer everything that it got."""
+PATIENCE: Final = 60
+"""Seconds that only a protocol that hangs takes."""
 
 
 class Wire(asyncio.Transport):
@@ -16,8 +16,9 @@ class Wire(asyncio.Transport):
     def __init__(self) -> None:
         super().__init__({"peername": ("127.0.0.1", 4000), "sockname": ("127.0.0.1", 25)})
         self.written = bytearray()
-        self.closed = False
-        self.paused = False
+        self.closed = asyncio.Event()
+        self.reading = asyncio.Event()
+        self.reading.set()
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
         self.written += data
@@ -29,22 +30,23 @@ class Wire(asyncio.Transport):
         return False
 
     def close(self) -> None:
-        self.closed = True
+        self.closed.set()
+        self.reading.set()
 
     def abort(self) -> None:
         self.close()
 
     def is_closing(self) -> bool:
-        return self.closed
+        return self.closed.is_set()
 
     def is_reading(self) -> bool:
-        return not self.paused
+        return self.reading.is_set()
 
     def pause_reading(self) -> None:
-        self.paused = True
+        self.reading.clear()
 
     def resume_reading(self) -> None:
-        self.paused = False
+        self.reading.set()
 
     def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
         """Nothing is ever buffered."""
@@ -57,25 +59,19 @@ def cut(octets: bytes, places: Sequence[int]) -> list[bytes]:
 
 
 async def said(make: Callable[[], asyncio.BaseProtocol], pieces: Sequence[bytes]) -> bytes:
-    """All that the protocol answers to the pieces and the end of them. AssertionError if it does not end."""
+    """All that the protocol answers to the pieces and the end of them. TimeoutError if it does not end."""
     protocol = make()
     assert isinstance(protocol, asyncio.Protocol)
     wire = Wire()
     protocol.connection_made(wire)
-    for piece in pieces:
-        for _ in range(TURNS):
-            if not wire.paused:
-                break
+    async with asyncio.timeout(PATIENCE):
+        for piece in pieces:
+            await wire.reading.wait()
+            if not wire.is_closing():
+                protocol.data_received(piece)
             await asyncio.sleep(0)
-        if not wire.closed:
-            protocol.data_received(piece)
-        await asyncio.sleep(0)
-    if not wire.closed and not protocol.eof_received():
-        wire.close()
-    for _ in range(TURNS):
-        if wire.closed:
-            break
-        await asyncio.sleep(0)
-    assert wire.closed, "the protocol hangs"
+        if not wire.is_closing() and not protocol.eof_received():
+            wire.close()
+        await wire.closed.wait()
     protocol.connection_lost(None)
     return bytes(wire.written)
