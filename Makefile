@@ -43,8 +43,8 @@ types: setup
 	@# One run per plugin: their test modules may share names.
 	@set -e; for plugin in $(PLUGIN_DIRS); do echo "mypy $$plugin"; $(BIN)/mypy $$plugin; done
 
-bench: setup peers  ## Measure this hub beside its peers on this machine
-	$(BIN)/python -m bench
+bench: setup peers  ## Measure this hub beside its peers on this machine; ARGS="--only smtp --keep" and the like
+	$(BIN)/python -m bench $(ARGS)
 
 soak: setup peers  ## Run the long loops at full length; the report is docs/benchmarks/soak.md
 	$(BIN)/python -m pytest --soak -m soak

@@ -112,7 +112,7 @@ def as_markdown(report: Report, machine: Mapping[str, str], remarks: str = "") -
     """The page that people read. remarks: Markdown of what stands in the way of the missed goals."""
     columns = header(report)
     lines = [f"# {report.title}", "", f"Made by `make bench`; the rounds are in `{report.area}.json`.", ""]
-    lines += [_line(columns), _line("---" for _ in columns), *map(_line, rows(report)), ""]
+    lines += [*table(columns, rows(report)), ""]
     lines += [
         f"Medians of interleaved rounds of one run; a ratio is the median of the rounds' own ratios. A round "
         f"during which others used more than {FOREIGN_LIMIT:.0%} of the machine is rejected.",
@@ -128,6 +128,11 @@ def as_markdown(report: Report, machine: Mapping[str, str], remarks: str = "") -
         lines += [f"**{subject}**", "", *(f"- {key}: {value}" for key, value in setup.items()), ""]
     lines += ["**Machine**", "", *(f"- {key}: {value}" for key, value in machine.items())]
     return "\n".join(lines) + "\n"
+
+
+def table(columns: Sequence[str], rows: Iterable[Iterable[str]]) -> Sequence[str]:
+    """Lines of Markdown."""
+    return [_line(columns), _line("---" for _ in columns), *map(_line, rows)]
 
 
 def _line(cells: Iterable[str]) -> str:
