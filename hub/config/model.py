@@ -24,6 +24,7 @@ from pydantic_core import InitErrorDetails, PydanticCustomError
 from hub.config.find import xdg_folder
 from hub.config.networks import Networks, parse_network
 from hub.config.units import is_unix, parse_address, parse_duration, parse_size
+from hub.mail.address import Address as MailAddress
 
 EMBEDDED_PLUGINS = ("storage-sql", "blobs-segment", "directory-sql")
 """What is active where no configuration lists plugins."""
@@ -89,6 +90,12 @@ Flag: TypeAlias = Annotated[bool, Field(strict=True)]
 """true or false and nothing that looks like it."""
 
 Score: TypeAlias = Annotated[float, Field(allow_inf_nan=False)]
+def _account(name: str) -> str:
+    return str(MailAddress.parse(name)).lower()
+
+
+DomainName: TypeAlias = Annotated[str, AfterValidator(str.lower)]
+AccountName: TypeAlias = Annotated[str, AfterValidator(_account), Field(title="user@domain")]
 PluginName: TypeAlias = Annotated[str, AfterValidator(_plugin_name)]
 ListedPlugin: TypeAlias = Annotated[str, AfterValidator(_listed_plugin)]
 ListenerName: TypeAlias = Annotated[str, AfterValidator(_listener_name)]
@@ -430,6 +437,13 @@ def _default_listeners() -> dict[str, Listener]:
     }
 
 
+class OwnScores(Table):
+    """[checks.domains."…"] and [checks.accounts."…"]: what is not given is as for everybody."""
+
+    junk_score: Score | None = Field(default=None, description="As in [checks].")
+    reject_score: Score | None = Field(default=None, description="As in [checks].")
+
+
 class ChecksTable(Table):
     """[checks]: what the summed score of all checks does to a message."""
 
@@ -437,11 +451,33 @@ class ChecksTable(Table):
         default=5.0, description="From this score on a message goes to the Junk mailbox."
     )
     reject_score: Score = Field(default=15.0, description="From this score on a message is refused.")
+    domains: Mapping[DomainName, OwnScores] = Field(
+        default_factory=dict, description="Scores of a domain, by its name, in place of the two above."
+    )
+    accounts: Mapping[AccountName, OwnScores] = Field(
+        default_factory=dict, description="Scores of an account, by its address, in place of its domain's."
+    )
+
+    def limits(self, address: str, domain: str) -> tuple[float, float]:
+        """(junk_score, reject_score) of an account; its domain in lower case."""
+        junk, reject = self.junk_score, self.reject_score
+        for own in (self.domains.get(domain), self.accounts.get(address)):
+            if own is not None:
+                junk = junk if own.junk_score is None else own.junk_score
+                reject = reject if own.reject_score is None else own.reject_score
+        return junk, reject
 
     @model_validator(mode="after")
     def _in_order(self) -> "ChecksTable":
-        if self.reject_score < self.junk_score:
-            raise ValueError("has a reject_score below its junk_score, so nothing would ever be junk")
+        named = [("", ""), *(("", name) for name in self.domains)]
+        named += [(name, name.rpartition("@")[2]) for name in self.accounts]
+        for address, domain in named:
+            junk, reject = self.limits(address, domain)
+            if reject < junk:
+                whose = f" for {address or domain}" if address or domain else ""
+                raise ValueError(
+                    f"has a reject_score below its junk_score{whose}, so nothing would ever be junk"
+                )
         return self
 
 

@@ -13,7 +13,7 @@ from types import MappingProxyType
 from typing import Final
 
 from hub.delivery.headers import delivery_lines
-from hub.dispatch.verdicts import Decision
+from hub.dispatch.verdicts import Place
 from hub.hooks.delivery import message_accepted, message_delivered
 from hub.hooks.session import Session
 from hub.loading.generation import Pin
@@ -35,10 +35,14 @@ _TO_JSON: Final = json.JSONEncoder(separators=(",", ":")).encode
 
 @dataclass(frozen=True, slots=True)
 class Recipient:
-    """An accepted recipient and where it leads; mail for elsewhere forwards to the address itself."""
+    """An accepted recipient and where it leads; mail for elsewhere forwards to the address itself.
+
+    place: what a message that is delivered here goes into.
+    """
 
     address: Address
     resolution: Resolution
+    place: Place = "inbox"
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,19 +77,20 @@ async def accept(
     envelope: Envelope,
     recipients: Sequence[Recipient],
     content: Content,
-    decision: Decision,
+    headers: Sequence[tuple[str, str]],
 ) -> AcceptResult:
     """Keep a message for all its recipients, or for none; whoever gets an answer from here may say 250.
 
+    headers: (name, value) pairs that are put on top of it.
     The facts `message_accepted` and `message_delivered` are told. StoreFull when there is no room, OSError or
     whatever else the drivers raise: then nothing of it is kept.
     """
     began = perf_counter()
     received_at = kernel.services.clock.time()
     sender = session.identity.account if session.identity else None
-    deliveries = _deliveries(envelope, recipients, MAILBOXES[decision.place])
+    deliveries = _deliveries(envelope, recipients)
     queue = tuple(dict.fromkeys(address for each in recipients for address in each.resolution.forwards))
-    head = b"".join([f"{name}: {value}\r\n".encode() for name, value in decision.headers]) + content.head
+    head = b"".join([f"{name}: {value}\r\n".encode() for name, value in headers]) + content.head
     dsn = _queued_dsn(envelope.dsn, recipients) if queue else NO_DSN
     recovery = _recovery(envelope, received_at, deliveries, queue, sender, dsn)
     size = content.size + len(head) - len(content.head)
@@ -123,7 +128,7 @@ async def _commit(storage: Storage, acceptance: Acceptance) -> Sequence[Placed]:
         return await storage.accept(acceptance)
 
 
-def _deliveries(envelope: Envelope, recipients: Sequence[Recipient], mailbox: str) -> tuple[Delivery, ...]:
+def _deliveries(envelope: Envelope, recipients: Sequence[Recipient]) -> tuple[Delivery, ...]:
     """One copy for each account, however many of the recipients lead to it; it names the first one."""
     found: dict[AccountRef, Delivery] = {}
     for recipient in recipients:
@@ -131,7 +136,9 @@ def _deliveries(envelope: Envelope, recipients: Sequence[Recipient], mailbox: st
             if account.ref not in found:
                 address = recipient.address if recipient.address.domain else account.address
                 found[account.ref] = Delivery(
-                    account.ref, mailbox, delivery_lines(envelope.reverse_path, address)
+                    account.ref,
+                    MAILBOXES[recipient.place],
+                    delivery_lines(envelope.reverse_path, address),
                 )
     return tuple(found.values())
 

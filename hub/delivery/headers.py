@@ -14,6 +14,7 @@ MAX_RECEIVED: Final = 100
 """More Received fields than this are a loop (RFC 5321 §6.3)."""
 
 _MESSAGE_ID: Final = re.compile(rb"\s*+(<[^<>\s]{1,250}>)")
+_OWN: Final = re.compile(rb"^x-hub-[!-9;-~]*+[ \t]*+:.*+(?:\n[ \t].*+)*+\n", re.IGNORECASE | re.MULTILINE)
 _DAYS: Final = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _MONTHS: Final = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 # What a client calls itself is written down only if it cannot be taken for anything else.
@@ -78,6 +79,13 @@ def own_message_id(head: bytes) -> str:
     at = lowered.find(b"\nmessage-id:")
     found = _MESSAGE_ID.match(head, at + 11) if at >= 0 else None
     return found[1].decode("utf-8", "replace") if found else ""
+
+
+def without_own(head: bytes) -> bytes:
+    """A header block without the fields that only a hub may put there: what this hub has found."""
+    if b"x-hub-" not in head.lower():
+        return head
+    return _OWN.sub(b"", head)
 
 
 def received_count(head: bytes) -> int:

@@ -7,9 +7,10 @@ implements the hook, so that such a hook costs its caller one truth test.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from time import perf_counter
 from typing import Generic, ParamSpec, TypeVar, cast
 
 from hub.dispatch.failure import Failure, HookFailed
@@ -81,15 +82,19 @@ class ChainPlan(Plan, Generic[P, R]):
 
 @dataclass(frozen=True, slots=True)
 class Answer(Generic[R]):
-    """What one step of a COLLECT plan said: a value, or a failure whose rule is TEMPFAIL."""
+    """What one step of a COLLECT plan said: a value, or a failure whose rule is TEMPFAIL.
+
+    limits: the least and the most of a score that it declared.
+    """
 
     plugin: str
     value: R | None
     failure: Failure | None = None
+    limits: tuple[float, float] | None = None
 
 
 class CollectPlan(Plan, Generic[P, R]):
-    """All at once, side by side; the plan lasts as long as its slowest step."""
+    """All at once, side by side; the plan lasts as long as its slowest step, or until that cannot matter."""
 
     __slots__ = ()
 
@@ -97,27 +102,67 @@ class CollectPlan(Plan, Generic[P, R]):
         self, trace: Trace | None, /, *_: P.args, **arguments: P.kwargs
     ) -> Sequence[Answer[R]]:
         """The answers in the config's order; who had none, or failed with the rule SKIP, is not in it."""
+        return await self._run(trace, _never, arguments)
+
+    async def until(
+        self,
+        trace: Trace | None,
+        settled: Callable[[Sequence[Answer[R]], Sequence[Step]], bool],
+        /,
+        *_: P.args,
+        **arguments: P.kwargs,
+    ) -> Sequence[Answer[R]]:
+        """The same; steps that still run are cancelled once settled(answers so far, those steps) is true."""
+        return await self._run(trace, settled, arguments)
+
+    async def _run(
+        self,
+        trace: Trace | None,
+        settled: Callable[[Sequence[Answer[R]], Sequence[Step]], bool],
+        arguments: Mapping[str, object],
+    ) -> Sequence[Answer[R]]:
         if len(self.steps) == 1:
-            return _answers(self.steps, [await self.steps[0].run(trace, arguments)])
-        loop = asyncio.get_running_loop()
-        tasks = [loop.create_task(step.run(trace, arguments)) for step in self.steps]
+            return _answers([(self.steps[0], await self.steps[0].run(trace, arguments))])
+        loop, began = asyncio.get_running_loop(), perf_counter()
+        running = {loop.create_task(step.run(trace, arguments)): n for n, step in enumerate(self.steps)}
+        results: dict[int, object] = {}
         try:
-            await asyncio.wait(tasks)
-        except asyncio.CancelledError:
-            for task in tasks:
+            while running:
+                done, _ = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
+                results.update((running.pop(task), task.result()) for task in done)
+                given: list[Answer[R]] = _answers([(self.steps[n], results[n]) for n in sorted(results)])
+                if running and settled(given, [self.steps[n] for n in running.values()]):
+                    break
+        finally:
+            for task in running:
                 task.cancel()
-            raise
-        return _answers(self.steps, [task.result() for task in tasks])
+        if running:
+            await asyncio.wait(running)
+        if trace is not None:
+            for n in running.values():
+                trace.add(
+                    "hook",
+                    self.hook,
+                    "cancelled",
+                    plugin=self.steps[n].plugin,
+                    seconds=perf_counter() - began,
+                    detail="the others had settled the outcome",
+                )
+        return given
 
 
-def _answers(steps: Sequence[Step], results: Sequence[object]) -> list[Answer[R]]:
+def _never(answers: object, running: object) -> bool:
+    return False
+
+
+def _answers(results: Iterable[tuple[Step, object]]) -> list[Answer[R]]:
     answers: list[Answer[R]] = []
-    for step, result in zip(steps, results, strict=True):
+    for step, result in results:
         if isinstance(result, Failure):
             if step.on_failure is OnFailure.TEMPFAIL:
                 answers.append(Answer(step.plugin, None, result))
         elif result is not None:
-            answers.append(Answer(step.plugin, cast(R, result)))
+            answers.append(Answer(step.plugin, cast(R, result), limits=step.score))
     return answers
 
 

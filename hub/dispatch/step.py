@@ -28,8 +28,9 @@ from hub.trace.record import Trace
 class Step:
     """A compiled implementation.
 
-    accepts: the arguments that it names, `plugin` aside; returns: what it may give besides None; judges: for
-    one that is given whole messages, its plugin, file and line, as they are noted while it has one.
+    accepts: the arguments that it names, `plugin` aside; returns: what it may give besides None; score: the
+    least and the most that it may add, and that it does nothing else; judges: for one that is given whole
+    messages, its plugin, file and line, as they are noted while it has one.
     """
 
     hook: str
@@ -45,6 +46,7 @@ class Step:
     max_size: int | None
     breaker: Breaker
     threads: PluginThreads
+    score: tuple[float, float] | None = None
     judges: bytes = b""
 
     async def run(self, trace: Trace | None, arguments: Mapping[str, object]) -> object:

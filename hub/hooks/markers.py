@@ -55,13 +55,15 @@ class SpecOptions:
 
 @dataclass(frozen=True, slots=True)
 class ImplOptions:
-    """What one implementation asks for itself. timeout: seconds; max_size.
+    """What one implementation asks for itself.
 
-    Octets, larger messages are not shown to it.
+    timeout: seconds. max_size: octets, larger messages are not shown to it. score: the least and the most
+    that it adds to a message's score.
     """
 
     timeout: float | None = None
     max_size: int | None = None
+    score: tuple[float, float] | None = None
 
 
 def hookspec(
@@ -89,6 +91,7 @@ def hookimpl(
     specname: str | None = None,
     timeout: float | None = None,
     max_size: int | None = None,
+    score: tuple[float, float] | None = None,
 ) -> Callable[[F], F]: ...
 def hookimpl(
     function: F | None = None,
@@ -99,25 +102,28 @@ def hookimpl(
     specname: str | None = None,
     timeout: float | None = None,
     max_size: int | None = None,
+    score: tuple[float, float] | None = None,
     **unknown: object,
 ) -> F | Callable[[F], F]:
     """Mark a function as this plugin's implementation of the hook of its name (or of `specname`).
 
     tryfirst, trylast: run before, after the others in spite of the config's order. optionalhook: be silent
     if this hub has no such hook. timeout: seconds, in place of the hook's own. max_size: octets; for hooks
-    with a `message`, a larger one is not shown to this plugin.
+    with a `message`, a larger one is not shown to this plugin. score: for hooks that return a Finding, the
+    least and the most of its score, with the promise that it returns no action: it need not be waited for
+    once that can change nothing. Without it the least is 0, and what is less counts as 0.
     """
     if unknown:
         extra = next(iter(unknown))
         wraps = "wrapper" in extra
         reason = "hooks are not wrapped: timing and tracing are the hub's" if wraps else "no such option"
-        offers = "tryfirst, trylast, optionalhook, specname, timeout, max_size"
+        offers = "tryfirst, trylast, optionalhook, specname, timeout, max_size, score"
         raise TypeError(f"hookimpl({extra}=…): {reason}. It takes {offers}")
 
     def mark(function: F) -> F:
         if not isinstance(function, FunctionType):
             raise TypeError(f"@hookimpl marks functions, not a {type(function).__name__}")
-        function.__dict__["hub_impl_options"] = ImplOptions(timeout, max_size)
+        function.__dict__["hub_impl_options"] = ImplOptions(timeout, max_size, score)
         return _impl(
             function, tryfirst=tryfirst, trylast=trylast, optionalhook=optionalhook, specname=specname
         )

@@ -22,6 +22,7 @@ from hub.hooks.markers import PROJECT, ImplOptions, Mode, OnFailure, SpecOptions
 from hub.loading.errors import LoadError
 from hub.loading.scope import Scope
 from hub.loading.sources import Source
+from hub.mail.verdict import Finding
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +141,7 @@ def _step(hook: Hook, function: FunctionType, part: Part) -> Step:
         timeout=part.options.timeout or impl.timeout or hook.options.timeout,
         on_failure=OnFailure[configured.upper()] if configured else hook.options.on_failure,
         max_size=impl.max_size,
+        score=impl.score,
         breaker=part.scope.breaker,
         threads=part.scope.threads,
         judges=_place(function, part).encode() if "message" in hook.offered else b"",
@@ -194,6 +196,10 @@ def _check_one(part: Part, function: FunctionType, name: str, hook: Hook) -> Ite
     impl = cast(ImplOptions, vars(function).get("hub_impl_options", ImplOptions()))
     if impl.max_size is not None and "message" not in hook.offered:
         yield _fault(part, function, f"{name} has no message, so max_size means nothing", see)
+    if impl.score is not None and Finding not in hook.returns:
+        yield _fault(part, function, f"{name} returns no Finding, so score means nothing", see)
+    elif impl.score is not None and not -1e6 < impl.score[0] <= impl.score[1] < 1e6:
+        yield _fault(part, function, f"{name}: score={impl.score} is not (least, most)", see)
     if impl.timeout is not None and impl.timeout <= 0:
         yield _fault(part, function, f"{name}: timeout={impl.timeout:g} leaves no time", see)
 

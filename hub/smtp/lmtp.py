@@ -81,7 +81,7 @@ class LmtpProtocol(SmtpProtocol):
         assert under_way is not None
         reply = await end_of_data(self._dialogue, piece)
         refused = under_way.refused or {}
-        *first, last = [reply if reply.code >= 400 else refused.get(each, reply) for each in under_way.order]
+        *first, last = [refused.get(each, reply) for each in under_way.order]
         for each in first:  # one message refused is one error, however often it is said
             self._dialogue.trace.add(
                 "command", self._verb, f"{each.code} {each.enhanced}", detail=self._detail

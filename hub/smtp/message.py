@@ -6,21 +6,21 @@ from dataclasses import replace
 from typing import Final
 
 from hub.delivery.accept import Content, accept
-from hub.delivery.headers import MAX_RECEIVED, own_message_id, received, received_count
+from hub.delivery.binarymime import as_lines
+from hub.delivery.headers import MAX_RECEIVED, own_message_id, received, received_count, without_own
 from hub.dispatch.failure import HookFailed
-from hub.dispatch.judging import JUDGED, Judged, content_key
-from hub.dispatch.verdicts import CLEAN, Decision, decide, unjudged
+from hub.dispatch.verdicts import CLEAN
 from hub.hooks.delivery import message_refused
-from hub.hooks.message import check_message
 from hub.mail.headers import Headers
-from hub.mail.message import Message
+from hub.mail.reencode import NotMime
 from hub.services.blobs import StoreFull
-from hub.smtp import replies
+from hub.smtp import checking, replies
+from hub.smtp.checking import check
 from hub.smtp.dialogue import Dialogue
-from hub.smtp.replies import Reply, refusal
+from hub.smtp.replies import Reply
 from hub.smtp.session import Transaction
 from hub.smtp.submission import may_use_from, missing_fields
-from hub.smtp.transaction import with_room
+from hub.smtp.transaction import without_room
 
 TRACE_CHUNK: Final = 200
 """A session with more records than this has them written after the message under way, not only at its end."""
@@ -65,17 +65,25 @@ async def _judge(dialogue: Dialogue, transaction: Transaction, content: Content)
         if not await may_use_from(kernel.services.directory, session.identity, headers):
             return replies.NOT_YOUR_FROM
         top += missing_fields(headers, session.identity, envelope, hostname, now)
-    content = Content(top + content.head, content.body)
-    decision = await _check(dialogue, transaction, content, len(top))
-    if decision.answer is not None:
-        return refusal(decision.answer, 554, 451)
+    content = Content(top + without_own(content.head), content.body)
+    decision = await check(dialogue, transaction, content, len(top))
     recipients = tuple(transaction.recipients.values())
+    refused = checking.refused(recipients, decision, kernel.settings.checks)
+    if len(refused) == len(recipients):
+        transaction.refused = refused
+        return next(iter(refused.values()))
     if transaction.order:  # LMTP: each recipient is answered for itself
-        recipients = await with_room(dialogue, transaction, content.size)
+        transaction.refused = {**refused, **await without_room(dialogue, transaction, content.size)}
+        recipients = tuple(each for each in recipients if each.address not in transaction.refused)
         if not recipients:
             return replies.MAILBOX_FULL
         envelope = replace(envelope, recipients=tuple(each.address for each in recipients))
+    if decision is not CLEAN:
+        recipients = tuple(checking.placed(each, decision, kernel.settings.checks) for each in recipients)
+    lines = content
     try:
+        if envelope.body == "BINARYMIME":
+            lines = await as_lines(kernel.services.blobs, content)
         result = await accept(
             kernel,
             transaction.pin,
@@ -83,49 +91,17 @@ async def _judge(dialogue: Dialogue, transaction: Transaction, content: Content)
             dialogue.trace,
             envelope,
             recipients,
-            content,
-            decision,
+            lines,
+            decision.headers,
         )
     except StoreFull:
         return replies.STORE_FULL
-    return replies.delivered(envelope.id) if result.placed else replies.queued(envelope.id)
-
-
-async def _check(dialogue: Dialogue, transaction: Transaction, content: Content, own: int) -> Decision:
-    """What all checks together say; none is asked about what the hub has died of.
-
-    own: octets of the header block that the hub has put there.
-    """
-    plan, judging = transaction.pin.collect(check_message), dialogue.kernel.judging
-    if not plan:
-        return CLEAN
-    key = content_key(content.head[own:], content.size - len(content.head))
-    if why := judging.set_aside.get(key):
-        dialogue.trace.add("note", "checks", "set aside", detail=why)
-        return unjudged(why)
-    body = content.body if isinstance(content.body, bytes) else await content.body.body()
-    judged = JUDGED.set(Judged(judging, key, transaction.envelope.id.encode()))
-    try:
-        answers = await plan(
-            dialogue.trace,
-            session=dialogue.session,
-            envelope=transaction.envelope,
-            message=Message(content.head, body),
-        )
+    except NotMime as error:
+        return replies.not_mime(str(error))
     finally:
-        JUDGED.reset(judged)
-    checks = dialogue.kernel.settings.checks
-    decision = decide(
-        answers,
-        junk_score=checks.junk_score,
-        reject_score=checks.reject_score,
-        failed=replies.CHECK_FAILED,
-        too_high=replies.SCORE_TOO_HIGH,
-    )
-    dialogue.trace.add(
-        "note", "checks", decision.place, detail=f"score {decision.score:+g} {'; '.join(decision.reasons)}"
-    )
-    return decision
+        if lines is not content and not isinstance(lines.body, bytes):
+            await lines.body.discard()
+    return replies.delivered(envelope.id) if result.placed else replies.queued(envelope.id)
 
 
 def tell_refused(dialogue: Dialogue, transaction: Transaction, reply: Reply) -> None:

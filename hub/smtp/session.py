@@ -45,7 +45,7 @@ class SmtpSession:
 class Transaction:
     """From MAIL to its end, with the generation that it began with.
 
-    order: in LMTP, every RCPT that was accepted; refused: those of them without room for the message.
+    order: in LMTP, every RCPT that was accepted; refused: who of them does not get the message.
     """
 
     pin: Pin

@@ -172,17 +172,14 @@ async def _find(dialogue: Dialogue, transaction: Transaction, recipient: Address
     return resolution
 
 
-async def with_room(dialogue: Dialogue, transaction: Transaction, size: int) -> tuple[Recipient, ...]:
-    """The recipients with room for a message of that size; the transaction notes the others as refused."""
-    kept, refused = [], {}
+async def without_room(dialogue: Dialogue, transaction: Transaction, size: int) -> dict[Address, Reply]:
+    """The recipients without room for a message of that size, and what they are answered."""
+    refused = {}
     for address, recipient in transaction.recipients.items():
-        if await _has_room(dialogue, address, recipient.resolution, size):
-            kept.append(recipient)
-        else:
+        if not await _has_room(dialogue, address, recipient.resolution, size):
             refused[address] = replies.MAILBOX_FULL
             _tell_refused(dialogue, transaction, address, replies.MAILBOX_FULL)
-    transaction.refused = refused
-    return tuple(kept)
+    return refused
 
 
 async def _has_room(dialogue: Dialogue, recipient: Address, resolution: Resolution, size: int) -> bool:

@@ -1,7 +1,7 @@
 """How the modes run their steps and what a failed one counts as."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import cast
 
 import pytest
@@ -22,6 +22,7 @@ from hub.hooks.markers import OnFailure
 from hub.log import SESSION
 from hub.mail.verdict import Accept, Reject
 from hub.testing.clock import settle
+from hub.trace.record import Trace
 
 from .conftest import MakeStep
 
@@ -190,3 +191,30 @@ async def test_calls_that_no_type_checker_has_seen_are_checked() -> None:
     check_arguments(plan, {"session": 1, "recipient": 2})
     with pytest.raises(TypeError, match=r"missing \['session'\], unknown \['rcpt'\]"):
         check_arguments(plan, {"rcpt": 1, "recipient": 2})
+
+
+async def test_collect_cancels_who_still_runs_once_the_outcome_is_settled(make_step: MakeStep) -> None:
+    ended: list[str] = []
+
+    async def slow() -> object:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended.append("slow")
+        return NO
+
+    steps = (make_step(slow), make_step(says(LATER)), make_step(says(NO)))
+    plan = cast("CollectPlan[[], Reject]", CollectPlan("check_message", NONE, steps))
+    asked: list[tuple[list[object], int]] = []
+
+    def settled(answers: Sequence[Answer[Reject]], running: Sequence[Step]) -> bool:
+        asked.append(([each.value for each in answers], len(running)))
+        return True
+
+    trace = Trace("s")
+    answers = await plan.until(trace, settled)
+    assert [each.value for each in answers] == [LATER, NO]
+    assert ended == ["slow"]
+    assert asked == [([LATER, NO], 1)]
+    records, _ = trace.take()
+    assert ("check_message", "cancelled") in [(record[3], record[5]) for record in records]

@@ -282,7 +282,7 @@ async def test_findings_decide_where_a_message_goes(world: World) -> None:
         assert [spool.ended for spool in world.blobs.spools] == ["discarded"]
         assert (await send("score 15"))[0] == "554 5.7.1 The message looks too much like spam"
     scored = list(world.blobs.blobs.values())[1][0]
-    assert scored.startswith(b"X-Score: 5\r\nReceived: from client.example ")
+    assert scored.startswith(b"X-Hub-Checks: score +5; plugin-0: five\r\nX-Score: 5\r\nReceived: from client")
 
 
 async def test_check_sees_the_message_as_it_will_be_stored(world: World) -> None:
