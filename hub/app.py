@@ -32,7 +32,7 @@ from hub.loading.loader import Loader
 from hub.loading.reload import Agree, Report, alone
 from hub.loading.watching import Watcher
 from hub.log import configure, get_logger
-from hub.renewal import Renewal, changes, load_tls, places, prepare
+from hub.renewal import Renewal, changes, load_tls, places, prepare, tell_changes
 from hub.services.clock import Clock, SystemClock
 from hub.smtp import lmtp
 from hub.smtp import server as smtp_server
@@ -364,14 +364,6 @@ def calm_collector() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(20_000, 20, 100)
-
-
-def tell_changes(changes: Sequence[str], waiting: Sequence[str]) -> None:
-    """Write into the log what a new configuration has changed."""
-    for change in changes:
-        _log.info("config changed", change=change)
-    for key in waiting:
-        _log.warning("takes effect with a new start of the hub", key=key)
 
 
 def _said(report: Report) -> dict[str, object]:

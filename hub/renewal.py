@@ -16,7 +16,10 @@ from hub.config.load import Config
 from hub.config.model import Listener, TlsTable
 from hub.listening import Bound, NoSocketError
 from hub.loading.watching import Place
+from hub.log import get_logger
 from hub.tls.context import CertificateError, fingerprints, server_context
+
+_log = get_logger(area="hub")
 
 FIXED: Final[tuple[Key, ...]] = (
     ("hub", "data_dir"),
@@ -76,7 +79,7 @@ async def prepare(fresh: Config, now: Config, tls: Tls, rebind: Rebind) -> Renew
         new = tls if fingerprints(settings)[1] == tls.made_of else load_tls(settings)
         bound = await rebind(config.settings.listeners)
     except (CertificateError, OSError) as error:
-        raise ConfigErrors([_placed(config, error)]) from error
+        raise ConfigErrors([placed(config, error)]) from error
     return Renewal(config, waiting, new, bound)
 
 
@@ -113,7 +116,16 @@ def places(config: Config) -> list[Place]:
     return [Place(path.absolute(), deep=False) for path in (*files, *config.folders)]
 
 
-def _placed(config: Config, error: CertificateError | OSError) -> ConfigError:
+def tell_changes(changes: Sequence[str], waiting: Sequence[str]) -> None:
+    """Write into the log what a new configuration has changed."""
+    for change in changes:
+        _log.info("config changed", change=change)
+    for key in waiting:
+        _log.warning("takes effect with a new start of the hub", key=key)
+
+
+def placed(config: Config, error: CertificateError | OSError) -> ConfigError:
+    """A fault of something that the configuration names, at the line that names it."""
     key: Key
     if isinstance(error, CertificateError):
         key = ("tls", error.key)

@@ -161,13 +161,17 @@ class Crew:
 
 @asynccontextmanager
 async def serving(
-    folder: Path, *, plugins: Mapping[str, str] = MappingProxyType({}), **settings: object
+    folder: Path,
+    *,
+    plugins: Mapping[str, str] = MappingProxyType({}),
+    tables: Mapping[str, object] = MappingProxyType({}),
+    **settings: object,
 ) -> AsyncIterator[Crew]:
     """Two workers on free ports; what they log is in `log`.
 
-    plugins: file name → text, in the watched folder. settings: more of `[hub]`.
+    plugins: file name → text, in the watched folder. tables: more of the configuration. settings: of `[hub]`.
     """
-    tables = {"hub": {"workers": 2, **settings}, "log": {"format": "json"}}
+    tables = {**tables, "hub": {"workers": 2, **settings}, "log": {"format": "json"}}
     async with running_hub(folder, tables=tables, accounts=(ALICE, BOB)):
         pass  # the configuration, the store and the accounts
     for name, text in plugins.items():

@@ -82,6 +82,8 @@ def report(reports: Sequence[Fields], errors: Iterable[str], seconds: float) -> 
         "errors": list(dict.fromkeys(errors)),
         "warnings": _once(reports, "warnings"),
         "restart_needed": _once(reports, "restart_needed"),
+        "config": _once(reports, "config"),
+        "new_start": _once(reports, "new_start"),
         "seconds": seconds,
     }
 

@@ -17,7 +17,10 @@ class Note(StrEnum):
     """It cannot start; the text says why."""
 
     CHANGED = "changed"
-    """Something was saved in a watched place."""
+    """Something was saved in a watched folder of plugins."""
+
+    CONFIG = "config"
+    """The configuration was saved, or a certificate."""
 
 
 def worker_notes(number: int) -> str:

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Final, cast
 
 from hub.config.load import Config
-from hub.control import ControlServer, NotRunning, Refused, inquire
+from hub.control import ControlServer, inquire
 from hub.dispatch.blocking import Stack, culprit
 from hub.dispatch.deaths import Deaths
 from hub.dispatch.judging import BEAT, read_notes
@@ -30,6 +30,7 @@ from hub.processes import merging
 from hub.processes.forking import end_of, fork
 from hub.processes.merging import Fields
 from hub.processes.names import Note, worker_notes, worker_socket
+from hub.processes.rounds import Rounds, why
 from hub.processes.vigil import Vigil, anonymous_memory, limit_memory
 
 STEADY: Final = 10.0
@@ -43,10 +44,6 @@ PATIENCE: Final = 30.0
 """Seconds that workers have to drain and close, well over the ten that connections get."""
 ANSWERING: Final = 5.0
 """Seconds that a worker has to say how it does."""
-BUILDING: Final = 660.0
-"""Seconds that a worker has to build: a driver may open for 600."""
-LOOKS: Final = 5
-"""How often workers look again that did not find the same."""
 
 _log = get_logger(area="supervisor")
 
@@ -78,18 +75,19 @@ class Worker:
 class Supervisor:
     """One per hub with several workers; made, started and closed on its event loop."""
 
-    def __init__(self, config: Config, crews: Sequence[Sequence[Bound]]) -> None:
+    def __init__(
+        self, config: Config, crews: Sequence[Sequence[Bound]], reread: Callable[[], Config]
+    ) -> None:
         self._folder = config.settings.hub.data_dir
-        self._settings = config.settings.hub
         self._started_at = time.monotonic()
         self._workers = [Worker(number, bound) for number, bound in enumerate(crews)]
         self._wanted: asyncio.Queue[Worker | None] = asyncio.Queue()
         self._serving = False
         self._stopping = False
         self._failure: str | None = None
-        self._reloads = 0
         self._news = asyncio.Event()
-        self._rounds = asyncio.Lock()
+        self._saved: set[str] = set()
+        self._rounds = Rounds(self._workers, self._ask, config, reread)
         self._tasks: set[asyncio.Task[object]] = set()
         self._deaths = Deaths(self._folder)
         self._control = ControlServer(
@@ -98,11 +96,16 @@ class Supervisor:
                 "status": self._status,
                 "plugins": self._plugins,
                 "hooks": self._hooks,
-                "reload": lambda _: self._round("reload"),
-                "rollback": lambda _: self._round("rollback"),
+                "reload": lambda _: self._rounds.run("reload"),
+                "rollback": lambda _: self._rounds.run("rollback"),
                 "flush-traces": self._flush_traces,
             },
         )
+
+    @property
+    def config(self) -> Config:
+        """What all workers have, and who is forked gets."""
+        return self._rounds.config
 
     async def start(self) -> None:
         """Take the control socket and ask for the first worker, who makes the store if there is none."""
@@ -111,7 +114,7 @@ class Supervisor:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stop)
-        loop.add_signal_handler(signal.SIGHUP, lambda: self._spawn(self._round("reload")))
+        loop.add_signal_handler(signal.SIGHUP, lambda: self._spawn(self._rounds.run("reload")))
         loop.add_signal_handler(signal.SIGCHLD, self._reap)
         self._spawn(self._follow_news())
         self._spawn(self._look_after_all())
@@ -128,7 +131,7 @@ class Supervisor:
     ) -> None:
         """It runs; called between two runs of the loop."""
         worker.pid, worker.started_at, worker.said = pid, time.monotonic(), ""
-        worker.reloads, worker.leaves = self._reloads, False
+        worker.reloads, worker.leaves = self._rounds.count, False
         worker.vigil = Vigil(worker.number, pid, self._notes(worker))
         worker.ended = loop.create_future()
         self._spawn(self._attend(worker, lifeline), loop)
@@ -189,7 +192,7 @@ class Supervisor:
         contents = {content.hex(): why for content, why in self._deaths.set_aside().items()}
         for answer in await self._ask(workers, "set-aside", ANSWERING, contents=contents):
             if isinstance(answer, BaseException):
-                _log.error("a worker was not told what to set aside", reason=_why(answer))
+                _log.error("a worker was not told what to set aside", reason=why(answer))
 
     async def _look_after_all(self) -> None:
         """Notice a loop that is blocked and memory that runs out; what goes on too long costs the worker."""
@@ -201,7 +204,7 @@ class Supervisor:
 
     def _look_after(self, worker: Worker) -> None:
         assert worker.vigil is not None
-        blocked, settings = worker.vigil.look(), self._settings
+        blocked, settings = worker.vigil.look(), self.config.settings.hub
         if blocked >= settings.blocked_limit and worker.ready:
             worker.said = f"blocked for {blocked:.0f} s by {worker.vigil.blocked_by()}"
             os.kill(worker.pid, signal.SIGKILL)
@@ -227,18 +230,18 @@ class Supervisor:
                     self._is_ready(worker)
                 elif note == Note.FAILED:
                     worker.said = text
-                elif note == Note.CHANGED:
-                    self._news.set()
+                elif note in (Note.CHANGED, Note.CONFIG):
+                    self._look(note)
 
     def _is_ready(self, worker: Worker) -> None:
         worker.ready = True
         if self._deaths.set_aside():  # it may have read them before the last one came
             self._spawn(self._set_aside([worker]))
         if self._serving:  # and something may have been saved while it started, or even reloaded
-            if worker.reloads == self._reloads:
-                self._news.set()
+            if worker.reloads == self._rounds.count:
+                self._look("changed")
             else:
-                self._spawn(self._round("reload"))
+                self._spawn(self._rounds.run("reload"))
             return
         self._serving = True
         for each in self._workers[1:]:
@@ -349,39 +352,14 @@ class Supervisor:
         """One round at a time for all that was saved meanwhile."""
         while True:
             await self._news.wait()
+            news, self._saved = self._saved, set()
             self._news.clear()
-            await self._round("changed")
+            for what in sorted(news):
+                await self._rounds.run(what)
 
-    async def _round(self, what: str) -> object:
-        """Build in every worker, then swap in every worker; if one cannot build, none swaps."""
-        async with self._rounds:
-            began = time.perf_counter()
-            self._reloads += what == "reload"
-            workers = [worker for worker in self._workers if worker.ready]
-            said = await self._ask(workers, "propose", BUILDING, what=what)
-            for _ in range(LOOKS):
-                if what == "rollback" or _agree(said):
-                    break  # else something was saved when some had looked and some had not
-                await self._ask(workers, "conclude", BUILDING, swap=False)
-                again = what if what == "reload" else "again"
-                said = await self._ask(workers, "propose", BUILDING, what=again)
-            proposals = dict(zip(workers, said, strict=True))
-            errors = [error for worker in workers for error in _refusals(worker, proposals[worker])]
-            if what != "rollback" and not _agree(said):
-                errors.append("the workers do not find the same plugins; once no file changes: hub reload")
-            waiting = [each for each in workers if _waits(proposals[each])]
-            concluded = await self._ask(waiting, "conclude", BUILDING, swap=not errors)
-            reports = [
-                cast(Fields, each)
-                for each in (*(_report(answer) for answer in said), *concluded)
-                if isinstance(each, dict)
-            ]
-            for worker, end in zip(waiting, concluded, strict=True):
-                if isinstance(end, BaseException):
-                    _log.error("a worker did not end its reload", worker=worker.number, reason=_why(end))
-            if errors:
-                _log.error("reload refused in all workers", reasons=errors)
-            return merging.report(reports, errors, time.perf_counter() - began)
+    def _look(self, what: str) -> None:
+        self._saved.add(what)
+        self._news.set()
 
     def _spawn(
         self, work: Coroutine[object, object, object], loop: asyncio.AbstractEventLoop | None = None
@@ -404,25 +382,23 @@ def supervise(
     memory = shared(len(crews))
     with asyncio.Runner() as runner:
         loop = runner.get_loop()
-        supervisor = runner.run(_made(config, crews))
+        supervisor = runner.run(_made(config, crews, reread))
         try:
             while (worker := runner.run(supervisor.wanted())) is not None:
-                later = worker.restarts > 0
                 number, bound = worker.number, worker.bound
 
                 def work(
                     lifeline: socket.socket,
                     number: int = number,
                     bound: Sequence[Bound] = bound,
-                    later: bool = later,
+                    config: Config = supervisor.config,
                 ) -> int:
-                    from hub.processes.worker import now, run
+                    from hub.processes.worker import run
 
                     limit_memory(config.settings.hub.worker_memory)
-                    here = now(config, reread) if later else config
                     census = Census(memory, len(crews), number)
                     return run(
-                        here,
+                        config,
                         bound,
                         number=number,
                         lifeline=lifeline,
@@ -441,34 +417,7 @@ def supervise(
             runner.run(supervisor.close())
 
 
-async def _made(config: Config, crews: Sequence[Sequence[Bound]]) -> Supervisor:
-    supervisor = Supervisor(config, crews)
+async def _made(config: Config, crews: Sequence[Sequence[Bound]], reread: Callable[[], Config]) -> Supervisor:
+    supervisor = Supervisor(config, crews, reread)
     await supervisor.start()
     return supervisor
-
-
-def _agree(proposals: Sequence[object]) -> bool:
-    """Whether all that answered have found the same on disk."""
-    return len({each["seen"] for each in proposals if isinstance(each, dict)}) <= 1
-
-
-def _waits(proposal: object) -> bool:
-    """Whether it needs the word; who did not answer in time may be building still."""
-    return isinstance(proposal, TimeoutError) or (isinstance(proposal, dict) and proposal["built"])
-
-
-def _report(proposal: object) -> object:
-    return proposal.get("report") if isinstance(proposal, dict) else None
-
-
-def _refusals(worker: Worker, proposal: object) -> list[str]:
-    if isinstance(proposal, BaseException):
-        return [f"worker {worker.number} did not load it: {_why(proposal)}"]
-    report = _report(proposal)
-    return list(report["errors"]) if isinstance(report, dict) else []
-
-
-def _why(error: BaseException) -> str:
-    if isinstance(error, NotRunning | Refused):
-        return str(error)
-    return f"{type(error).__name__}: {error}".removesuffix(": ")

@@ -14,17 +14,18 @@ from pathlib import Path
 from typing import Final, cast
 
 from hub.app import Hub, calm_collector, loop_factory
-from hub.config.errors import ConfigErrors
 from hub.config.load import Config
+from hub.config.model import Listener
 from hub.control import Handler
 from hub.dispatch.blocking import Stack
 from hub.dispatch.deaths import Deaths
-from hub.listening import Bound
+from hub.listening import Bound, rebind
 from hub.loading.census import Census
 from hub.loading.errors import LoadErrors
 from hub.loading.proposal import Proposal
 from hub.loading.reload import Agree
 from hub.log import get_logger
+from hub.processes.handing import fetch
 from hub.processes.names import Note, worker_notes, worker_socket
 
 LONGEST_NOTE: Final = 10_000
@@ -85,6 +86,24 @@ class Worker(Hub):
         """Worker 0 notices what is saved, and says so to the supervisor."""
         if self._number == 0:
             self.loader.watch(self._changed)
+            self.watch_config(self._config_saved)
+
+    async def rebind(self, listeners: Mapping[str, Listener]) -> list[Bound]:
+        """The sockets for these listeners; the supervisor opens those that are not open yet. OSError."""
+        handed = await asyncio.to_thread(fetch, self.notes.parent, self._number)
+
+        def take(host: str, port: int) -> list[socket.socket]:
+            for each in handed:
+                if each[0] == (host, port):
+                    handed.remove(each)
+                    return [each[1]]
+            raise OSError("the configuration was saved again meanwhile")
+
+        try:
+            return rebind([self.bound], listeners, take)[0]
+        finally:
+            for _, unused in handed:
+                unused.close()
 
     async def _close(self) -> None:
         """As a hub does; what is built and not agreed on is undone, or it would keep the loader busy."""
@@ -98,6 +117,9 @@ class Worker(Hub):
     async def _changed(self) -> None:
         self._note(Note.CHANGED, "")
 
+    async def _config_saved(self) -> None:
+        self._note(Note.CONFIG, "")
+
     async def _propose(self, request: Mapping[str, object]) -> object:
         """Build what `what` says; `built` if it waits for the word, else the report, if anything was done.
 
@@ -106,6 +128,7 @@ class Worker(Hub):
         await self._conclude({"swap": False})
         work: dict[str, Callable[[Agree], Coroutine[object, object, Mapping[str, object] | None]]] = {
             "reload": self.reload,
+            "config": partial(self.reload, saved=True),
             "changed": self.reload_saved,
             "again": partial(self.reload_saved, again=True),
             "rollback": self.rollback,
@@ -185,17 +208,3 @@ async def _work(
         writer.close()
         with contextlib.suppress(ConnectionError):
             await writer.wait_closed()
-
-
-def now(config: Config, reread: Callable[[], Config]) -> Config:
-    """The configuration as it is on disk for who starts later; the one from the start if that is broken."""
-    try:
-        fresh = reread()
-    except ConfigErrors as refused:
-        for error in refused.errors:
-            _log.error("the configuration of the start goes on", reason=str(error))
-        return config
-    if fresh.settings.hub.data_dir != config.settings.hub.data_dir:
-        _log.error("hub.data_dir has changed, which takes effect with a new start of the hub")
-        return config
-    return fresh
