@@ -18,9 +18,11 @@ MAX_DEPTH = 100
 MAX_PARTS = 10_000
 
 _DELIMITER = re.compile(rb"\n--([^\n]*+)")
+_FIRST_DELIMITER = re.compile(rb"--([^\n]*+)")
 _BLANK_LINE_OR_DELIMITER = re.compile(rb"\n(?:\r?\n|--([^\n]*+))")
 _TYPE = re.compile(rb"([^\s/]++)\s*+/\s*+([^\s/]++)")
 _COUNT_STEP = 1 << 20
+_SEARCH_STEP = 4 << 20  # a search for as long as this holds up the other threads
 
 _MULTIPART = b"multipart"
 _TEXT = (b"text", b"plain", ((b"charset", b"us-ascii"),))  # RFC 2045 §5.2
@@ -96,12 +98,15 @@ class Part:
 
 
 class Structure:
-    """The tree of parts of one message, without its octets: give those again to `decoded` and `text`."""
+    """The tree of parts of one message, without its octets: give those again to `decoded` and `text`.
+
+    head: the message's header block, if `data` is its body alone; then offsets count in the body.
+    """
 
     __slots__ = ("root",)
 
-    def __init__(self, data: bytes | memoryview) -> None:
-        self.root = _Scanner(data).run()
+    def __init__(self, data: bytes | memoryview, head: bytes = b"") -> None:
+        self.root = _Scanner(data, head).run()
 
     def part(self, path: tuple[int, ...]) -> Part | None:
         """The part of an IMAP section number such as (1, 2) (RFC 3501 §6.4.5); () is the message; else None.
@@ -165,8 +170,9 @@ class _Open:
 class _Scanner:
     """The pass over a message: `stack` holds the open parts, from the message down to the innermost."""
 
-    def __init__(self, data: bytes | memoryview) -> None:
+    def __init__(self, data: bytes | memoryview, head: bytes) -> None:
         self.data = data
+        self.head = head
         self.stack: list[_Open] = []
         self.boundaries: dict[bytes, list[int]] = {}  # where in the stack each one stands, innermost last
         self.count = 0
@@ -177,12 +183,17 @@ class _Scanner:
         data = self.data
         in_header = self._open(0, _TEXT)
         at = 0
+        if self.head:
+            in_header = self._begin_body(0)
+            if not in_header and (first := _FIRST_DELIMITER.match(data)):
+                in_header = self._delimiter(first[1], 0, first.end(), in_header)
+                at = first.end()
         for blank in (b"\n", b"\r\n"):  # a message without a header
-            if data[: len(blank)] == blank:
+            if in_header and at == 0 and data[: len(blank)] == blank:
                 in_header = self._begin_body(len(blank))
                 at = len(blank) - 1
         while self.count < MAX_PARTS or in_header:
-            found = (_BLANK_LINE_OR_DELIMITER if in_header else _DELIMITER).search(data, at)
+            found = self._search(_BLANK_LINE_OR_DELIMITER if in_header else _DELIMITER, at)
             if found is None:
                 break
             line = found[1]
@@ -194,6 +205,17 @@ class _Scanner:
                 at = found.end()
         size = len(data)
         return self._close_to(0, size)
+
+    def _search(self, pattern: re.Pattern[bytes], at: int) -> re.Match[bytes] | None:
+        size = len(self.data)
+        while True:
+            end = min(at + _SEARCH_STEP, size)
+            found = pattern.search(self.data, at, end)
+            if found is not None and found.end() == end < size:  # the line may go on
+                return pattern.match(self.data, found.start())
+            if found is not None or end == size:
+                return found
+            at = end - 2  # what is searched for may begin there
 
     def _open(self, start: int, media: tuple[bytes, bytes, Parameters]) -> bool:
         self.stack.append(_Open(start, media))
@@ -252,7 +274,8 @@ class _Scanner:
     def _read_header(self, part: _Open, offset: int) -> None:
         part.body_start = offset
         part.first_line = self._line_at(offset)
-        headers = Headers(bytes(self.data[part.header_start : offset]))
+        in_head = self.head and part is self.stack[0]
+        headers = Headers(self.head if in_head else bytes(self.data[part.header_start : offset]))
         part.content = _content_fields(headers)
         value = part.content.get(b"content-type")
         if value is not None:

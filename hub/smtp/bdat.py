@@ -13,10 +13,11 @@ from collections.abc import Awaitable, Callable
 from typing import Final, TypeAlias
 
 from hub.loading.budget import Budget
+from hub.mail.lines import has_bare_line_end
 from hub.services.blobs import Blobs
 from hub.smtp import replies
 from hub.smtp.dialogue import Answer, Dialogue, State
-from hub.smtp.incoming import HEAD_END, IN_MEMORY, PIECE, Intake, has_bare_line_end
+from hub.smtp.incoming import HEAD_END, IN_MEMORY, PIECE, Intake
 from hub.smtp.message import tell_refused
 from hub.smtp.replies import Reply
 

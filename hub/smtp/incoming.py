@@ -13,6 +13,7 @@ from typing import Final
 
 from hub.delivery.accept import Content
 from hub.log import get_logger
+from hub.mail.lines import has_bare_line_end
 from hub.services.blobs import Blobs, Spool, StoreFull
 from hub.smtp import replies
 from hub.smtp.replies import Reply
@@ -42,12 +43,6 @@ def split(message: bytes) -> tuple[bytes, bytes]:
     return message[: at + 4], message[at + 4 :]
 
 
-def has_bare_line_end(piece: bytes) -> bool:
-    """Whether a CR or LF stands alone: then a line's end is one octet, and the sum does not come out."""
-    ends = len(piece.splitlines()) - (piece[-1:] not in (b"", b"\r", b"\n"))
-    return len(piece) != 2 * ends + len(piece.translate(None, b"\r\n"))
-
-
 class Intake:
     """One message on its way in: small, its caller holds it in memory; else its body lies in a spool.
 
@@ -63,6 +58,11 @@ class Intake:
         self._size = 0  # octets that have left the connection's buffer
         self._head = b""
         self._spool: Spool | None = None
+
+    @property
+    def leaves(self) -> bool:
+        """Whether its octets no longer stay in memory: they go to disk, or nowhere."""
+        return self._spool is not None or self.refusal is not None
 
     def came(self, buffered: int) -> int:
         """Octets of the message so far, those that are still in the connection's buffer included."""
@@ -132,8 +132,7 @@ class Incoming(Intake):
         """
         if len(buffer) <= PIECE:
             return None
-        is_leaving = self._spool is not None or self.refusal is not None
-        if len(buffer) <= IN_MEMORY and not is_leaving and not (spent and HEAD_END in buffer):
+        if len(buffer) <= IN_MEMORY and not self.leaves and not (spent and HEAD_END in buffer):
             return None
         # What may be the beginning of the end, or of a line, stays together.
         keep = next((k for k in (4, 3, 2, 1) if buffer.endswith(END[:k])), 0)

@@ -168,6 +168,11 @@ def chunk_taken(octets: int) -> Reply:
     return Reply(250, "2.0.0", f"{octets} octets received")
 
 
+def not_mime(reason: str) -> Reply:
+    """A message that was declared BINARYMIME cannot be stored as lines."""
+    return Reply(554, "5.6.3", f"The message cannot be made into lines: {reason}")
+
+
 def delivered(message_id: str) -> Reply:
     """It lies in at least one mailbox here."""
     return Reply(250, "2.0.0", f"delivered as {message_id}")
