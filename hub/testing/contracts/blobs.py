@@ -4,6 +4,8 @@ class TestSegments(BlobsContract):
     @pytest.fixture
     def open_blobs(self, tmp_path):
         return lambda: SegmentBlobs(scope(tmp_path))
+
+Where a driver waits before it collects garbage, the fixture sets that to nothing.
 """
 
 from __future__ import annotations
@@ -11,19 +13,45 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import os
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import TypeAlias
 
 import pytest
 
-from hub.services.blobs import BlobGone, Blobs
+from hub.services.blobs import LAST_REFERENCE, BlobGone, BlobRecord, Blobs, BlobUse
 
 OpenBlobs: TypeAlias = Callable[[], AbstractAsyncContextManager[Blobs]]
 
 HEAD = b"Subject: one\r\nFrom: a@example.test\r\n\r\n"
 BODY = b"body\r\n.\r\n\x00\xff\r\n"
 PIECE = 256 << 10
+
+
+class MemoryIndex:
+    """Which name refers to which blob: the `References` of a test."""
+
+    def __init__(self) -> None:
+        self.rows: dict[str, BlobUse] = {}
+
+    def add(self, name: str, reference: str, size: int, head_size: int = len(HEAD)) -> None:
+        """A row that refers to a blob."""
+        self.rows[name] = BlobUse(reference, head_size, size)
+
+    async def references(
+        self, after: str = "", before: str = LAST_REFERENCE, limit: int = 1000
+    ) -> Sequence[BlobUse]:
+        """What the rows refer to between the two, in order, each once."""
+        await asyncio.sleep(0)
+        found = {use for use in self.rows.values() if after < use.reference < before}
+        return sorted(found, key=lambda use: use.reference)[:limit]
+
+    async def move_references(self, moved: Mapping[str, str]) -> None:
+        """All at once, as in a store."""
+        await asyncio.sleep(0)
+        for name, use in self.rows.items():
+            if use.reference in moved:
+                self.rows[name] = BlobUse(moved[use.reference], use.head_size, use.size)
 
 
 class BlobsContract:
@@ -189,3 +217,123 @@ class BlobsContract:
         fills = [bytes([letter]) for letter in b"abcdefgh"]
         for fill, reference in zip(fills, await asyncio.gather(*map(one, fills)), strict=True):
             assert await blobs.read(reference) == HEAD + fill + fill * 2_000_000
+
+    # -- looking after the store -------------------------------------------------------------------
+
+    async def test_a_blob_is_inspected_with_what_reindex_needs(self, blobs: Blobs) -> None:
+        reference = await blobs.put(HEAD, BODY, b"recovery")
+        spool = await blobs.spool()
+        await spool.write(BODY * 9)
+        large = await spool.keep(HEAD, b"more")
+        for deep in (False, True):
+            first, gone, second = await blobs.inspect([reference, "nowhere:1", large], deep=deep)
+            assert isinstance(gone, BlobGone)
+            for found, name, size, recovery in (
+                (first, reference, len(HEAD + BODY), b"recovery"),
+                (second, large, len(HEAD + BODY * 9), b"more"),
+            ):
+                assert isinstance(found, BlobRecord)
+                assert (found.reference, found.head_size, found.size) == (name, len(HEAD), size)
+                assert found.recovery == recovery
+                assert found.time > 0
+
+    async def test_every_blob_is_found_without_the_index(self, open_blobs: OpenBlobs) -> None:
+        async with open_blobs() as blobs:
+            kept = {await blobs.put(HEAD, BODY, b"%d" % number): b"%d" % number for number in range(200)}
+            spool = await blobs.spool()
+            await spool.write(BODY)
+            kept[await spool.keep(HEAD, b"large")] = b"large"
+        async with open_blobs() as blobs:
+            steps: list[tuple[int, int]] = []
+            found = [each async for each in blobs.records(lambda done, total: steps.append((done, total)))]
+        assert {each.reference: each.recovery for each in found if isinstance(each, BlobRecord)} == kept
+        assert len(found) == len(kept)
+        assert steps == sorted(steps)
+        assert steps[-1][0] == steps[-1][1] > 0
+
+    @pytest.mark.proves("store: messages without rows are collected, and what has rows stays readable")
+    async def test_garbage_is_collected_once_its_writer_is_gone(self, open_blobs: OpenBlobs) -> None:
+        index, bodies = MemoryIndex(), {}
+        async with open_blobs() as blobs:
+            for number in range(60):
+                name, body = f"{number}", b"%d " % number * 50
+                reference = await blobs.put(HEAD, body, b"r")
+                if number % 3 == 0:
+                    index.add(name, reference, len(HEAD + body))
+                    bodies[name] = HEAD + body
+            for name in ("large", ""):
+                spool = await blobs.spool()
+                await spool.write(BODY)
+                reference = await spool.keep(HEAD, b"")
+                if name:
+                    index.add(name, reference, len(HEAD + BODY))
+                    bodies[name] = HEAD + BODY
+        async with open_blobs() as blobs:
+            rows = dict(index.rows)
+            found = await blobs.collect(index, force=True, dry_run=True)
+            assert (found.blobs, index.rows) == (41, rows)
+            collected = await blobs.collect(index, force=True)
+            assert (collected.blobs, collected.damaged) == (41, ())
+            assert collected.freed > 0
+            for name, use in index.rows.items():
+                assert await blobs.read(use.reference) == bodies[name]
+            again = await blobs.collect(index, force=True)
+            assert (again.blobs, again.moved, again.freed, again.left) == (0, 0, 0, 0)
+            left = [each async for each in blobs.records()]
+            assert len(left) == len(bodies)
+
+    async def test_what_has_no_rows_yet_is_not_collected(self, open_blobs: OpenBlobs) -> None:
+        index = MemoryIndex()
+        async with open_blobs() as another:
+            async with open_blobs() as blobs:
+                waiting = [await blobs.put(HEAD, bytes(50_000), b"") for _ in range(20)]
+                spool = await blobs.spool()
+                await spool.write(BODY)
+                waiting.append(await spool.keep(HEAD, b""))
+                for collector in (blobs, another):
+                    assert (await collector.collect(index, force=True)).blobs == 0
+                for reference in waiting:
+                    assert (await blobs.read(reference))[: len(HEAD)] == HEAD
+                index.add("kept", waiting[7], len(HEAD) + 50_000)
+                for reference in waiting:
+                    blobs.settle(reference)
+                    blobs.settle(reference)
+                blobs.settle("nobody's")
+            assert (await another.collect(index, force=True)).blobs <= 20
+            assert await another.read(index.rows["kept"].reference) == HEAD + bytes(50_000)
+            assert len([each async for each in another.records()]) == 1
+
+    async def test_a_cancelled_put_is_garbage_and_holds_nothing(self, open_blobs: OpenBlobs) -> None:
+        async with open_blobs() as blobs:
+            puts = [asyncio.ensure_future(blobs.put(HEAD, BODY, b"")) for _ in range(20)]
+            await asyncio.sleep(0)
+            for put in puts[::2]:
+                put.cancel()
+            done = await asyncio.gather(*puts, return_exceptions=True)
+            assert sum(isinstance(each, str) for each in done) == 10
+        async with open_blobs() as blobs:
+            await blobs.collect(MemoryIndex(), force=True)
+            assert [each async for each in blobs.records()] == []
+
+    async def test_reading_goes_on_while_garbage_is_collected(self, open_blobs: OpenBlobs) -> None:
+        index, bodies = MemoryIndex(), {}
+        async with open_blobs() as blobs:
+            for number in range(300):
+                name, body = f"{number}", b"%d " % number * 500
+                index.add(name, await blobs.put(HEAD, body, b""), len(HEAD + body))
+                bodies[name] = HEAD + body
+        for name in list(bodies)[::2]:
+            del bodies[name], index.rows[name]
+        async with open_blobs() as blobs, open_blobs() as reader:
+            collecting = asyncio.ensure_future(blobs.collect(index, force=True))
+            rounds = 0
+            while not collecting.done() or rounds < 2:
+                for name, body in bodies.items():
+                    try:
+                        found = await reader.read(index.rows[name].reference)
+                    except BlobGone:  # it was moved after its row was read: the row knows where to
+                        found = await reader.read(index.rows[name].reference)
+                    assert found == body
+                    await asyncio.sleep(0)
+                rounds += 1
+            assert (await collecting).blobs == 150

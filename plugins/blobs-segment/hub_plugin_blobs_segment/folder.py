@@ -56,6 +56,17 @@ def files(folder: Path, *suffixes: str) -> list[Path]:
     return sorted(path for path in folder.iterdir() if path.suffix in suffixes and path.name.count("-") == 2)
 
 
+def file_sizes(folder: Path) -> dict[Path, int]:
+    """Every file with messages that is kept, the oldest first, and its octets."""
+    found: dict[Path, int] = {}
+    for path in files(folder, ".seg", ".blob"):
+        try:
+            found[path] = path.stat().st_size
+        except FileNotFoundError:  # somebody collects garbage
+            continue
+    return found
+
+
 def new_name(store: str) -> str:
     """A file name without suffix, never used before; names sort by age."""
     return f"{store}-{time.time_ns() // 1_000_000:012x}-{secrets.token_hex(4)}"

@@ -14,8 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from hub import BlobGone
-from hub_plugin_blobs_segment.record import Header, Reference, unpack
-from hub_plugin_blobs_segment.segment import payload_places
+from hub_plugin_blobs_segment.record import Header, Reference, payload_places, unpack
 
 PIECE: Final = 256 << 10
 _NO_WAIT: Final = getattr(os, "RWF_NOWAIT", 0)
@@ -89,6 +88,11 @@ class Reader:
                 yield bytes(piece)
         finally:
             self._release(file)
+
+    def drop_removed(self) -> None:
+        """Let go of files that were removed, whose space comes back only then."""
+        for name in [name for name, file in self._files.items() if not os.fstat(file.fd).st_nlink]:
+            self._drop(self._files.pop(name))
 
     # -- one read ----------------------------------------------------------------------------------
 

@@ -127,3 +127,11 @@ def unpack(block: bytes | bytearray | memoryview, *, trailing: bool = False) -> 
     if (version, codec, key, bool(flags & TRAILING)) != (VERSION, PLAIN, NO_KEY, trailing):
         raise BlobGone(f"a record of version {version}, codec {codec}, key {key} cannot be read by this hub")
     return Header(head, body, head_crc, body_crc, time / 1e6, recovery)
+
+
+def payload_places(reference: Reference, header: Header) -> tuple[int, int]:
+    """Where in the file the header block and the body begin."""
+    if reference.trailing:
+        return reference.offset - header.head_size, reference.offset - header.head_size - header.body_size
+    start = reference.offset + reference.skip
+    return start, start + header.head_size

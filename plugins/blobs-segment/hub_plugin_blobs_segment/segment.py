@@ -1,15 +1,13 @@
-"""Segments: appended to by one process each, read record by record to be checked or indexed anew."""
+"""Segments as they are written: each by one process, which has it locked."""
 
 from __future__ import annotations
 
 import os
 import zlib
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from hub import BlobGone
 from hub_plugin_blobs_segment.folder import (
     as_store_error,
     check_space,
@@ -17,14 +15,15 @@ from hub_plugin_blobs_segment.folder import (
     left_behind,
     sync_folder,
 )
-from hub_plugin_blobs_segment.record import HEADER_SIZE, Header, Reference, pack, recovery_size, unpack
+from hub_plugin_blobs_segment.holds import Holds, Pending
+from hub_plugin_blobs_segment.record import Header, pack
+from hub_plugin_blobs_segment.scanning import ends_whole
 
 _IOV_MAX: Final = 1024
-_SCAN_PIECE: Final = 1 << 20
 _SMALL: Final = 16 * 1024
 
 
-class Put:
+class Put(Pending):
     """One message to be written.
 
     The record header of a small one is made here, on the event loop: the writer's thread would fight the loop
@@ -34,6 +33,7 @@ class Put:
     __slots__ = ("_made", "_recovery", "_time", "body", "head")
 
     def __init__(self, head: bytes, body: bytes, recovery: bytes, time: float) -> None:
+        super().__init__()
         self.head = head
         self.body = body
         self._recovery = recovery
@@ -51,19 +51,12 @@ class Put:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
-    """One whole message found in a file of the store."""
-
-    reference: Reference
-    header: Header
-
-
 class SegmentWriter:
     """Appends groups to this process's segment; all its methods run in one thread, the group writer's."""
 
-    def __init__(self, folder: Path, store: str, *, segment_size: int, keep_free: int) -> None:
+    def __init__(self, folder: Path, store: str, holds: Holds, *, segment_size: int, keep_free: int) -> None:
         self._folder = folder
+        self._holds = holds
         self._store = store
         self._segment_size = segment_size
         self._keep_free = keep_free
@@ -92,6 +85,8 @@ class SegmentWriter:
             self._seal()
             raise as_store_error(error) from error
         self._end = at
+        for put, reference in zip(group, references, strict=True):
+            self._holds.put(put, self._path.name, reference)
         if at >= self._segment_size:
             self._seal()
         return references
@@ -105,12 +100,13 @@ class SegmentWriter:
     def _open(self) -> None:
         for fd, path in left_behind(self._folder, ".seg"):
             try:
-                end = whole_size(path)
-            except (OSError, BlobGone):
+                end = os.fstat(fd).st_size
+                is_whole = ends_whole(fd, end, path.name)
+            except OSError:
                 os.close(fd)  # for whoever looks after the disk
                 continue
             self._fd, self._path, self._end = fd, path, end
-            if end == os.fstat(fd).st_size < self._segment_size:
+            if is_whole and end < self._segment_size:
                 return
             self._seal()  # full, or its tail was torn by a crash and must not stand between records
         try:
@@ -132,7 +128,7 @@ class SegmentWriter:
         except OSError:
             pass  # the disk refuses even that; whoever takes it over checks every record first
         finally:
-            os.close(fd)
+            self._holds.sealed(self._path.name, fd)
 
 
 def write_all(fd: int, buffers: Sequence[bytes], offset: int) -> None:
@@ -154,73 +150,3 @@ def _rest(buffers: Sequence[bytes | memoryview], written: int) -> Sequence[bytes
             return [memoryview(buffer)[written:], *buffers[index + 1 :]]
         written -= len(buffer)
     return []
-
-
-def scan(path: Path) -> Iterator[Record]:
-    """The whole records of a segment or a large message's file, in order, their checksums verified.
-
-    Ends at the first octet that begins no whole record: the end, what another process is writing, or a torn
-    tail. BlobGone if there is no such file, OSError if it cannot be read.
-    """
-    try:
-        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    except FileNotFoundError:
-        raise BlobGone(f"{path} is not there") from None
-    try:
-        at, end = 0, os.fstat(fd).st_size
-        while (found := _record_at(fd, at, end, path.name)) is not None:
-            yield found
-            at += found.reference.skip + found.reference.length
-    finally:
-        os.close(fd)
-
-
-def whole_size(path: Path) -> int:
-    """Octets up to the end of the last whole record."""
-    end = 0
-    for record in scan(path):
-        end = record.reference.offset + record.reference.skip + record.reference.length
-    return end
-
-
-def _record_at(fd: int, at: int, end: int, name: str) -> Record | None:
-    trailing = name.endswith(".blob")
-    fixed_at = end - HEADER_SIZE if trailing else at
-    if fixed_at < at:
-        return None
-    recovery = recovery_size(os.pread(fd, HEADER_SIZE, fixed_at))
-    if recovery is None:
-        return None
-    skip = HEADER_SIZE + recovery
-    block_at = fixed_at - recovery if trailing else fixed_at
-    if block_at < 0 or block_at + skip > end:
-        return None
-    try:
-        header = unpack(os.pread(fd, skip, block_at), trailing=trailing)
-    except BlobGone:
-        return None
-    reference = Reference(name, block_at, skip, header.head_size + header.body_size)
-    head_at, body_at = payload_places(reference, header)
-    whole = (
-        min(head_at, body_at) >= at
-        and max(head_at + header.head_size, body_at + header.body_size) <= end
-        and _crc(fd, head_at, header.head_size) == header.head_crc
-        and _crc(fd, body_at, header.body_size) == header.body_crc
-    )
-    return Record(reference, header) if whole else None
-
-
-def _crc(fd: int, at: int, size: int) -> int:
-    crc, end = 0, at + size
-    while at < end and (piece := os.pread(fd, min(_SCAN_PIECE, end - at), at)):
-        crc = zlib.crc32(piece, crc)
-        at += len(piece)
-    return crc
-
-
-def payload_places(reference: Reference, header: Header) -> tuple[int, int]:
-    """Where in the file the header block and the body begin."""
-    if reference.trailing:
-        return reference.offset - header.head_size, reference.offset - header.head_size - header.body_size
-    start = reference.offset + reference.skip
-    return start, start + header.head_size

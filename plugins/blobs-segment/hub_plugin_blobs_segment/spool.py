@@ -12,6 +12,7 @@ from typing import Final
 
 from hub import BodyFile
 from hub_plugin_blobs_segment.folder import as_store_error, check_space, create_locked, sync_folder
+from hub_plugin_blobs_segment.holds import Holds, Pending
 from hub_plugin_blobs_segment.record import Header, Reference, check_sizes, pack
 from hub_plugin_blobs_segment.segment import write_all
 
@@ -41,7 +42,7 @@ class PartFile:
             self._crc = zlib.crc32(chunk, self._crc)
         self._size += size
 
-    def keep(self, head: bytes, recovery: bytes, time: float) -> str:
+    def keep(self, head: bytes, recovery: bytes, time: float, holds: Holds) -> str:
         """End the file with head and record header, make it durable under its final name; the reference."""
         header = Header(len(head), self._size, zlib.crc32(head), self._crc, time, recovery)
         block = pack(header, trailing=True)
@@ -56,8 +57,10 @@ class PartFile:
             final.unlink(missing_ok=True)
             self.remove()
             raise as_store_error(error) from error
-        os.close(self._fd)
-        return str(Reference(final.name, self._size + len(head), len(block), len(head) + self._size))
+        reference = str(Reference(final.name, self._size + len(head), len(block), len(head) + self._size))
+        holds.put(Pending(), final.name, reference)
+        holds.sealed(final.name, self._fd)
+        return reference
 
     def remove(self) -> None:
         """Give it up."""
@@ -69,10 +72,16 @@ class FileSpool:
     """Collects up to 1 MiB in memory while the 1 MiB before is being written; `write` waits beyond that."""
 
     def __init__(
-        self, file: PartFile, executor: Executor, now: Callable[[], float], gone: Callable[[FileSpool], None]
+        self,
+        file: PartFile,
+        executor: Executor,
+        holds: Holds,
+        now: Callable[[], float],
+        gone: Callable[[FileSpool], None],
     ) -> None:
         self._file = file
         self._executor = executor
+        self._holds = holds
         self._now = now
         self._gone = gone
         self._chunks: list[bytes] = []
@@ -110,10 +119,14 @@ class FileSpool:
         await self._flush()
         self._open = False
         self._gone(self)
-        # A cancelled caller leaves the thread to its work: an orphan blob, or nothing.
-        return await asyncio.get_running_loop().run_in_executor(
-            self._executor, self._file.keep, head, recovery, self._now()
+        keeping = asyncio.get_running_loop().run_in_executor(
+            self._executor, self._file.keep, head, recovery, self._now(), self._holds
         )
+        try:
+            return await asyncio.shield(keeping)
+        except asyncio.CancelledError:
+            keeping.add_done_callback(self._abandon)  # an orphan blob, or nothing
+            raise
 
     async def discard(self) -> None:
         """Remove the file; nothing happens the second time or after `keep`."""
@@ -125,6 +138,10 @@ class FileSpool:
             await asyncio.gather(self._writing, return_exceptions=True)
         await asyncio.get_running_loop().run_in_executor(self._executor, self._file.remove)
         self._gone(self)
+
+    def _abandon(self, keeping: asyncio.Future[str]) -> None:
+        if not keeping.cancelled() and keeping.exception() is None:
+            self._holds.settle(keeping.result())
 
     def _check(self) -> None:
         if not self._open:

@@ -10,7 +10,7 @@ from typing import TypeAlias
 
 import pytest
 from hub_plugin_blobs_segment import SegmentBlobs
-from hub_plugin_blobs_segment.segment import scan
+from hub_plugin_blobs_segment.scanning import Record, scan
 
 OpenSegments: TypeAlias = Callable[..., SegmentBlobs]
 
@@ -33,6 +33,7 @@ async def test_a_large_message_is_one_file_that_describes_itself(
     assert is_sealed(file)
     assert not list(folder.glob("*.part"))
     (record,) = scan(file)
+    assert isinstance(record, Record)
     assert str(record.reference) == reference
     assert (record.header.head_size, record.header.body_size) == (len(HEAD), 3_000_000)
     assert record.header.recovery == b"recovery"
