@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import re
+import shutil
 import smtplib
 import socket
 import stat
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import cast
 
 import pytest
 
@@ -19,9 +23,11 @@ from hub.mail.address import Address
 from hub.mail.envelope import Envelope
 from hub.mail.message import Message
 from hub.mail.verdict import Finding, Reject, Verdict
+from hub.services.directory import DirectoryAdmin
 from hub.services.storage import Usage
 from hub.testing.running import running_hub
 from tests.conftest import Client, World, connected
+from tests.peers.postfix import needs_postfix, relaying, send
 from tests.smtp.test_bdat import chunk
 
 LARGE = b"Subject: large\r\n\r\n" + b"x" * 1000
@@ -250,3 +256,46 @@ async def test_smtplib_delivers_by_lmtp(place: str, tmp_path: Path, folder: Path
             assert b"Delivered-To: %s@example.test\r\n" % name.encode() in message
             assert b"from relay.example ([127.0.0.1])\r\n\tby mail.example.test with LMTP id " in message
             assert message.endswith(b"\r\n\r\nIt works.\r\n")
+
+
+@needs_postfix
+@pytest.mark.parametrize("place", ["unix", "inet"])
+async def test_postfix_delivers_by_lmtp(place: str, tmp_path: Path, folder: Path) -> None:
+    folder.chmod(0o755)
+    path = folder / "lmtp"
+    listeners = {
+        "lmtp": {"protocol": "lmtp", "bind": [f"unix:{path}" if place == "unix" else "127.0.0.1:0"]},
+        "imap": {"protocol": "imap", "bind": ["127.0.0.1:0"]},
+    }
+    seen: dict[str, str] = {}
+    async with running_hub(tmp_path, tables={"listeners": listeners}) as running:
+        if place == "unix":
+            shutil.chown(path, group="postfix")  # as an operator lets it in
+            transport = f"lmtp:unix:{path}"
+        else:
+            transport = f"lmtp:inet:127.0.0.1:{running.port('lmtp')}"
+        directory = cast(DirectoryAdmin, running.hub.kernel.services.directory)
+        await directory.change_account(Address("bob", "example.test"), quota=500)
+
+        def relay() -> None:
+            with relaying(folder / "postfix", transport) as port:
+                names = [f"{name}@example.test" for name in ("alice", "bob", "nobody")]
+                send(port, b"Subject: by Postfix\r\n\r\n" + b"It works. " * 80 + b"\r\n", *names)
+                log = folder / "postfix" / "log"
+                deadline = time.monotonic() + 60
+                while len(seen) < 3:
+                    assert time.monotonic() < deadline, log.read_text()
+                    time.sleep(0.05)
+                    for to, said in re.findall(
+                        r"to=<(\w+)@example\.test>.* status=(\w+ \(.*)", log.read_text()
+                    ):
+                        seen[to] = said
+
+        await asyncio.to_thread(relay)
+        (message,) = await running.mailbox()
+        assert b"by mail.example.test with LMTP id " in message
+        assert b"Subject: by Postfix\r\n" in message
+        assert await running.mailbox(user="bob@example.test") == []
+    assert re.match(r"sent \(250 2\.0\.0 delivered as ", seen["alice"])
+    assert re.match(r"deferred \(host .* said: 452 4\.2\.2 The mailbox is full; try again later", seen["bob"])
+    assert re.match(r"bounced \(host .* said: 550 5\.1\.1 Nobody has this address here", seen["nobody"])
