@@ -41,8 +41,8 @@ class NoSocketError(OSError):
         self.why = why
 
 
-Open: TypeAlias = Callable[[str, int], Sequence[socket.socket]]
-"""Gives listening sockets of one address, one for each worker. OSError."""
+Open: TypeAlias = Callable[[str, tuple[str, int]], Sequence[socket.socket]]
+"""Gives a listener's sockets for one of its addresses, one for each worker. OSError."""
 
 
 def bind(listeners: Mapping[str, Listener], environ: MutableMapping[str, str]) -> list[Bound]:
@@ -69,7 +69,7 @@ def rebind(
 
     Nothing is closed but, on an OSError, what was opened here. opener: in place of opening them ourselves.
     """
-    opener = opener or (lambda host, port: _listen_for(len(crews), host, port))
+    opener = opener or (lambda name, asked: _listen_for(len(crews), *asked))
     kept = [
         [
             replace(each, listener=listeners[each.name])
@@ -83,10 +83,10 @@ def rebind(
     opened: list[socket.socket] = []
     for name, listener in listeners.items():
         for index, asked in enumerate(listener.addresses if name not in passed else ()):
-            sockets: Sequence[socket.socket] = _take(left, asked)
+            sockets: Sequence[socket.socket] = _take(left, name, asked)
             if not sockets:
                 try:
-                    sockets = opener(*asked)
+                    sockets = opener(name, asked)
                 except OSError as error:
                     for each in opened:
                         each.close()
@@ -97,9 +97,12 @@ def rebind(
     return kept
 
 
-def _take(left: Sequence[list[Bound]], asked: tuple[str, int]) -> list[socket.socket]:
-    """One socket of the address out of each worker's, if they have one."""
-    found = [next((each for each in own if each.asked == asked), None) for own in left]
+def _take(left: Sequence[list[Bound]], name: str, asked: tuple[str, int]) -> list[socket.socket]:
+    """One socket of the address out of each worker's, if they have one; port 0 is each name's own."""
+    found = [
+        next((each for each in own if each.asked == asked and (asked[1] or each.name == name)), None)
+        for own in left
+    ]
     for own, bound in zip(left, found, strict=True):
         if bound is not None:
             own.remove(bound)

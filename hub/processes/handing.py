@@ -10,7 +10,7 @@ import socket
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeAlias
 
 from hub.listening import Bound
 
@@ -24,7 +24,8 @@ PATIENCE: Final = 5.0
 async def handing_out(folder: Path, crews: Sequence[Sequence[Bound]]) -> AsyncIterator[None]:
     """Give the sockets of its number to every worker that asks, until the block ends. OSError.
 
-    One packet for each, `[host, port]` with the descriptor beside it (unix(7), SCM_RIGHTS), then the end.
+    One packet for each, `[name, host, port]` with the descriptor beside it (unix(7), SCM_RIGHTS), then the
+    end.
     """
     path = folder / NAME
     path.unlink(missing_ok=True)
@@ -59,15 +60,20 @@ async def _serve(listening: socket.socket, crews: Sequence[Sequence[Bound]]) -> 
 async def _send(asking: socket.socket, bound: Bound) -> None:
     while True:
         try:
-            socket.send_fds(asking, [json.dumps(bound.asked).encode()], [bound.socket.fileno()])
+            named = json.dumps([bound.name, *(bound.asked or ())]).encode()
+            socket.send_fds(asking, [named], [bound.socket.fileno()])
             return
         except BlockingIOError:  # it reads slowly; rare enough to look again
             await asyncio.sleep(0.01)
 
 
-def fetch(folder: Path, number: int) -> list[tuple[tuple[str, int], socket.socket]]:
-    """What the supervisor has for this worker, with the address that each was asked for. OSError; blocks."""
-    found: list[tuple[tuple[str, int], socket.socket]] = []
+Handed: TypeAlias = tuple[str, tuple[str, int], socket.socket]
+"""The name of a listener, one of its addresses, and the socket."""
+
+
+def fetch(folder: Path, number: int) -> list[Handed]:
+    """What the supervisor has for this worker. OSError; blocks."""
+    found: list[Handed] = []
     with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as asking:
         asking.settimeout(PATIENCE)
         asking.connect(str(folder / NAME))
@@ -78,8 +84,8 @@ def fetch(folder: Path, number: int) -> list[tuple[tuple[str, int], socket.socke
                 return found
             taken = socket.socket(fileno=descriptors[0])
             taken.setblocking(False)
-            asked = json.loads(data)
-            if asked is None:  # systemd's, which every worker has from its start
+            name, *asked = json.loads(data)
+            if asked:
+                found.append((name, (asked[0], asked[1]), taken))
+            else:  # systemd's, which every worker has from its start
                 taken.close()
-            else:
-                found.append(((asked[0], asked[1]), taken))

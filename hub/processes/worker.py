@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import Final, cast
 
-from hub.app import Hub, calm_collector, loop_factory
+from hub.app import Hub, calm_collector, end_in_time, loop_factory
 from hub.config.load import Config
 from hub.config.model import Listener
 from hub.control import Handler
@@ -92,17 +92,17 @@ class Worker(Hub):
         """The sockets for these listeners; the supervisor opens those that are not open yet. OSError."""
         handed = await asyncio.to_thread(fetch, self.notes.parent, self._number)
 
-        def take(host: str, port: int) -> list[socket.socket]:
+        def take(name: str, asked: tuple[str, int]) -> list[socket.socket]:
             for each in handed:
-                if each[0] == (host, port):
+                if each[:2] == (name, asked):
                     handed.remove(each)
-                    return [each[1]]
+                    return [each[2]]
             raise OSError("the configuration was saved again meanwhile")
 
         try:
             return rebind([self.bound], listeners, take)[0]
         finally:
-            for _, unused in handed:
+            for *_, unused in handed:
                 unused.close()
 
     async def _close(self) -> None:
@@ -199,6 +199,7 @@ async def _work(
         _log.info("stopping", worker=number)
         await hub.stop()
         stack.unregister()
+        end_in_time()
         return 0
     except (OSError, RuntimeError, LoadErrors) as error:
         note(Note.FAILED, str(error)[:LONGEST_NOTE])

@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+import socket
 from collections.abc import Callable
 from pathlib import Path
 
@@ -138,37 +139,40 @@ async def test_tls_comes_and_goes_with_its_table(tmp_path: Path, connect: Connec
 async def test_a_listener_is_opened_and_one_is_closed_and_its_sessions_go_on(
     tmp_path: Path, connect: Connect
 ) -> None:
-    async with running_hub(tmp_path) as hub:
-        port, kept = hub.port("submission"), hub.port()
-        session = await connect(port)
-        edit(
-            tmp_path / "hub.toml",
-            ("submission = {", "second = {"),
-            ('protocol = "submission"', 'protocol = "smtp"'),
-        )
-        report = await ask(hub, "reload")
-        assert report["errors"] == []
-        assert (await session.smtp("EHLO c.example.test"))[:3] == "250"
-        assert hub.port() == kept
-        assert hub.port("second") == port  # its address is the same, and so is its socket
+    with socket.socket() as free:
+        free.bind(("127.0.0.3", 0))
+        port = free.getsockname()[1]
+    listeners = {
+        "smtp": {"protocol": "smtp", "bind": ["127.0.0.1:0"]},
+        "second": {"protocol": "submission", "bind": [f"127.0.0.3:{port}"]},
+    }
+    async with running_hub(tmp_path, tables={"listeners": listeners}) as hub:
+        old, kept = Client(*await asyncio.open_connection("127.0.0.3", port)), hub.port()
+        assert (await old.line())[:3] == "220"
+        # Another name and protocol for the same address, which stays bound, and one more address.
         edit(
             tmp_path / "hub.toml",
             ("second = {", "third = {"),
-            ('"127.0.0.1:0"', '"127.0.0.1:0", "127.0.0.2:0"'),
+            ('"submission"', '"smtp"'),
+            (f'"127.0.0.3:{port}"', f'"127.0.0.3:{port}", "127.0.0.2:0"'),
         )
         assert (await ask(hub, "reload"))["errors"] == []
-        more = [each.socket.getsockname() for each in hub.hub.bound if each.name == "third"]
-        assert more[0] == ("127.0.0.1", port)
-        reader, writer = await asyncio.open_connection(*more[1])
-        assert (await reader.readline()).startswith(b"220 ")
-        edit(tmp_path / "hub.toml", ('"127.0.0.1:0", "127.0.0.2:0"', '"127.0.0.1:0"'))
+        assert hub.port() == kept
+        assert hub.port("third") == port
+        assert (await old.smtp("EHLO c.example.test"))[:3] == "250"
+        assert (await old.smtp("MAIL FROM:<bob@example.test>"))[:3] == "530"  # it began as a submission
+        address = next(each.socket.getsockname() for each in hub.hub.bound if each.asked == ("127.0.0.2", 0))
+        new = Client(*await asyncio.open_connection(*address))
+        assert (await new.line())[:3] == "220"
+        edit(tmp_path / "hub.toml", (f'"127.0.0.3:{port}", "127.0.0.2:0"', f'"127.0.0.3:{port}"'))
         assert (await ask(hub, "reload"))["errors"] == []
-        writer.write(b"NOOP\r\n")
-        assert (await reader.readline()).startswith(b"250 ")
-        writer.close()
+        assert (await new.smtp("EHLO c.example.test"))[:3] == "250"
+        assert (await new.send())[:3] == "250"
         with pytest.raises(OSError, match="Connect call failed"):
-            await asyncio.open_connection(*more[1])
-        assert (await session.smtp("NOOP"))[:3] == "250"
+            await asyncio.open_connection(*address)
+        for client in (old, new):
+            assert (await client.smtp("NOOP"))[:3] == "250"
+            client.writer.close()
 
 
 async def unchanged(hub: RunningHub, client: Client) -> None:

@@ -56,7 +56,7 @@ async def check_message(plugin, envelope):
 BROKEN = (
     ("\ndef (", "SyntaxError"),
     ("\n@hookimpl\nasync def smtp_rctp(): ...\n", "there is no hook 'smtp_rctp'"),
-    ("\n@hookimpl\nasync def smtp_data(rcpt): ...\n", "smtp_data has no argument 'rcpt'"),
+    ("\n@hookimpl\nasync def smtp_mail(sendr): ...\n", "smtp_mail has no argument 'sendr'"),
     ("\nimport not_there\n", "ModuleNotFoundError"),
     ("\n1 / 0\n", "ZeroDivisionError"),
 )
