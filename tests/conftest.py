@@ -26,7 +26,7 @@ from hub.loading.sources import Source
 from hub.mail.address import Address
 from hub.mail.login import AccountRef, Credentials, Identity, Refuse, ScramKeys
 from hub.mail.message import BodyFile
-from hub.services.blobs import BlobGone, Spool
+from hub.services.blobs import BlobGone, Blobs, Spool
 from hub.services.chosen import Services
 from hub.services.clock import SystemClock
 from hub.services.directory import Account, Resolution
@@ -131,6 +131,7 @@ class MemoryBlobs:
         self.folder = folder
         self.blobs: dict[str, tuple[bytes, bytes, bytes]] = {}
         self.spools: list[MemorySpool] = []
+        self.settled: list[str] = []
         self.failures: list[Exception] = []
 
     async def put(self, head: bytes, body: bytes, recovery: bytes) -> str:
@@ -144,6 +145,9 @@ class MemoryBlobs:
         spool = MemorySpool(self.folder / f"spool{len(self.spools)}", self)
         self.spools.append(spool)
         return spool
+
+    def settle(self, reference: str) -> None:
+        self.settled.append(reference)
 
     async def read(self, reference: str, offset: int = 0, length: int | None = None) -> bytes:
         if reference not in self.blobs:
@@ -239,7 +243,7 @@ class World:
         self.kernel = Kernel(
             settings,
             self.generations,
-            Services(cast(Storage, self.storage), self.blobs, self.directory, SystemClock()),
+            Services(cast(Storage, self.storage), cast(Blobs, self.blobs), self.directory, SystemClock()),
             None,
             self._write_trace,
         )
@@ -319,6 +323,7 @@ class World:
         for scope in self._scopes:
             await scope.close()
         assert self.kernel.budget.held == 0
+        assert sorted(self.blobs.settled) == sorted(self.blobs.blobs)
         assert self.kernel.sessions == {}
         assert self.generations.pinned(self.generations.current) == 0
 

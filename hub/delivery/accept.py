@@ -98,21 +98,24 @@ async def accept(
         blob = await kernel.services.blobs.put(head, content.body, recovery)
     else:
         blob = await content.body.keep(head, recovery)
-    placed = await _commit(
-        kernel.services.storage,
-        Acceptance(
-            envelope.id,
-            blob,
-            len(head),
-            size,
-            received_at,
-            envelope.reverse_path,
-            deliveries,
-            queue,
-            sender,
-            dsn,
-        ),
+    acceptance = Acceptance(
+        envelope.id,
+        blob,
+        len(head),
+        size,
+        received_at,
+        envelope.reverse_path,
+        deliveries,
+        queue,
+        sender,
+        dsn,
     )
+    try:
+        placed = await _commit(kernel.services.storage, acceptance)
+    except Exception:  # what was only cancelled may still be committed
+        kernel.services.blobs.settle(blob)
+        raise
+    kernel.services.blobs.settle(blob)
     trace.add("commit", blob, "durable", seconds=perf_counter() - began, detail=f"{size} octets")
     _tell(pin, session, trace, envelope, size, placed, queue)
     return AcceptResult(placed, len(queue))

@@ -57,15 +57,20 @@ async def _append(session: ImapSession, reader: Reader) -> Reply:
     if announced.waits:
         invite(session)
     kept = await _keep(session, announced)
-    if await session.input.line():
-        raise bad("Something is left behind the message")
     item = NewItem(
         kept.id, kept.blob, kept.head_size, announced.size, announced.internal_date, announced.flags
     )
+    blobs = session.kernel.services.blobs
     try:
+        if await session.input.line():
+            raise bad("Something is left behind the message")
         appended = await session.storage.append(session.account, mailbox.id, [item])
-    except MailboxMissing:
-        raise Refused(TRY_CREATE) from None
+    except Exception as error:  # what was only cancelled may still be committed
+        blobs.settle(kept.blob)
+        if isinstance(error, MailboxMissing):
+            raise Refused(TRY_CREATE) from None
+        raise
+    blobs.settle(kept.blob)
     session.trace.add("delivery", mailbox.name, "appended", detail=f"{kept.id} uid {appended.uids[0]}")
     session.changed(mailbox.name, ChangeKind.APPENDED, appended.uids)
     return ok(b"Appended", b"APPENDUID %d %d" % (appended.uidvalidity, appended.uids[0]))
