@@ -12,6 +12,7 @@ from hub.loading.budget import Budget
 from hub.loading.census import Census
 from hub.loading.connections import Connections
 from hub.loading.generation import Generations
+from hub.loading.turns import Turns
 from hub.services.chosen import Services
 from hub.trace.record import Trace
 
@@ -23,7 +24,8 @@ class Kernel:
     tls: the context for STARTTLS and implicit TLS, None without a certificate. write_trace: takes the
     records of a session that has ended. sessions: id → trace of the connections that are open. connections:
     the protocols behind them, which drain together. budget: the octets of messages on their way in. census:
-    how many sessions each address has. judging: where is written down whose message is being judged.
+    how many sessions each address has. turns: whose large message goes on
+    next. judging: where is written down whose message is being judged.
     """
 
     settings: HubSettings
@@ -35,4 +37,5 @@ class Kernel:
     connections: Connections = field(default_factory=Connections)
     budget: Budget = field(default_factory=Budget)
     census: Census = field(default_factory=Census)
+    turns: Turns = field(default_factory=Turns)
     judging: Judging = field(default_factory=Judging)

@@ -56,6 +56,7 @@ class Watch:
     crew: Crew
     before: int
     memory: int = 0
+    over: bool = False
     began: float = field(default_factory=time.time)
     others: list[float] = field(default_factory=list)
 
@@ -89,13 +90,13 @@ async def hub_with_probe(folder: Path) -> AsyncIterator[Crew]:
 
 
 async def probe(watch: Watch, port: int) -> None:
-    """Small mail on a session of its own, one after the other, until cancelled."""
+    """Small mail on a session of its own, one after the other, until it is over."""
     client = Client(*await asyncio.open_connection("127.0.0.1", port))
     try:
         await client.reply()
         await client.ask("EHLO small.example")
         message = b"Subject: small\r\n\r\n" + b"small and quick\r\n" * 240
-        while True:
+        while not watch.over:
             began = time.perf_counter()
             reply = await client.submit(message, to="alice@example.test")
             watch.others.append(time.perf_counter() - began)
@@ -106,8 +107,8 @@ async def probe(watch: Watch, port: int) -> None:
 
 
 async def sample(watch: Watch) -> None:
-    """Look at the memory until cancelled."""
-    while True:
+    """Look at the memory until it is over."""
+    while not watch.over:
         watch.memory = max(watch.memory, anonymous_memory(watch.crew.process.pid))
         await asyncio.sleep(0.02)
 
@@ -118,12 +119,11 @@ async def load(crew: Crew, count: int, size: int) -> Watch:
     await bulk(port, 2, 2_000_000)  # whatever is made at the first use is made now
     watch = Watch(crew, anonymous_memory(crew.process.pid))
     async with asyncio.TaskGroup() as group:
-        tasks = [group.create_task(sample(watch)), *(group.create_task(probe(watch, port)) for _ in range(4))]
-        try:
-            await bulk(port, count, size)
-        finally:
-            for task in tasks:
-                task.cancel()
+        group.create_task(sample(watch))
+        for _ in range(4):
+            group.create_task(probe(watch, port))
+        await bulk(port, count, size)
+        watch.over = True
     return watch
 
 
