@@ -7,6 +7,8 @@ import gc
 import importlib.util
 import os
 import signal
+import sys
+import threading
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
@@ -55,6 +57,8 @@ FACTORIES: Final[Mapping[str, Factory]] = {
 }
 DRAIN: Final = 10.0
 """Seconds that open connections get to end what they are doing when the hub stops."""
+ENDING: Final = 3.0
+"""Seconds that threads get to end, once the hub has stopped."""
 
 _log = get_logger(area="hub")
 
@@ -354,6 +358,21 @@ async def _serve(
     await hub.stop()
     watch.stop()
     stack.unregister()
+    end_in_time()
+
+
+def end_in_time() -> None:
+    """This process ends, whatever threads plugins have left: Python would wait for them for ever."""
+    timer = threading.Timer(ENDING, _end)
+    timer.daemon = True
+    timer.start()
+
+
+def _end() -> None:
+    threads = [each.name for each in threading.enumerate() if not each.daemon]
+    _log.warning("threads do not end; the process does", threads=threads)
+    sys.stderr.flush()
+    os._exit(0)
 
 
 def calm_collector() -> None:

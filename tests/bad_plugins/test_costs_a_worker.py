@@ -13,7 +13,7 @@ import pytest
 
 from hub.control import inquire
 from hub.testing.load import MailLoad, mail_load
-from tests.crew import ALICE, HUB, Client, Crew, serving, started, until
+from tests.crew import ALICE, HUB, Client, Crew, lives, serving, started, until
 
 HERE = Path(__file__).parent
 
@@ -22,7 +22,7 @@ HERE = Path(__file__).parent
 async def crew_with(folder: Path, *names: str, **settings: object) -> AsyncIterator[Crew]:
     """Two workers with the neighbour and some of the plugins here."""
     plugins = {f"{name}.py": (HERE / f"{name}.py").read_text() for name in (*names, "neighbour")}
-    async with serving(folder, plugins=plugins, **settings) as crew:
+    async with serving(folder, plugins=plugins, tables={}, **settings) as crew:
         yield crew
 
 
@@ -238,3 +238,17 @@ async def test_a_worker_whose_memory_is_full_is_replaced_before_it_has_none(tmp_
         assert not crew.log("died while judging")
         assert {line["code"] for line in crew.log("worker ended")} == {0}  # it has ended what it was doing
         await nothing_is_lost(crew, load)
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+async def test_a_thread_left_behind_does_not_keep_the_hub_from_ending(tmp_path: Path, workers: int) -> None:
+    plugins = {"leaks_executor.py": (HERE / "leaks_executor.py").read_text()}
+    async with serving(tmp_path, plugins=plugins, workers=workers) as crew:
+        assert (await send(crew, "good")).startswith("250 ")
+        pids = [crew.process.pid, *await crew.pids()]
+        crew.process.terminate()
+        assert await asyncio.wait_for(crew.process.wait(), 15) == 0
+        assert not [pid for pid in pids if lives(pid)]
+        (line,) = crew.log("threads do not end; the process does")
+        assert set(cast("list[str]", line["threads"])) - {"MainThread"}
+        assert not crew.log("died while judging")
