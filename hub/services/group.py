@@ -40,6 +40,7 @@ class GroupWriter(Generic[T, R]):
         self._commit = commit
         self._prepare = prepare
         self._quiet_turns = quiet_turns
+        self._last = quiet_turns + 1  # the size of the group before
         self._bound = bound
         self._loop = asyncio.get_running_loop()
         self._waiting: list[tuple[asyncio.Future[R], T]] = []
@@ -88,10 +89,11 @@ class GroupWriter(Generic[T, R]):
     def _gather(self, seen: int = 0, quiet: int = 0, turns: int = 0) -> None:
         """One turn of the loop; `quiet` of the last ones in a row brought nothing to the `seen` that wait."""
         quiet = quiet + 1 if len(self._waiting) == seen else 0
-        if quiet < self._quiet_turns and turns < MOST_TURNS:
+        if quiet < min(self._quiet_turns, self._last - 1) and turns < MOST_TURNS:
             self._loop.call_soon(self._gather, len(self._waiting), quiet, turns + 1)
             return
         group, self._waiting = self._waiting, []
+        self._last = len(group)
         self._prepare([work for _, work in group])
         self._groups.put(group)
 

@@ -69,6 +69,20 @@ async def test_what_comes_within_a_few_turns_of_the_loop_shares_a_group() -> Non
     await writer.close()
 
 
+async def test_who_writes_alone_waits_for_nobody() -> None:
+    commits = Commits()
+    writer: GroupWriter[int, int] = GroupWriter("test", commits)
+    await writer.submit(1)
+    commits.go.clear()
+    task = asyncio.create_task(writer.submit(2))
+    for _ in range(3):  # the task, its gathering, and one more
+        await asyncio.sleep(0)
+    assert not writer.waiting
+    commits.go.set()
+    assert await task == 4
+    await writer.close()
+
+
 async def test_a_group_does_not_wait_for_an_end_of_what_keeps_coming() -> None:
     commits = Commits()
     writer: GroupWriter[int, int] = GroupWriter("test", commits)
