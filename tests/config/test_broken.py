@@ -1,5 +1,6 @@
 """Broken configurations: each fault with its file, line, key, reason and nearest right name."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,7 @@ TOML = {
     "unknown table": ("\n\n[smpt]\n", 3, "smpt", "unknown key. Did you mean 'smtp'?"),
     "misspelt plugins": ("[plugin.x]\n", 1, "plugin", "unknown key. Did you mean 'plugins'?"),
     "unknown key without a likeness": (
-        "[log]\nzzz = 1\n", 2, "log.zzz", "unknown key. It can be: format, level.",
+        "[log]\nzzz = 1\n", 2, "log.zzz", "unknown key. It can be: addresses, format, level.",
     ),
     "value of the wrong type": (
         "[smtp]\n\nmax_recipients = 'many'\n", 3, "smtp.max_recipients", "should be a valid integer",
@@ -32,7 +33,7 @@ TOML = {
     ),
     "wrong protocol": (
         '[listeners.mx]\nbind = ["127.0.0.1:25"]\nprotocol = "stmp"\n', 3, "listeners.mx.protocol",
-        "should be 'smtp', 'submission', 'submissions', 'imap' or 'imaps'. Did you mean 'smtp'?",
+        "should be 'smtp', 'submission', 'submissions', 'lmtp', 'imap' or 'imaps'. Did you mean 'smtp'?",
     ),
     "wrong size": (
         "[smtp]\nmax_size = '25 miles'\n", 2, "smtp.max_size",
@@ -187,7 +188,7 @@ def test_what_a_file_says_cannot_break_the_line_of_its_error() -> None:
         ("[smtp]".encode("utf-16"), 1, "is UTF-16. Save it as UTF-8."),
         (b"#" * ((1 << 20) + 1), None, "is larger than 1048576 bytes, so it is hardly a configuration"),
         (b"x = " + b"[" * 60_000, None, "is nested too deeply"),
-        (b"x" + b".x" * 100 + b" = 1", None, "has tables nested more than 24 deep"),
+        (b"x" + b".x" * 100 + b" = 1", 1, "has tables nested more than 24 deep"),
     ],
     ids=["latin-1", "utf-16", "size", "lists", "dotted"],
 )
@@ -209,3 +210,124 @@ def test_a_number_that_no_one_can_mean_is_refused(tmp_path: Path) -> None:
 def test_a_byte_order_mark_is_no_fault(tmp_path: Path) -> None:
     (tmp_path / "hub.toml").write_bytes(b"\xef\xbb\xbf[smtp]\nmax_size = 7\n")
     assert load(environ={"HOME": str(tmp_path)}, cwd=tmp_path).settings.smtp.max_size == 7
+
+
+FAULTS_OF_FILES: dict[str, tuple[dict[str, bytes], str]] = {
+    "a file that includes itself": (
+        {"hub.toml": b'\ninclude = ["hub.toml"]'},
+        "hub.toml:2: include: the includes go round in a circle: hub.toml → hub.toml",
+    ),
+    "files that include each other": (
+        {
+            "hub.toml": b'include = ["conf.d/*"]',
+            "conf.d/a.toml": b"[smtp]\n\n[log]\n",
+            "conf.d/b.toml": b'\ninclude = ["../hub.toml"]',
+        },
+        "conf.d/b.toml:2: include: the includes go round in a circle: "
+        "hub.toml → conf.d/b.toml → conf.d/../hub.toml",
+    ),
+    "a circle through another format": (
+        {"hub.yaml": b"include:\n  - a.toml\n", "a.toml": b'include = ["hub.yaml"]'},
+        "a.toml:1: include: the includes go round in a circle: hub.yaml → a.toml → hub.yaml",
+    ),
+    "a typo in an included file": (
+        {"hub.toml": b'include = ["a.yaml"]', "a.yaml": b"smtp:\n  max_sizes: 1\n"},
+        "a.yaml:2: smtp.max_sizes: unknown key. Did you mean 'max_size'?",
+    ),
+    "latin-1 in an included file": (
+        {"hub.toml": b'include = ["a.toml"]', "a.toml": b"\n\n# na\xefve\n"},
+        "a.toml:3: byte 0xef at column 5 is not UTF-8. Save the file as UTF-8.",
+    ),
+    "YAML in UTF-16": (
+        {"hub.yaml": "smtp:\n".encode("utf-16")}, "hub.yaml:1: is UTF-16. Save it as UTF-8.",
+    ),
+    "YAML in latin-1": (
+        {"hub.yaml": b"hub:\n  hostname: caf\xe9\n"},
+        "hub.yaml:2: byte 0xe9 at column 16 is not UTF-8. Save the file as UTF-8.",
+    ),
+    "a null byte": ({"hub.toml": b"[smtp]\nmax_size = 1\0\n"}, "hub.toml:2: is not TOML: "),
+    "no is no flag in YAML": (
+        {"hub.yaml": b"trace:\n  enabled: no\n"}, "hub.yaml:2: trace.enabled: should be a valid boolean",
+    ),
+    "octal is no number in YAML": (
+        {"hub.yaml": b"hub:\n  workers: 010\n"}, "hub.yaml:2: hub.workers: should be a valid integer",
+    ),
+    "sexagesimal is no number in YAML": (
+        {"hub.yaml": b"smtp:\n  max_recipients: 1:30\n"},
+        "hub.yaml:2: smtp.max_recipients: should be a valid integer",
+    ),
+    "a date is no name in YAML": (
+        {"hub.yaml": b"hub:\n  plugins: [2026-01-02T03:04:05]\n"},
+        "hub.yaml:2: hub.plugins[0]: should be the name of a plugin: lower case, digits and hyphens",
+    ),
+    "an anchor bomb in YAML": (
+        {"hub.yaml": b"a: &a [x, x]\nb: &b [*a, *a]\nc: [*b, *b]\n"},
+        "hub.yaml:1: has an anchor (&a). Write the value out where it is used.",
+    ),
+    "a merge key in YAML": (
+        {"hub.yaml": b"smtp:\n  <<: *limits\n"},
+        "hub.yaml:2: smtp: has an alias (*limits). Write the value out.",
+    ),
+    "a table twice in YAML": (
+        {"hub.yaml": b"smtp:\n  max_size: 1\nlog:\nsmtp:\n"}, "hub.yaml:4: 'smtp' is there twice, first on line 1",
+    ),
+    "a tab in YAML": ({"hub.yaml": b"smtp:\n\tmax_size: 1\n"}, "hub.yaml:2: is not YAML: found character '\\t'"),
+    "a tag in YAML": (
+        {"hub.yaml": b"hub: !!python/object/apply:os.abort []\n"},
+        "hub.yaml:1: has a tag (tag:yaml.org,2002:python",
+    ),
+    "two formats": ({"hub.toml": b"", "hub.yml": b""}, ": hub.toml and hub.yml stand beside each other. Keep one"),
+    "a secret that is not there": (
+        {"hub.toml": b'[plugins.x]\npassword = "secret://file/./gone"'},
+        "hub.toml:2: plugins.x.password: secret://file/./gone cannot be read: No such file or directory",
+    ),
+    "a secret that is a folder": (
+        {"hub.toml": b'[plugins.x]\npassword = "secret://file/./conf.d"', "conf.d/x": b""},
+        "hub.toml:2: plugins.x.password: secret://file/./conf.d cannot be read: ",
+    ),
+    "a secret that is empty": (
+        {"hub.toml": b'[plugins.x]\npassword = "secret://file/./empty"', "empty": b"\n"},
+        "hub.toml:2: plugins.x.password: secret://file/./empty is empty",
+    ),
+    "a secret that is no text": (
+        {"hub.toml": b'[plugins.x]\npassword = "secret://file/./key"', "key": b"\xff\xfe\x00"},
+        "hub.toml:2: plugins.x.password: secret://file/./key cannot be read: ",
+    ),
+    "a secret in an included file": (
+        {"hub.toml": b'include = ["conf.d/a.toml"]', "conf.d/a.toml": b'[plugins.x]\n\nkey = "secret://fil/x"'},
+        "conf.d/a.toml:3: plugins.x.key: secret://fil/x has an unknown scheme 'fil'. Did you mean 'file'?",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("files", "error"), FAULTS_OF_FILES.values(), ids=FAULTS_OF_FILES)
+def test_a_fault_between_files_or_in_their_form_is_said_with_its_place(
+    tmp_path: Path, files: dict[str, bytes], error: str
+) -> None:
+    for name, data in files.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(data)
+    with pytest.raises(ConfigErrors) as raised:
+        load(environ={"HOME": str(tmp_path)}, cwd=tmp_path)
+    assert any(
+        line.startswith(error) or (error.startswith(":") and error in line)
+        for line in str(raised.value).splitlines()
+    ), str(raised.value)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody who may not read it")
+def test_a_secret_that_the_hub_may_not_read_is_said_with_its_place(tmp_path: Path) -> None:
+    (tmp_path / "hub.toml").write_text('[plugins.x]\npassword = "secret://file/./key"')
+    (tmp_path / "key").write_text("hunter2")
+    (tmp_path / "key").chmod(0o600)
+    for folder in (tmp_path, *tmp_path.parents):
+        if folder.is_relative_to("/tmp/"):
+            folder.chmod(folder.stat().st_mode | 0o555)
+    os.seteuid(65534)
+    try:
+        with pytest.raises(ConfigErrors) as raised:
+            load(environ={"HOME": str(tmp_path)}, cwd=tmp_path)
+    finally:
+        os.seteuid(0)
+    said = "hub.toml:2: plugins.x.password: secret://file/./key cannot be read: Permission denied"
+    assert str(raised.value) == said

@@ -84,8 +84,9 @@ async def test_a_listener_is_opened_in_all_workers_and_kept_by_who_is_replaced(t
             assert (await client.send("the door is closed behind me"))[:3] == "250"
             with pytest.raises(OSError, match="Connect call failed"):
                 await asyncio.open_connection("127.0.0.1", port)
-        async with crew.connected(0, "other"):
-            pass
+        reader, writer = await asyncio.open_connection("127.0.0.2", await crew.port("other"))
+        assert (await reader.readline()).startswith(b"220 ")
+        writer.close()
 
 
 async def test_none_takes_what_one_cannot_have(tmp_path: Path, connect: Connect) -> None:
