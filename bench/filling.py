@@ -1,15 +1,21 @@
-"""Stores as large as it takes, made through the services: mail by mail over SMTP would take hours."""
+"""Stores as large as it takes, made through the services: mail by mail over SMTP would take hours.
+
+Runs in a process of its own, `python -m bench.filling CONFIG {messages|accounts} COUNT`, as a verb of `hub`
+does: what it imports and sets, its umask for one, is not ours.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import subprocess
+import sys
 import time
 from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Final, TypeVar
 
-from bench.server import DOMAIN, MAILBOX
+from bench.server import DOMAIN, MAILBOX, ROOT, NotStarted, environment
 from hub.cli.opening import services
 from hub.config.load import load
 from hub.mail.address import Address
@@ -26,13 +32,13 @@ BODY: Final = b"x" * 70 + b"\r\n"
 
 
 def fill_mailbox(config: Path, count: int) -> None:
-    """Put messages into the INBOX of the reader of a hub that does not run; they share one body."""
-    asyncio.run(_with_services(config, messages=count))
+    """Put messages into the INBOX of the reader of a hub that does not run; they share a body. NotStarted."""
+    _run(config, "messages", count)
 
 
 def add_accounts(config: Path, count: int) -> None:
-    """Make accounts, with their mailboxes, in a hub that does not run."""
-    asyncio.run(_with_services(config, accounts=count))
+    """Make accounts, with their mailboxes, in a hub that does not run. NotStarted."""
+    _run(config, "accounts", count)
 
 
 def account(number: int) -> str:
@@ -40,12 +46,19 @@ def account(number: int) -> str:
     return f"account-{number}@{DOMAIN}"
 
 
-async def _with_services(config: Path, *, messages: int = 0, accounts: int = 0) -> None:
+def _run(config: Path, what: str, count: int) -> None:
+    command = [sys.executable, "-m", "bench.filling", str(config), what, str(count)]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, env=environment(), check=False)
+    if done.returncode:
+        raise NotStarted(f"its store could not be filled: {done.stderr.strip()[-2000:]}")
+
+
+# -- in the process that fills
+
+
+async def _make(config: Path, what: str, count: int) -> None:
     async with services(load(config, environ={}, cwd=config.parent)) as opened:
-        if messages:
-            await _fill(opened, messages)
-        if accounts:
-            await _add(opened, accounts)
+        await (_fill if what == "messages" else _add)(opened, count)
 
 
 async def _fill(opened: Services, count: int) -> None:
@@ -77,3 +90,7 @@ def _batches(things: Sequence[T], size: int) -> Iterator[Sequence[T]]:
     left = iter(things)
     while batch := list(islice(left, size)):
         yield batch
+
+
+if __name__ == "__main__":
+    asyncio.run(_make(Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])))

@@ -112,9 +112,10 @@ def _compared(options: Options, values: Values) -> Values:
     """What sizes are to each other, from the values of all."""
     found: dict[str, float] = {}
     for what, sizes in _sizes(options).items():
-        cpu = [(float(size), values[f"cpu {size} {what}"]) for size in sizes]
-        found[f"cpu ratio {what}"] = cpu[-1][1] / cpu[0][1] if cpu[0][1] else 1.0
-        found[f"cpu exponent {what}"] = exponent([point for point in cpu if point[1] > 0])
+        cpu = [(size, values[f"cpu {size} {what}"]) for size in sizes]
+        if all(cost for _, cost in cpu):  # too little mail costs no tick of the clock
+            found[f"cpu ratio {what}"] = cpu[-1][1] / cpu[0][1]
+            found[f"cpu exponent {what}"] = exponent(cpu)
     for key in ("select", "flags"):
         found[f"{key} exponent"] = exponent([(size, values[f"{key} {size} rows"]) for size in options.rows])
     return found

@@ -17,9 +17,8 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from typing import Final, Literal
 
-from bench.open_loop import ROOT
 from bench.resident import raise_file_limit
-from bench.server import DOMAIN, HOST, environment
+from bench.server import DOMAIN, HOST, ROOT, environment
 
 PER_ADDRESS: Final = 50
 """Connections from one source address; Postfix by default takes no more from strangers."""

@@ -28,7 +28,7 @@ WARM_UP: Final = 2
 """Batches before the slope is measured: by then caches and pools are as full as they get."""
 GOAL: Final = Goal(5)
 FIRST: Final = 100
-"""Connections that come and go before any is counted."""
+"""Connections that come and go before any is counted, in a server that keeps its processes."""
 PEERS_CONNECTIONS: Final = 90
 """Postfix has a process for each, 100 at most by default."""
 
@@ -118,15 +118,20 @@ def _hub(hub: Hub, kinds: Mapping[str, Idle], options: Options) -> Values:
 
 def _postfix(folder: Callable[[], Path], options: Options) -> Values:
     with postfix.running(folder()) as server:
-        each = per_connection(server, Idle(server.port, min(PEERS_CONNECTIONS, options.connections)))
+        # A process that has served one client waits for the next, and would not be counted again.
+        each = per_connection(server, Idle(server.port, min(PEERS_CONNECTIONS, options.connections)), first=0)
     with postfix.running(folder()) as server:
         return {"SMTP": each, **_sustained(server, options)}
 
 
-def per_connection(server: Server, idle: Idle) -> float:
-    """KiB by which the server grows for each of them; all still answer afterwards. NotHeld."""
-    with holding(replace(idle, count=min(idle.count, FIRST))):
-        pass  # what is loaded for the first client of a worker is not the next one's
+def per_connection(server: Server, idle: Idle, first: int = FIRST) -> float:
+    """KiB by which the server grows for each of them; all still answer afterwards. NotHeld.
+
+    first: so many come and go before, for what is loaded for a worker's first client is not the next one's.
+    """
+    if first:
+        with holding(replace(idle, count=min(idle.count, first))):
+            pass
     before = _at_rest(server)
     with holding(idle) as held:
         grown = _at_rest(server) - before

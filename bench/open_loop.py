@@ -16,13 +16,11 @@ import time
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Final
 
-from bench.server import DOMAIN, HOST, environment
+from bench.server import DOMAIN, HOST, ROOT, environment
 from bench.smtp_source import LoadFailed
 
-ROOT: Final = Path(__file__).parents[1]
 SENDER: Final = f"sender@client.{DOMAIN}"
 SPARE: Final = 60.0
 """Seconds that a server gets to answer after the last mail was due."""

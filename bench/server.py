@@ -6,9 +6,12 @@ import os
 import socket
 import time
 from collections.abc import Mapping
+from pathlib import Path
 from subprocess import Popen
 from typing import Final, Protocol
 
+ROOT: Final = Path(__file__).parents[1]
+"""Where `python -m bench…` is started."""
 HOST: Final = "127.0.0.1"
 DOMAIN: Final = "example.test"
 MAILBOX: Final = f"reader@{DOMAIN}"

@@ -11,7 +11,7 @@ from functools import partial
 import pytest
 
 from bench.cpu import processes, tree, tree_seconds
-from bench.rounds import interleave
+from bench.rounds import Round, Sample, interleave, joined
 
 BURN = "import time\nwhile time.process_time() < 0.3: pass"
 ORPHAN = """
@@ -60,6 +60,15 @@ def test_a_stranger_at_work_rejects_the_rounds(stranger: int) -> None:
     rounds = interleave({"hub": work}, wanted=1, say=told.append)
     assert [each.accepted for each in rounds] == [False] * 3
     assert all("rejected" in line for line in told)
+
+
+def test_joined_rounds_have_all_values_as_one_subjects() -> None:
+    apart = Round({"10 rows": Sample({"rate": 4.0}, 0.01), "20 rows": Sample({"rate": 2.0}, 0.3)})
+    [joint] = joined(
+        [apart], "hub", lambda values: {"ratio": values["rate 10 rows"] / values["rate 20 rows"]}
+    )
+    assert joint.samples["hub"].values == {"rate 10 rows": 4.0, "rate 20 rows": 2.0, "ratio": 2.0}
+    assert (joint.foreign, joint.accepted) == (0.3, False)
 
 
 def test_rounds_are_interleaved_and_every_other_one_goes_backwards(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from bench import imap, latency, postfix, reload, smtp, smtp_source
+from bench import growth, hooks, imap, latency, memory, postfix, reload, rounds, smtp, smtp_source
 from bench.__main__ import main
+from bench.idle import Idle
 from bench.options import Options
 from bench.report import Report
 
@@ -19,8 +20,9 @@ needs_postfix = pytest.mark.skipif(postfix.missing() is not None, reason=str(pos
 
 
 @pytest.fixture
-def options() -> Iterator[Options]:
+def options(monkeypatch: pytest.MonkeyPatch) -> Iterator[Options]:
     """Below a folder that Postfix's own users can pass through, as they cannot through tmp_path."""
+    monkeypatch.setattr(rounds, "ATTEMPTS", 1)
     with tempfile.TemporaryDirectory(prefix="hub-bench-", dir="/var/tmp") as name:
         Path(name).chmod(0o755)
         yield Options(
@@ -36,6 +38,12 @@ def options() -> Iterator[Options]:
             folder=Path(name) / "area",
             say=lambda line: None,
         )
+
+
+@pytest.fixture
+def alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a peer, as for somebody who is not root."""
+    monkeypatch.setattr(postfix, "missing", lambda: "only root starts it")
 
 
 def values(report: Report) -> list[float]:
@@ -62,26 +70,21 @@ def test_smtp_is_measured_beside_postfix(options: Options) -> None:
 
 
 @needs_load
-def test_smtp_is_measured_alone_where_postfix_cannot_run(
-    options: Options, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(postfix, "missing", lambda: "only root starts it")
+def test_smtp_is_measured_alone_where_postfix_cannot_run(options: Options, alone: None) -> None:
     report = smtp.measure(options)
     assert list(report.setups) == ["hub"]
     assert "Without a peer: only root starts it." in report.notes
 
 
 @needs_load
-def test_two_workers_are_measured_beside_one(options: Options, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(postfix, "missing", lambda: "only root starts it")
+def test_two_workers_are_measured_beside_one(options: Options, alone: None) -> None:
     report = smtp.measure(replace(options, workers=2))
     assert list(report.setups) == ["hub", "hub, 1 worker"]
     assert [setup["workers"][0] for setup in report.setups.values()] == ["2", "1"]
 
 
 @needs_load
-def test_latency_counts_from_when_a_mail_was_due(options: Options, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(postfix, "missing", lambda: "only root starts it")
+def test_latency_is_measured_at_half_the_peak(options: Options, alone: None) -> None:
     report = latency.measure(options)
     [percentiles] = report.charts
     assert [figure.name for figure in report.figures[:4]] == ["p50", "p95", "p99", "p99.9"]
@@ -89,6 +92,48 @@ def test_latency_counts_from_when_a_mail_was_due(options: Options, monkeypatch: 
         found = each.samples["hub"].values
         assert 0 < found["p50"] <= found["p95"] <= found["p99"] <= found["p99.9"] <= found["slowest"]
     assert percentiles.name == "percentiles"
+
+
+@needs_load
+def test_memory_is_measured_idle_and_sustained(options: Options, alone: None) -> None:
+    report = memory.measure(options)
+    for each in report.figures[0].rounds:
+        found = each.samples["hub"].values
+        assert {"SMTP", "IMAP", "SMTP with TLS", "IMAP with TLS", "IMAP in IDLE"} < found.keys()
+        assert 20 < found["peak"] < 1000
+        assert found["after 1"] > 20_000
+    assert [chart.name for chart in report.charts] == ["idle", "sustained"]
+    assert [figure.goal for figure in report.figures[:3]] == [memory.GOAL, memory.GOAL, None]
+
+
+@needs_load
+def test_growth_is_measured_over_rows_and_accounts_and_leaves_the_mailbox_as_it_was(
+    options: Options, alone: None
+) -> None:
+    # A mailbox that had kept the mail of the round before would have more messages than FETCH is to tell of.
+    report = growth.measure(replace(options, rounds=2))
+    names = [figure.name for figure in report.figures]
+    assert names[0] == "CPU per mail, 20 rows against 10"
+    assert "4 accounts: delivery" in names
+    for each in report.figures[0].rounds:
+        found = each.samples["hub"].values
+        assert all(found[f"{key} 20 rows"] > 0 for key in ("rate", "select", "flags"))
+        assert found["rate 4 accounts"] > 0
+
+
+@needs_load
+def test_hooks_are_measured_with_plugins_that_are_really_called(
+    options: Options, alone: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hooks, "COUNTS", (0, 2))
+    monkeypatch.setattr(hooks, "MAIL_PATH", {"smtp_rcpt": "recipient"})
+    report = hooks.measure(options)
+    assert [figure.name for figure in report.figures] == [
+        "a mail with 0 plugins",
+        "a mail with 2 plugins",
+        "a step, 2 plugins on every hook",
+        "a step of smtp_rcpt, 2 plugins",
+    ]
 
 
 @needs_load
@@ -100,6 +145,22 @@ def test_imap_reads_the_whole_mailbox(options: Options) -> None:
 
 def test_reload_waits_until_the_plugin_judges(options: Options) -> None:
     assert min(values(reload.measure(options))) > 0
+
+
+@needs_load
+@needs_postfix
+def test_an_idle_client_costs_postfix_a_process(options: Options) -> None:
+    with postfix.running(options.folder) as server:
+        assert memory.per_connection(server, Idle(server.port, 5), first=0) > 200
+
+
+def test_the_command_goes_on_after_an_area_that_failed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(smtp_source, "find", lambda: None)
+    arguments = ["--rounds", "1", "--workers", "1", "--only", "imap", "--only", "startup"]
+    result = CliRunner().invoke(main, arguments)
+    assert result.exit_code == 2
+    assert "imap failed: smtp-source is not installed" in result.output
+    assert "hub --help, ms" in result.output
 
 
 def test_the_command_shows_what_it_measured() -> None:
