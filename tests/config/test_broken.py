@@ -269,14 +269,17 @@ FAULTS_OF_FILES: dict[str, tuple[dict[str, bytes], str]] = {
         "hub.yaml:2: smtp: has an alias (*limits). Write the value out.",
     ),
     "a table twice in YAML": (
-        {"hub.yaml": b"smtp:\n  max_size: 1\nlog:\nsmtp:\n"}, "hub.yaml:4: 'smtp' is there twice, first on line 1",
+        {"hub.yaml": b"smtp:\n  max_size: 1\nlog:\nsmtp:\n"},
+        "hub.yaml:4: 'smtp' is there twice, first on line 1",
     ),
-    "a tab in YAML": ({"hub.yaml": b"smtp:\n\tmax_size: 1\n"}, "hub.yaml:2: is not YAML: found character '\\t'"),
+    "a tab in YAML": (
+        {"hub.yaml": b"smtp:\n\tmax_size: 1\n"}, "hub.yaml:2: is not YAML: found character '\\t'",
+    ),
     "a tag in YAML": (
         {"hub.yaml": b"hub: !!python/object/apply:os.abort []\n"},
         "hub.yaml:1: has a tag (tag:yaml.org,2002:python",
     ),
-    "two formats": ({"hub.toml": b"", "hub.yml": b""}, ": hub.toml and hub.yml stand beside each other. Keep one"),
+    "two formats": ({"hub.toml": b"", "hub.yml": b""}, ": hub.toml and hub.yml stand beside each other."),
     "a secret that is not there": (
         {"hub.toml": b'[plugins.x]\npassword = "secret://file/./gone"'},
         "hub.toml:2: plugins.x.password: secret://file/./gone cannot be read: No such file or directory",
