@@ -21,7 +21,6 @@ from types import TracebackType
 from typing import Final, TypeVar
 
 R = TypeVar("R")
-T = TypeVar("T")
 
 NOTES: Final = ".notes"
 """How the file's name ends."""
@@ -30,12 +29,15 @@ BEAT: Final = 0.25
 
 _MAGIC: Final = b"hub-note"
 _HEADER: Final = struct.Struct("<8sQ112x")
+_MESSAGE: Final = struct.Struct("<B16s31s")
+_STEP: Final = struct.Struct("<80s")
 _SLOT: Final = struct.Struct("<B16s31s80s")
 _BEATS: Final = struct.Struct("<Q")
 _BEATS_AT: Final = 8
 _SLOTS: Final = 1023
-"""Steps under way beyond these are not written down."""
+"""Steps under way at once beyond these share the last slot."""
 SIZE: Final = _HEADER.size + _SLOTS * _SLOT.size
+_SHARED: Final = SIZE - _SLOT.size
 _FREE, _WAITING, _RUNNING = range(3)
 
 
@@ -55,20 +57,20 @@ class Note:
 
 def content_key(head: bytes, body_size: int) -> bytes:
     """What is the same at every try of a message: 16 octets of its header block, as it came, and its size."""
-    return hashlib.blake2b(head, digest_size=16, salt=body_size.to_bytes(16, "little")).digest()
+    return hashlib.sha256(b"%d " % body_size + head).digest()[:16]
 
 
 class Judging:
     """What is noted from `open` to `close` lies in the file; else it is only in memory.
 
-    set_aside: content → why it is judged no more; it grows while the hub runs.
+    slots: the mapped octets. set_aside: content → why it is judged no more; it grows while the hub runs.
     """
 
     def __init__(self) -> None:
         self.set_aside: dict[bytes, str] = {}
         self._path: Path | None = None
-        self._map: mmap.mmap | bytearray = bytearray(SIZE)
-        self._free = list(range(_HEADER.size, SIZE, _SLOT.size))[::-1]
+        self.slots: mmap.mmap | bytearray = bytearray(SIZE)
+        self._free = list(range(_HEADER.size, _SHARED, _SLOT.size))[::-1]
         self._beats = 0
         self._timer: asyncio.TimerHandle | None = None
 
@@ -79,11 +81,11 @@ class Judging:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         try:
             os.posix_fallocate(descriptor, 0, SIZE)  # else a full disk would end us at the first note
-            self._map = mmap.mmap(descriptor, SIZE)
+            self.slots = mmap.mmap(descriptor, SIZE)
         finally:
             os.close(descriptor)
         self._path = path
-        self._map[: _HEADER.size] = _HEADER.pack(_MAGIC, 0)
+        self.slots[: _HEADER.size] = _HEADER.pack(_MAGIC, 0)
         self._beat()
 
     def close(self) -> None:
@@ -95,45 +97,49 @@ class Judging:
 
     def _beat(self) -> None:
         self._beats += 1
-        _BEATS.pack_into(self._map, _BEATS_AT, self._beats)
+        _BEATS.pack_into(self.slots, _BEATS_AT, self._beats)
         self._timer = asyncio.get_running_loop().call_later(BEAT, self._beat)
 
-    def take(self, content: bytes, message: bytes, plugin: bytes) -> int:
-        """The offset of a slot that says so, as of a step that runs; 0 when all are taken. For any thread."""
+    def take(self, message: bytes, step: bytes) -> int:
+        """The offset of a slot for a step that runs; whoever finds none shares the last. For any thread.
+
+        message: as `Judged` has it; step: as `step_note` gives it.
+        """
         try:
             offset = self._free.pop()
         except IndexError:
-            return 0
-        _SLOT.pack_into(self._map, offset, _RUNNING, content, message, plugin)
+            offset = _SHARED
+        self.slots[offset : offset + _SLOT.size] = message + step
         return offset
-
-    def say(self, offset: int, *, running: bool) -> None:
-        """Whether the step's code is being run."""
-        if offset:
-            self._map[offset] = _RUNNING if running else _WAITING
 
     def free(self, offset: int) -> None:
         """The step has ended."""
-        if offset:
-            self._map[offset] = _FREE
+        self.slots[offset] = _FREE
+        if offset != _SHARED:
             self._free.append(offset)
 
 
-@dataclass(frozen=True, slots=True)
+def step_note(plugin: str) -> bytes:
+    """What is noted of a step: its plugin, with file and line, as far as there is room for it."""
+    return _STEP.pack(plugin.encode())
+
+
 class Judged:
-    """A message that is being judged, and where that is written down."""
+    """A message that is being judged, and where that is written down. content: its `content_key`."""
 
-    judging: Judging
-    content: bytes
-    message: bytes
+    __slots__ = ("judging", "note")
 
-    def coroutine(self, work: Coroutine[object, object, R], plugin: bytes) -> Coroutine[object, object, R]:
+    def __init__(self, judging: Judging, content: bytes, message: str) -> None:
+        self.judging = judging
+        self.note = _MESSAGE.pack(_RUNNING, content, message.encode())
+
+    def coroutine(self, work: Coroutine[object, object, R], step: bytes) -> Coroutine[object, object, R]:
         """The same work, written down for as long as it lasts."""
-        return _Noted(work, self.judging, self.judging.take(self.content, self.message, plugin))
+        return _Noted(work, self.judging, self.judging.take(self.note, step))
 
-    def function(self, work: Callable[[], R], plugin: bytes) -> R:
+    def function(self, work: Callable[[], R], step: bytes) -> R:
         """Call the work, written down while it runs; in a thread."""
-        offset = self.judging.take(self.content, self.message, plugin)
+        offset = self.judging.take(self.note, step)
         try:
             return work()
         finally:
@@ -145,7 +151,7 @@ JUDGED: Final[ContextVar[Judged | None]] = ContextVar("hub_judged", default=None
 
 
 class _Noted(Coroutine[object, object, R]):
-    """A coroutine that says, around every entry, that its code is being run."""
+    """A coroutine that notes, around every entry, that its code is being run."""
 
     __slots__ = ("_judging", "_offset", "_work")
 
@@ -155,7 +161,15 @@ class _Noted(Coroutine[object, object, R]):
         self._offset = offset
 
     def send(self, value: object, /) -> object:
-        return self._entered(self._work.send, value)
+        slots, offset = self._judging.slots, self._offset
+        slots[offset] = _RUNNING
+        try:
+            awaited = self._work.send(value)
+        except BaseException:
+            self._end()
+            raise
+        slots[offset] = _WAITING
+        return awaited
 
     def throw(
         self,
@@ -164,7 +178,15 @@ class _Noted(Coroutine[object, object, R]):
         traceback: TracebackType | None = None,
         /,
     ) -> object:
-        return self._entered(self._work.throw, kind if isinstance(kind, BaseException) else kind())
+        slots, offset = self._judging.slots, self._offset
+        slots[offset] = _RUNNING
+        try:
+            awaited = self._work.throw(kind if isinstance(kind, BaseException) else kind())
+        except BaseException:
+            self._end()
+            raise
+        slots[offset] = _WAITING
+        return awaited
 
     def close(self) -> None:
         try:
@@ -175,19 +197,10 @@ class _Noted(Coroutine[object, object, R]):
     def __await__(self) -> Generator[object, object, R]:
         return self._work.__await__()
 
-    def _entered(self, enter: Callable[[T], object], given: T) -> object:
-        self._judging.say(self._offset, running=True)
-        try:
-            awaited = enter(given)
-        except BaseException:
-            self._end()
-            raise
-        self._judging.say(self._offset, running=False)
-        return awaited
-
     def _end(self) -> None:
-        offset, self._offset = self._offset, 0
-        self._judging.free(offset)
+        offset, self._offset = self._offset, _SHARED
+        if offset != _SHARED:
+            self._judging.free(offset)
 
 
 def read_notes(path: Path) -> list[Note]:

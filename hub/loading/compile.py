@@ -15,6 +15,7 @@ import pluggy
 
 from hub.config.key import nearest
 from hub.config.model import PluginOptions
+from hub.dispatch.judging import step_note
 from hub.dispatch.plan import ChainPlan, CollectPlan, FirstPlan, NotifyPlan, Plan
 from hub.dispatch.step import Step
 from hub.hooks.areas import AREAS, SPECS
@@ -144,7 +145,7 @@ def _step(hook: Hook, function: FunctionType, part: Part) -> Step:
         score=impl.score,
         breaker=part.scope.breaker,
         threads=part.scope.threads,
-        judges=_place(function, part).encode() if "message" in hook.offered else b"",
+        judges=step_note(_place(function, part)) if "message" in hook.offered else b"",
     )
 
 

@@ -38,7 +38,7 @@ async def check(dialogue: Dialogue, transaction: Transaction, content: Content, 
         return unjudged(why)
     body = content.body if isinstance(content.body, bytes) else await content.body.body()
     limits = set(limits_of(tuple(transaction.recipients.values()), dialogue.kernel.settings.checks).values())
-    judged = JUDGED.set(Judged(judging, key, transaction.envelope.id.encode()))
+    judged = JUDGED.set(Judged(judging, key, transaction.envelope.id))
     try:
         answers = await plan.until(
             dialogue.trace,
