@@ -14,6 +14,7 @@ import click
 
 if TYPE_CHECKING:
     from hub.config.load import Config
+    from hub.services.chosen import Services
     from hub.services.directory import DirectoryAdmin
     from hub.services.storage import Migrations, Storage
 
@@ -69,6 +70,12 @@ class Context:
         from hub.cli.opening import storage
 
         return storage(self.config())
+
+    def services(self) -> AbstractAsyncContextManager[Services]:
+        """All the drivers, opened beside a hub that may be running."""
+        from hub.cli.opening import services
+
+        return services(self.config())
 
     def migrations(self, *, changing: bool) -> AbstractAsyncContextManager[Migrations]:
         """The schema of the store; it is changed only while no hub is running."""

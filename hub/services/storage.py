@@ -346,6 +346,12 @@ class Storage(Protocol):
         repair: put it right, from the items that are there.
         """
 
+    async def clear(self) -> None:
+        """Remove every account with its mailboxes, and the queue, for an index that is made anew.
+
+        Plugins' tables and key-value spaces stay, and positions of the log go on rising.
+        """
+
     # -- the rest
 
     async def queue(self, limit: int = 1000, *, message_id: str | None = None) -> Sequence[QueueRow]:

@@ -201,6 +201,10 @@ class SqlStorage:
             return await self._db.write(maintenance.repair(account))
         return await self._db.read(lambda db: maintenance.check(db, account))
 
+    async def clear(self) -> None:
+        """Remove every account with its mailboxes, and the queue."""
+        await self._db.write(maintenance.clear)
+
     async def queue(self, limit: int = 1000, *, message_id: str | None = None) -> Sequence[QueueRow]:
         """The oldest rows first; only one message's, if its id is given."""
         return await self._db.read(lambda db: reading.queue(db, limit, message_id))

@@ -10,6 +10,7 @@ from sqlalchemy import (
     and_,
     bindparam,
     cast,
+    delete,
     func,
     literal_column,
     or_,
@@ -20,7 +21,16 @@ from sqlalchemy import (
 from hub import AccountRef, BlobUse, Placed
 from hub_plugin_storage_sql.database import Reads, Statement
 from hub_plugin_storage_sql.flags import SEEN, decoded
-from hub_plugin_storage_sql.schema import ACCOUNT, COLLECTION, ITEM, LOG, QUEUE, TENANT, UID_BITS
+from hub_plugin_storage_sql.schema import (
+    ACCOUNT,
+    COLLECTION,
+    ITEM,
+    LOG,
+    QUEUE,
+    SUBSCRIPTION,
+    TENANT,
+    UID_BITS,
+)
 from hub_plugin_storage_sql.transaction import Transaction
 
 _b = bindparam
@@ -139,6 +149,18 @@ _SET_ACCOUNT = Statement(
     "new_modseq new_uidvalidity new_messages new_size account",
 )
 
+_NEWEST = select(func.max(LOG.c.position)).scalar_subquery()
+_CLEAR = (
+    Statement(delete(SUBSCRIPTION)),
+    Statement(delete(ITEM)),
+    Statement(delete(QUEUE)),
+    Statement(delete(LOG).where(LOG.c.position < _NEWEST)),
+    # The newest row keeps the position, and says nothing of a message any more.
+    Statement(update(LOG).values(account_id=None, collection_id=None, message_id=None)),
+    Statement(delete(COLLECTION)),
+    Statement(delete(ACCOUNT)),
+)
+
 
 def references(db: Reads, after: str, before: str, limit: int) -> Sequence[BlobUse]:
     """What items and queue rows refer to, in order, each once."""
@@ -181,6 +203,13 @@ def accounts(db: Reads, after: AccountRef | None, limit: int) -> Sequence[Accoun
     """Every account, by tenant and key."""
     tenant, key = (after.tenant, after.key) if after else ("", "")
     return [AccountRef(*row) for row in db.rows(_ACCOUNTS, tenant, key, limit)]
+
+
+def clear(tx: Transaction) -> None:
+    """The work behind `Storage.clear`."""
+    connection = tx.reread()
+    for statement in _CLEAR:
+        connection.run(statement)
 
 
 @dataclass(frozen=True, slots=True)

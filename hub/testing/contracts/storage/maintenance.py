@@ -128,3 +128,23 @@ class MaintenanceContract(StorageFixtures):
         for account in (ALICE, BOB, AccountRef("default", "nobody")):
             assert await storage.check(account) == []
             assert await storage.check(account, repair=True) == []
+
+    async def test_a_cleared_store_takes_the_same_messages_anew(self, storage: Storage) -> None:
+        elsewhere = Address("x", "elsewhere.test")
+        first = list(await storage.accept(acceptance("m1", ALICE, BOB, queue=[elsewhere], sender=ALICE)))
+        old = await inbox(storage)
+        position = await storage.log_position()
+        await storage.kv("one").set("key", b"kept")
+        await storage.clear()
+        assert await storage.accounts() == []
+        assert await storage.references() == []
+        assert await storage.queue() == []
+        assert await storage.log_position() == position
+        assert await storage.kv("one").get("key") == b"kept"
+        again = await storage.accept(acceptance("m1", ALICE, BOB, queue=[elsewhere], sender=ALICE))
+        assert [(each.account, each.mailbox, each.uid) for each in again] == [
+            (each.account, each.mailbox, each.uid) for each in first
+        ]
+        assert (await inbox(storage)).uidvalidity >= old.uidvalidity
+        assert (await inbox(storage)).id != old.id
+        assert await storage.log_position() > position
