@@ -44,13 +44,13 @@ class PostgresServer:
     def start(self) -> None:
         """Returns when it answers."""
         options = f"listen_addresses=127.0.0.1 port={self.port} unix_socket_directories={self._folder}"
-        command = [self._programs / "postgres", "-D", self._folder / "data"]
+        command: list[str | Path] = [self._programs / "postgres", "-D", self._folder / "data"]
         for option in (*options.split(), "max_connections=200"):
             command += ["-c", option]
         with (self._folder / "log").open("ab") as log:
             self._process = subprocess.Popen(command, user=_USER, group=_USER, stdout=log, stderr=log, cwd="/")
         deadline = time.monotonic() + _SECONDS
-        ready = [self._programs / "pg_isready", "-q", "-h", "127.0.0.1", "-p", str(self.port)]
+        ready: list[str | Path] = [self._programs / "pg_isready", "-q", "-h", "127.0.0.1", "-p", str(self.port)]
         while subprocess.run(ready, check=False).returncode:
             assert self._process.poll() is None, (self._folder / "log").read_text()
             assert time.monotonic() < deadline, "PostgreSQL does not answer"

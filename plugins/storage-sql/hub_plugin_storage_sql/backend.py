@@ -51,7 +51,7 @@ class Settings(BaseModel):
             return str(self.file(plugin))
         from hub_plugin_storage_sql.postgresql.connection import shown
 
-        return shown(self.url.reveal())
+        return shown(self.url)
 
     def file(self, plugin: Plugin) -> Path:
         """The path of the SQLite file."""
@@ -65,7 +65,7 @@ def schema_of(plugin: Plugin, settings: Settings) -> Schema:
     _require_driver()
     from hub_plugin_storage_sql.postgresql.schema_lock import PostgresSchema
 
-    return PostgresSchema(settings.url.reveal())
+    return PostgresSchema(settings.url)
 
 
 async def open_database(plugin: Plugin, settings: Settings) -> Database:
@@ -74,7 +74,7 @@ async def open_database(plugin: Plugin, settings: Settings) -> Database:
         return SqliteDatabase(settings.file(plugin), plugin.clock, plugin.log, settings.reserve)
     from hub_plugin_storage_sql.postgresql.database import PostgresDatabase
 
-    database = PostgresDatabase(settings.url.reveal(), plugin.clock, plugin.log)
+    database = PostgresDatabase(settings.url, plugin.clock, plugin.log)
     await database.start()
     return database
 

@@ -18,7 +18,7 @@ from sqlalchemy import Connection, NullPool, Select, create_engine
 from sqlalchemy.dialects.postgresql.asyncpg import dialect
 from sqlalchemy.util import await_only, greenlet_spawn
 
-from hub import AccountRef
+from hub import AccountRef, Secret
 from hub_plugin_storage_sql.compiling import Compiler, Values
 from hub_plugin_storage_sql.database import Row, Statement
 from hub_plugin_storage_sql.schema import ACCOUNT
@@ -47,23 +47,23 @@ class Contended(Exception):
 
 def postgres_compiler() -> Compiler:
     """For asyncpg."""
-    return Compiler(dialect())
+    return Compiler(dialect())  # type: ignore[no-untyped-call]
 
 
-def shown(url: str) -> str:
+def shown(url: Secret) -> str:
     """The URL without its password and what follows the name of the database."""
-    parts = urlsplit(url)
+    parts = urlsplit(url.reveal())
     where = parts.netloc.rpartition("@")
     user = where[0].partition(":")[0]
     return urlunsplit((parts.scheme, f"{user}@{where[2]}" if user else where[2], parts.path, "", ""))
 
 
-async def connect(url: str, *, read_only: bool) -> Any:
+async def connect(url: Secret, *, read_only: bool) -> Any:
     """An asyncpg connection of the running loop. OSError if the server cannot be reached or refuses."""
     settings = {**_SETTINGS, "default_transaction_read_only": "on"} if read_only else _SETTINGS
     try:
         return await asyncpg.connect(
-            url,
+            url.reveal(),
             timeout=CONNECT_SECONDS,
             command_timeout=COMMAND_SECONDS,
             statement_cache_size=512,
@@ -74,7 +74,7 @@ async def connect(url: str, *, read_only: bool) -> Any:
         reason = str(error) or type(error).__name__
         raise ConnectionError(
             code or errno.ENOTCONN, f"no connection to the database {shown(url)}: {reason}"
-        ) from error
+        ) from None  # the frames of asyncpg hold the password, and some logs print what frames hold
 
 
 class PostgresConnection:
@@ -83,7 +83,7 @@ class PostgresConnection:
     Everything but `do` and `close` is called inside of a work that `do` runs. It connects when it is needed.
     """
 
-    def __init__(self, url: str, compiler: Compiler, *, read_only: bool) -> None:
+    def __init__(self, url: Secret, compiler: Compiler, *, read_only: bool) -> None:
         self._url = url
         self._compiler = compiler
         self._read_only = read_only
@@ -95,7 +95,7 @@ class PostgresConnection:
 
     def do(self, work: Callable[[], R]) -> R:
         """Run a plain function that uses the connection, and give what it returns."""
-        return cast(R, self._loop.run_until_complete(greenlet_spawn(work)))
+        return self._loop.run_until_complete(greenlet_spawn(work))
 
     def close(self) -> None:
         """Let the server go; not from a thread whose own event loop runs."""
@@ -156,7 +156,7 @@ class PostgresConnection:
 
     def ask(self, question: Callable[[Any], Awaitable[R]]) -> R:
         """Whatever a coroutine asks an asyncpg connection."""
-        return cast(R, await_only(question(self._raw)))
+        return await_only(question(self._raw))
 
     def rows(self, statement: Statement, *values: object) -> list[Row]:
         """All rows of a query."""

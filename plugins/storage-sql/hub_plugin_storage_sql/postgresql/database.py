@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final, TypeVar, cast
 
-from hub import AccountRef, Clock, GroupWriter, LogEntry, Logger
+from hub import AccountRef, Clock, GroupWriter, LogEntry, Logger, Secret
 from hub_plugin_storage_sql import reading
 from hub_plugin_storage_sql.database import Reads
 from hub_plugin_storage_sql.postgresql.connection import PostgresConnection, postgres_compiler
@@ -29,7 +29,7 @@ class PostgresDatabase:
     is SERIALIZABLE, over a connection of its own, and needs no locks.
     """
 
-    def __init__(self, url: str, clock: Clock, logger: Logger) -> None:
+    def __init__(self, url: Secret, clock: Clock, logger: Logger) -> None:
         self._url = url
         self._compiler = postgres_compiler()
         self._readers = ThreadPoolExecutor(READERS, "index-read")

@@ -8,6 +8,7 @@ from typing import Final, TypeVar
 
 from sqlalchemy import Connection
 
+from hub import Secret
 from hub_plugin_storage_sql.postgresql.connection import PostgresConnection, postgres_compiler
 from hub_plugin_storage_sql.revisions import recorded
 
@@ -19,7 +20,7 @@ _LOCK: Final = "SELECT pg_advisory_xact_lock(5208519817211342848)"  # a number o
 class PostgresSchema:
     """The `Schema` of one database."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: Secret) -> None:
         self._url = url
 
     def look(self, work: Callable[[Connection], R]) -> R | None:

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from typing import Any, Final, TypeAlias
 
-from hub import LogEntry, Logger
+from hub import LogEntry, Logger, Secret
 from hub_plugin_storage_sql.postgresql.connection import connect
 from hub_plugin_storage_sql.postgresql.positions import settled
 from hub_plugin_storage_sql.postgresql.writer import CHANNEL
@@ -29,7 +29,7 @@ class Wakeup:
     follows the position, so that a watcher is told of everything from the moment when it began to watch.
     """
 
-    def __init__(self, url: str, read_log: ReadLog, logger: Logger) -> None:
+    def __init__(self, url: Secret, read_log: ReadLog, logger: Logger) -> None:
         self._url = url
         self._read_log = read_log
         self._logger = logger
