@@ -29,6 +29,9 @@ from hub.mail.address import Address as MailAddress
 EMBEDDED_PLUGINS = ("storage-sql", "blobs-segment", "directory-sql")
 """What is active where no configuration lists plugins."""
 
+ON_THIS_MACHINE = ("127.0.0.0/8", "::1")
+"""The networks that are loopback."""
+
 _PLUGIN_NAME = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
 _HOSTNAME = re.compile(r"(?!-)[A-Za-z0-9_-]{1,63}(?<!-)(?:\.(?!-)[A-Za-z0-9_-]{1,63}(?<!-))*")
 
@@ -90,6 +93,8 @@ Flag: TypeAlias = Annotated[bool, Field(strict=True)]
 """true or false and nothing that looks like it."""
 
 Score: TypeAlias = Annotated[float, Field(allow_inf_nan=False)]
+
+
 def _account(name: str) -> str:
     return str(MailAddress.parse(name)).lower()
 
@@ -226,7 +231,7 @@ class SessionLimits(Table):
         ),
     )
     exempt: tuple[Network, ...] = Field(
-        default=("127.0.0.0/8", "::1"),
+        default=ON_THIS_MACHINE,
         description="Networks for which max_sessions_per_address does not hold.",
     )
 
@@ -368,7 +373,7 @@ class Listener(Table):
     )
 
     trusted: tuple[Network, ...] = Field(
-        default=("127.0.0.0/8", "::1"),
+        default=ON_THIS_MACHINE,
         description=(
             "For lmtp, where nobody logs in: networks from which mail is taken. Others are turned away when "
             "they connect."
@@ -377,7 +382,7 @@ class Listener(Table):
 
     @model_validator(mode="after")
     def _trusted_fits(self) -> "Listener":
-        if "trusted" in self.model_fields_set and self.protocol != "lmtp":
+        if self.trusted != ON_THIS_MACHINE and self.protocol != "lmtp":
             raise ValueError(
                 f"has trusted, which is for lmtp; {self.protocol} takes connections from everywhere"
             )
@@ -489,6 +494,10 @@ class LogTable(Table):
     )
     format: Literal["console", "json"] = Field(
         default="console", description="console for people, json (one object per line) for machines."
+    )
+    addresses: Literal["full", "domain", "hash"] = Field(
+        default="full",
+        description="How mail addresses are shown: whole, only the domain, or a hash that joins lines.",
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import smtplib
 import subprocess
@@ -54,15 +55,19 @@ def relaying(folder: Path, transport: str) -> Iterator[int]:
     transport: such as `lmtp:unix:/path` or `lmtp:inet:127.0.0.1:24`.
     """
     port = free_port()
-    for name in ("conf", "queue", "data"):
-        (folder / name).mkdir(mode=0o755, parents=True)
-    shutil.chown(folder / "data", "postfix")
-    (folder / "conf" / "main.cf").write_text(_MAIN.format(folder=folder, transport=transport))
-    (folder / "conf" / "master.cf").write_text(_MASTER.format(port=port))
+    before = os.umask(0o022)
+    try:
+        for name in ("conf", "queue", "data"):
+            (folder / name).mkdir(parents=True)
+        shutil.chown(folder / "data", "postfix")
+        (folder / "conf" / "main.cf").write_text(_MAIN.format(folder=folder, transport=transport))
+        (folder / "conf" / "master.cf").write_text(_MASTER.format(port=port))
+    finally:
+        os.umask(before)
     command = [shutil.which("postfix", path="/usr/sbin:/usr/bin") or "postfix", "-c", str(folder / "conf")]
     with (folder / "output").open("wb") as output:
         process = subprocess.Popen(
-            [*command, "start-fg"], stdin=subprocess.DEVNULL, stdout=output, stderr=output
+            [*command, "start-fg"], umask=0o022, stdin=subprocess.DEVNULL, stdout=output, stderr=output
         )
     try:
         wait_for_greeting(port, process)
