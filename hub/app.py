@@ -19,6 +19,7 @@ from hub.accepting.arrival import Make
 from hub.accepting.server import accept
 from hub.config.effective import effective
 from hub.config.errors import ConfigErrors
+from hub.config.key import suggestion
 from hub.config.load import Config
 from hub.config.model import Listener
 from hub.config.units import shown
@@ -33,7 +34,8 @@ from hub.loading.kernel import Kernel
 from hub.loading.loader import Loader
 from hub.loading.reload import Agree, Report, alone
 from hub.loading.watching import Watcher
-from hub.log import configure, get_logger
+from hub.log import get_logger
+from hub.raising import Raising
 from hub.renewal import Renewal, changes, load_tls, places, prepare, tell_changes
 from hub.services.clock import Clock, SystemClock
 from hub.smtp import lmtp
@@ -90,6 +92,9 @@ class Hub:
         self.loader = Loader(config, clock or SystemClock(), trees=trees)
         self._started_at = time.monotonic()
         self._judging = Judging()
+        self._raising = Raising(
+            clock or SystemClock(), lambda: self._config.settings.log, self._choose_trace_writer
+        )
         settings = config.settings
         self._ring = TraceRing(settings.hub.data_dir / "trace", settings.trace.max_size)
         self._traces = TraceWriter(self._ring, _trace_lost)
@@ -109,6 +114,7 @@ class Hub:
             "reload": self._reload,
             "rollback": self._rollback,
             "flush-traces": self._flush_traces,
+            "raise-log": self._raise_log,
         }
 
     @property
@@ -182,6 +188,7 @@ class Hub:
 
     async def _close(self) -> None:
         await self._control.close()
+        await self._raising.close()
         if self._watcher is not None:
             await self._watcher.close()
         await self.loader.close()
@@ -235,9 +242,9 @@ class Hub:
         self._tls = new.tls
         # Who was offered STARTTLS before the certificate was taken away may still begin it.
         self.kernel.tls = new.tls.context or self.kernel.tls
-        self.kernel.write_trace = self._traces.add if settings.trace.enabled else _forget
+        self._choose_trace_writer()
         if settings.log != old.log:
-            configure(settings.log.level, settings.log.format)
+            self._raising.apply()
         await self._serving.swap(new.bound)
         if self._watcher is not None:
             self._watcher.watch(places(fresh))
@@ -277,6 +284,7 @@ class Hub:
             "pid": os.getpid(),
             "uptime": time.monotonic() - self._started_at,
             "generation": self.kernel.generations.current.number,
+            "rolled_back": self.loader.rolled_back,
             "sessions": len(self.kernel.connections),
             "listeners": [
                 {
@@ -306,9 +314,26 @@ class Hub:
     async def _rollback(self, _: Mapping[str, object]) -> object:
         return await self.rollback()
 
+    async def _raise_log(self, request: Mapping[str, object]) -> object:
+        plugin = request.get("plugin")
+        known = [each["name"] for each in self.loader.plugins()]
+        if plugin is not None and plugin not in known:
+            raise ValueError(f"there is no plugin '{plugin}'. {suggestion(str(plugin), known)}")
+        return self._raising.add(request)
+
+    def _choose_trace_writer(self) -> None:
+        """Traces go to the ring, and to the log while somebody's level is raised."""
+        write = self._traces.add if self._config.settings.trace.enabled else _forget
+
+        def tell_and_write(trace: Trace) -> None:
+            self._raising.tell(trace)
+            write(trace)
+
+        self.kernel.write_trace = tell_and_write if self._raising else write
+
     async def _flush_traces(self, _: Mapping[str, object]) -> object:
         for trace in self.kernel.sessions.values():
-            self._traces.add(trace)
+            self.kernel.write_trace(trace)
         await self._traces.flush()
         return True
 
@@ -394,6 +419,7 @@ def _said(report: Report) -> dict[str, object]:
         "warnings": list(map(str, report.warnings)),
         "restart_needed": list(report.restart_needed),
         "seconds": report.seconds,
+        "rolled_back": report.rolled_back,
         "config": [],
         "new_start": [],
     }

@@ -8,9 +8,16 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import MutableMapping
+from collections.abc import MutableMapping, Sequence
 from contextvars import ContextVar
+from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, Literal, TextIO, TypeAlias, cast
+
+from hub.config.secrets import MASK, Secret
+from hub.errors.logged import LOGGED
+from hub.mail.address import Address
+from hub.mail.redaction import Policy, redacted
 
 if TYPE_CHECKING:
     from structlog.typing import FilteringBoundLogger, Processor
@@ -22,8 +29,27 @@ Event: TypeAlias = MutableMapping[str, object]
 SESSION: Final[ContextVar[str | None]] = ContextVar("hub_session", default=None)
 """The id of the session that this task works for."""
 
+SENDER: Final[ContextVar[Address | None]] = ContextVar("hub_sender", default=None)
+"""The reverse-path of the message that this task works for."""
+
 MESSAGE: Final[ContextVar[str | None]] = ContextVar("hub_message", default=None)
 """The id of the message that this task works for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Raised:
+    """More lines for a while: those of a plugin, or those about a sender's mail."""
+
+    level: Level
+    plugin: str | None = None
+    sender: Address | None = None
+
+    def concerns(self, event: Event) -> bool:
+        """Whether a line is one of them."""
+        if self.plugin is not None:
+            return event.get("plugin") == self.plugin
+        about = event.get("sender") or SENDER.get()
+        return isinstance(about, Address) and str(about).lower() == str(self.sender).lower()
 
 
 class LazyLogger:
@@ -64,19 +90,28 @@ def get_logger(**fields: object) -> LazyLogger:
     return LazyLogger(fields)
 
 
-def configure(level: Level = "info", form: Form = "console", stream: TextIO | None = None) -> None:
+def configure(
+    level: Level = "info",
+    form: Form = "console",
+    stream: TextIO | None = None,
+    *,
+    addresses: Policy = "full",
+    raised: Sequence[Raised] = (),
+) -> None:
     """Say what is logged and how: for people, or as one JSON object per line.
 
     It goes to stderr unless told otherwise. What other libraries write to the standard library's logging
-    comes out the same way, from warnings on.
+    comes out the same way, from warnings on. addresses: how mail addresses are shown; raised: whose lines are
+    logged below the level too.
     """
     import structlog
 
     stream = stream or cast(TextIO, _Stderr())
-    least = logging.getLevelNamesMapping()[level.upper()]
+    least = _NUMBERS[level]
     shared: list[Processor] = [
         _add_context,
         structlog.processors.add_log_level,
+        _redaction(addresses),
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
     last: list[Processor]
@@ -84,9 +119,11 @@ def configure(level: Level = "info", form: Form = "console", stream: TextIO | No
         last = [structlog.processors.format_exc_info, structlog.processors.JSONRenderer(default=str)]
     else:
         last = [_escape, structlog.dev.ConsoleRenderer(colors=stream.isatty())]
+    chosen: list[Processor] = [_choice(least, raised)] if raised else []
+    lowest = min([least, *(_NUMBERS[each.level] for each in raised)])
     structlog.configure(
-        processors=[*shared, *last],
-        wrapper_class=structlog.make_filtering_bound_logger(least),
+        processors=[*chosen, *shared, *last],
+        wrapper_class=structlog.make_filtering_bound_logger(lowest),
         logger_factory=structlog.PrintLoggerFactory(stream),
         cache_logger_on_first_use=False,
     )
@@ -115,10 +152,43 @@ class _Stderr:
         return sys.stderr.isatty()
 
 
+_NUMBERS: Final = MappingProxyType({"debug": 10, "info": 20, "warning": 30, "error": 40})
+
+
+def _choice(least: int, raised: Sequence[Raised]) -> Processor:
+    """Drop what is below the level, unless it is somebody's whose level is raised."""
+    import structlog
+
+    def choose(_logger: object, method: str, event: Event) -> Event:
+        number = _NUMBERS.get(method, least)
+        if number < least and not any(
+            number >= _NUMBERS[each.level] and each.concerns(event) for each in raised
+        ):
+            raise structlog.DropEvent
+        return event
+
+    return choose
+
+
+def _redaction(policy: Policy) -> Processor:
+    """Show addresses as the operator wants them, and secrets never."""
+
+    def redact(_logger: object, _method: str, event: Event) -> Event:
+        for name, value in event.items():
+            if name != "event":
+                event[name] = MASK if isinstance(value, Secret) else redacted(value, policy)
+        return event
+
+    return redact
+
+
 def _add_context(_logger: object, _method: str, event: Event) -> Event:
     for name, variable in (("session", SESSION), ("message", MESSAGE)):
         if value := variable.get():
             event.setdefault(name, value)
+    known = LOGGED.get(str(event.get("event")))
+    if known is not None:
+        event.setdefault("error", known.code)
     return event
 
 

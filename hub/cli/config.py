@@ -179,6 +179,8 @@ def _report(error: ConfigErrors, as_json: bool) -> None:
     count = len(error.errors)
     click.echo(str(error))
     click.echo(f"{count} error{'s' * (count != 1)}. What a key means: hub config explain KEY", err=True)
+    codes = ", ".join(dict.fromkeys(fault.code for fault in error.errors))
+    click.echo(f"What to do: hub errors CODE, of {codes}", err=True)
 
 
 def _lines(explained: Explanation) -> list[str]:

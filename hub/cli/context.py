@@ -45,12 +45,12 @@ class Context:
 
         return load(self.config_path)
 
-    def ask(self, verb: str) -> object:
+    def ask(self, verb: str, **arguments: object) -> object:
         """Ask the running hub."""
         from hub.control import NotRunning, Refused, ask
 
         try:
-            return ask(self.data_dir / "control.sock", verb)
+            return ask(self.data_dir / "control.sock", verb, **arguments)  # type: ignore[arg-type]  # no timeout
         except (NotRunning, Refused, TimeoutError) as error:
             raise click.ClickException(str(error) or "the hub did not answer in time") from None
 

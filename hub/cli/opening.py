@@ -33,7 +33,7 @@ def _prepare(config: Config) -> None:
     """Work as the hub's user, so that it can open what is made here; keep standard output for the answer."""
     own_data(config.settings.hub)
     become(config.settings.hub)
-    configure("warning", config.settings.log.format)
+    configure("warning", config.settings.log.format, addresses=config.settings.log.addresses)
 
 
 @asynccontextmanager

@@ -38,7 +38,7 @@ def run(context: Context, trees: tuple[Path, ...] = ()) -> None:
 
     config = context.config()
     settings = config.settings
-    configure(settings.log.level, settings.log.format)
+    configure(settings.log.level, settings.log.format, addresses=settings.log.addresses)
     try:
         own_data(settings.hub)
         crews = bind_for(settings.hub.workers, settings.listeners, os.environ)

@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
-from hub.config.errors import ConfigError, ConfigErrors
+from hub.config.errors import UNREADABLE, ConfigError, ConfigErrors
 from hub.config.find import display
 from hub.config.parse import parse_file
 from hub.config.tree import Layer
@@ -52,7 +52,7 @@ class _Reading:
     def read(self, path: Path, chain: tuple[Path, ...], said_in: Layer | None) -> None:
         """Read `path`, which the last file of `chain` includes, after what it includes itself."""
         if said_in is not None and (fault := self._refusal(path, chain)):
-            self.errors.append(said_in.origin(("include",)).error(("include",), fault))
+            self.errors.append(said_in.origin(("include",)).error(("include",), fault, code=UNREADABLE))
             return
         self._files += 1
         try:
@@ -65,7 +65,7 @@ class _Reading:
             isinstance(pattern, str) and pattern for pattern in patterns
         ):
             reason = 'should be a list of file names or patterns, such as ["conf.d/*.toml"]'
-            self.errors.append(layer.origin(("include",)).error(("include",), reason))
+            self.errors.append(layer.origin(("include",)).error(("include",), reason, code=UNREADABLE))
             patterns = []
         for index, pattern in enumerate(patterns):
             for included in self._match(layer, index, pattern):
@@ -78,7 +78,9 @@ class _Reading:
         path = layer.folder / pattern
         if not path.exists():
             key = ("include", index)
-            self.errors.append(layer.origin(key).error(key, f"there is no file {display(path, self._cwd)}"))
+            self.errors.append(
+                layer.origin(key).error(key, f"there is no file {display(path, self._cwd)}", code=UNREADABLE)
+            )
             return []
         return [path]
 

@@ -5,7 +5,7 @@ import re
 import tomllib
 from pathlib import Path
 
-from hub.config.errors import ConfigError, ConfigErrors
+from hub.config.errors import UNREADABLE, ConfigError, ConfigErrors
 from hub.config.tree import MAX_DEPTH, Layer, Lines
 
 MAX_BYTES = 1 << 20
@@ -112,4 +112,4 @@ def _lower(sentence: str) -> str:
 
 
 def _fault(name: str, line: int | None, reason: str, hint: str = "") -> ConfigErrors:
-    return ConfigErrors([ConfigError(name, line, "", reason, hint)])
+    return ConfigErrors([ConfigError(name, line, "", reason, hint, UNREADABLE)])

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hub.config.errors import ConfigError
+from hub.config.errors import SECRET, ConfigError
 from hub.config.key import Key, suggestion
 from hub.config.tree import Tree
 
@@ -90,17 +90,21 @@ def resolve(tree: Tree, sources: Mapping[str, SecretSource]) -> tuple[dict[Key, 
         scheme, _, rest = reference.removeprefix(PREFIX).partition("/")
         if scheme not in sources:
             hint = suggestion(scheme, sources)
-            errors.append(layer.origin(key).error(key, f"{reference} has an unknown scheme '{scheme}'", hint))
+            errors.append(
+                layer.origin(key).error(
+                    key, f"{reference} has an unknown scheme '{scheme}'", hint, code=SECRET
+                )
+            )
             continue
         try:
             text = sources[scheme](rest, layer.folder)
         except ValueError as error:
-            errors.append(layer.origin(key).error(key, f"{reference} cannot be read: {error}"))
+            errors.append(layer.origin(key).error(key, f"{reference} cannot be read: {error}", code=SECRET))
             continue
         if text:
             secrets[key] = Secret(text, reference)
         else:
-            errors.append(layer.origin(key).error(key, f"{reference} is empty"))
+            errors.append(layer.origin(key).error(key, f"{reference} is empty", code=SECRET))
     return secrets, errors
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from hub.config.errors import ConfigError
+from hub.config.errors import WRONG_VALUE, ConfigError
 from hub.config.key import Key, format_key
 
 MAX_DEPTH = 24
@@ -33,10 +33,10 @@ class Origin:
     def __str__(self) -> str:
         return self.name if self.line is None else f"{self.name}:{self.line}"
 
-    def error(self, key: Key, reason: str, hint: str = "") -> ConfigError:
+    def error(self, key: Key, reason: str, hint: str = "", *, code: str = WRONG_VALUE) -> ConfigError:
         """A fault that stands here."""
         file = "" if self.source == "default" else self.name
-        return ConfigError(file, self.line, format_key(key), reason, hint)
+        return ConfigError(file, self.line, format_key(key), reason, hint, code)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from typing import TypeVar
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from hub.config.errors import ConfigError, ConfigErrors
+from hub.config.errors import UNKNOWN_KEY, WRONG_VALUE, ConfigError, ConfigErrors
 from hub.config.key import Key, nearest, suggestion
 from hub.config.schema import annotations_at, choices, names_at
 from hub.config.secrets import MASK, Secret
@@ -107,8 +107,9 @@ def _translate(
     reason = _REASONS.get(fault["type"]) or _plain(fault["msg"])
     for text in filter(None, revealed):
         reason = reason.replace(text, MASK)
-    hint = ""
+    hint, code = "", WRONG_VALUE
     if fault["type"] == "extra_forbidden":
+        code = UNKNOWN_KEY
         names = names_at(model, key[:-1])
         hint = suggestion(str(key[-1]), [*names, *where.also] if len(key) == 1 else names)
     elif fault["type"] == "literal_error" and (
@@ -118,7 +119,7 @@ def _translate(
     place = (*where.key, *key)
     # What a table lacks that nobody wrote stands nowhere, not at some table above.
     origin = where.tree.origin(place) if where.tree.get(where.key) is not None else Origin("default")
-    return origin.error(place, reason, hint)
+    return origin.error(place, reason, hint, code=code)
 
 
 def _key(fault: ErrorDetails, table: Mapping[str, object]) -> Key:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 import yaml
 
-from hub.config.errors import ConfigError, ConfigErrors
+from hub.config.errors import UNREADABLE, ConfigError, ConfigErrors
 from hub.config.key import Key, format_key
 from hub.config.tree import MAX_DEPTH, Lines
 
@@ -82,7 +82,7 @@ class _Reader:
 
     def fault(self, line: int | None, reason: str, hint: str = "") -> ConfigErrors:
         key = self.open[-1].key if self.open else ()
-        return ConfigErrors([ConfigError(self.file, line, format_key(key), reason, hint)])
+        return ConfigErrors([ConfigError(self.file, line, format_key(key), reason, hint, UNREADABLE)])
 
     def _refuse_marks(self, event: yaml.NodeEvent, line: int) -> None:
         if event.anchor is not None:

@@ -4,6 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Final
+
+from hub.errors.known import Category, KnownError
+
+NOT_LOADED: Final = KnownError(
+    "plugin-not-loaded",
+    Category.PERMANENT,
+    "",
+    "",
+    "",
+    "What served before goes on; a hub that starts does not start. Mend the plugin at the file and line of the "
+    "error, or leave it out of hub.plugins; `hub plugins` shows what serves.",
+)
 
 
 @dataclass(frozen=True, slots=True)

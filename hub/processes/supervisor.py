@@ -99,6 +99,7 @@ class Supervisor:
                 "reload": lambda _: self._rounds.run("reload"),
                 "rollback": lambda _: self._rounds.run("rollback"),
                 "flush-traces": self._flush_traces,
+                "raise-log": self._raise_log,
             },
         )
 
@@ -345,6 +346,14 @@ class Supervisor:
 
     async def _flush_traces(self, _: Fields) -> object:
         return all((await self._answers("flush-traces")).values())
+
+    async def _raise_log(self, request: Fields) -> object:
+        ready = [worker for worker in self._workers if worker.ready]
+        said = await self._ask(ready, "raise-log", ANSWERING, **request)
+        refused = next((answer for answer in said if isinstance(answer, BaseException)), None)
+        if refused is not None:
+            raise refused
+        return said[0]
 
     # -- reloads ----------------------------------------------------------------------------------------
 

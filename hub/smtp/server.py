@@ -26,7 +26,7 @@ from hub.config.model import Listener
 from hub.dispatch.failure import HookFailed
 from hub.hooks.observe import session_closed
 from hub.loading.kernel import Kernel
-from hub.log import MESSAGE, SESSION
+from hub.log import MESSAGE, SENDER, SESSION
 from hub.mail.ident import new_id
 from hub.sasl.mechanisms import MAX_RESPONSE
 from hub.smtp import auth, bdat, commands, greeting, limits, replies
@@ -220,6 +220,8 @@ class SmtpProtocol(SMTP):
         SESSION.set(dialogue.session.id)
         while pending is not None:
             MESSAGE.set(dialogue.trace.message)
+            transaction = dialogue.transaction
+            SENDER.set(None if transaction is None else transaction.envelope.reverse_path)
             try:
                 reply = await pending
             except HookFailed:

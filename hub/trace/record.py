@@ -68,6 +68,11 @@ class Trace:
         """What follows belongs to this message."""
         self.message = envelope.id
 
+    @property
+    def records(self) -> list[Record]:
+        """What `take` would give now."""
+        return self._first + self._last
+
     def take(self) -> tuple[list[Record], int]:
         """All records so far and how many were dropped; they are forgotten here."""
         records, dropped = self._first + self._last, self._dropped

@@ -67,7 +67,10 @@ def test_every_fault_is_printed_and_the_check_fails(run: Run) -> None:
         "hub.toml:2: smtp.max_sizes: unknown key. Did you mean 'max_size'?\n"
         "hub.toml:3: hubb: unknown key. Did you mean 'hub'?\n"
     )
-    assert result.stderr == "2 errors. What a key means: hub config explain KEY\n"
+    assert result.stderr == (
+        "2 errors. What a key means: hub config explain KEY\n"
+        "What to do: hub errors CODE, of config-unknown-key\n"
+    )
     result = run("config", "check", "--json")
     assert result.exit_code == 1
     assert json.loads(result.stdout)["errors"][0] == {
@@ -76,6 +79,7 @@ def test_every_fault_is_printed_and_the_check_fails(run: Run) -> None:
         "key": "smtp.max_sizes",
         "reason": "unknown key",
         "hint": "Did you mean 'max_size'?",
+        "code": "config-unknown-key",
     }
 
 

@@ -22,9 +22,12 @@ from hub.mail.structure import MAX_PARTS, Structure, decoded, text
 from tests.property.growth import assert_linear, few, many, repeated
 
 WORDS = (
-    b"\r\n", b"\n", b"\r", b" ", b"\t", b"\0", b"\xff", b":", b";", b",", b"=", b"<", b">", b"@", b"(", b")", b"[",
-    b"]", b'"', b"\\", b"'", b"*", b"?", b"%", b"--", b"-", b".", b"_", b"/", b"a", b"b", b"0", b"--x", b"--x--",
-    b"=?utf-8?q?", b"=?utf-8?b?", b"?=", b"=41", b"*0*=", b"*=utf-7''", b"%41", b"Content-Type: multipart/mixed; ",
+    b"\r\n", b"\n", b"\r", b" ", b"\t", b"\0", b"\xff", b":", b";", b",", b"=", b"<", b">", b"@", b"(",
+    b")", b"[",
+    b"]", b'"', b"\\", b"'", b"*", b"?", b"%", b"--", b"-", b".", b"_", b"/", b"a", b"b", b"0", b"--x",
+    b"--x--",
+    b"=?utf-8?q?", b"=?utf-8?b?", b"?=", b"=41", b"*0*=", b"*=utf-7''", b"%41",
+    b"Content-Type: multipart/mixed; ",
     b"boundary=x", b'boundary="', b"Content-Type: message/rfc822\r\n\r\n", b"Content-Type: multipart/digest",
     b"charset=", b"From", b"Date: 1 Jan", b"Received:", b"Content-Transfer-Encoding: base64\r\n", b"\r\n\r\n",
     "é".encode(), "\u2028".encode(), b"=?utf-7?q?+/", b"=?iso-2022-jp?b?GyRC?=", b"xn--", b"IPv6:",

@@ -20,13 +20,20 @@ from tests.property.growth import few
 from tests.property.wire import cut, said
 
 WORDS = (
-    b"EHLO c.example\r\n", b"HELO c\r\n", b"MAIL FROM:<a@b.example>", b"MAIL FROM:<>", b"RCPT TO:<bob@example.test>",
-    b"MAIL FROM:<a@b.example>\r\nRCPT TO:<bob@example.test>\r\nDATA\r\n", b"RCPT TO:<nobody@example.test>", b"DATA\r\n",
-    b" SIZE=10", b" SMTPUTF8", b" BODY=8BITMIME", b"\r\n", b"\r\n", b"\r\n", b"\n", b"\r", b"\0", b".", b".\r\n",
-    b"\r\n.\r\n", b"\r\n.\r\n", b"\r\n..\r\n", b"\n.\n", b"\r\n.\n", b"Subject: x\r\n\r\n", b"RSET\r\n", b"NOOP\r\n",
-    b"QUIT\r\n", b"HELP\r\n", b"VRFY x\r\n", b"EXPN x\r\n", b"STARTTLS\r\n", b"AUTH PLAIN AGFsaWNlAGRlbW8=\r\n",
-    b"AUTH LOGIN\r\n", b"AUTH PLAIN\r\n", b"YWxpY2U=\r\n", b"ZGVtbw==\r\n", b"*\r\n", b"BDAT 3\r\n", b"BDAT 3 LAST\r\n",
-    b"LHLO c\r\n", b"XCLIENT NAME=x\r\n", b"x" * 600, b"x" * 2100, b"y" * 13000, b"\xff", "é".encode(), b" ", b"<", b">",
+    b"EHLO c.example\r\n", b"HELO c\r\n", b"MAIL FROM:<a@b.example>", b"MAIL FROM:<>",
+    b"RCPT TO:<bob@example.test>",
+    b"MAIL FROM:<a@b.example>\r\nRCPT TO:<bob@example.test>\r\nDATA\r\n", b"RCPT TO:<nobody@example.test>",
+    b"DATA\r\n",
+    b" SIZE=10", b" SMTPUTF8", b" BODY=8BITMIME", b"\r\n", b"\r\n", b"\r\n", b"\n", b"\r", b"\0", b".",
+    b".\r\n",
+    b"\r\n.\r\n", b"\r\n.\r\n", b"\r\n..\r\n", b"\n.\n", b"\r\n.\n", b"Subject: x\r\n\r\n", b"RSET\r\n",
+    b"NOOP\r\n",
+    b"QUIT\r\n", b"HELP\r\n", b"VRFY x\r\n", b"EXPN x\r\n", b"STARTTLS\r\n",
+    b"AUTH PLAIN AGFsaWNlAGRlbW8=\r\n",
+    b"AUTH LOGIN\r\n", b"AUTH PLAIN\r\n", b"YWxpY2U=\r\n", b"ZGVtbw==\r\n", b"*\r\n", b"BDAT 3\r\n",
+    b"BDAT 3 LAST\r\n",
+    b"LHLO c\r\n", b"XCLIENT NAME=x\r\n", b"x" * 600, b"x" * 2100, b"y" * 13000, b"\xff", "é".encode(),
+    b" ", b"<", b">",
 )  # fmt: skip
 STREAM = st.lists(st.sampled_from(WORDS) | st.binary(max_size=3), max_size=25).map(b"".join)
 CUTS = st.lists(st.integers(0, 1 << 20), max_size=12)
