@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable
 from typing import Final
@@ -43,6 +44,11 @@ class BoundedLog:
         """The operator should look at it now."""
         self._budgets["error"].write(event, fields)
 
+    def admits(self, record: logging.LogRecord) -> bool:
+        """The same for what the plugin writes to the standard library's logging: a filter."""
+        level = min(record.levelno // 10 * 10, logging.ERROR)
+        return self._budgets[logging.getLevelName(max(level, logging.DEBUG)).lower()].admit()
+
     def close(self) -> None:
         """Say what has been left out and not yet said."""
         for budget in self._budgets.values():
@@ -62,17 +68,21 @@ class _Budget:
         self._suppressed = 0
 
     def write(self, event: str, fields: dict[str, object]) -> None:
+        if self.admit():
+            self._write(event, **fields)
+
+    def admit(self) -> bool:
         now = self._now()
         if now >= self._until:
             self.settle()
             self._until, self._left = now + WINDOW, MOST
         self._left -= 1
         if self._left >= 0:
-            self._write(event, **fields)
-            return
+            return True
         self._suppressed += 1
         if self._suppressed == 1:
             self._write(f"more than {MOST} lines in {WINDOW:g} s: the next are suppressed")
+        return False
 
     def settle(self) -> None:
         if self._suppressed:

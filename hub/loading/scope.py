@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import logging
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AbstractContextManager, AsyncExitStack
 from dataclasses import dataclass, field
@@ -20,6 +21,7 @@ from hub.dispatch.threads import PluginThreads
 from hub.hooks.plugin import Logger
 from hub.loading.follower import Follower
 from hub.loading.lease import Lease
+from hub.loading.sources import module_name
 from hub.log import get_logger
 from hub.mail.stash import Stash
 from hub.services.clock import Clock
@@ -84,6 +86,8 @@ class Scope:
         self._stash = Stash()
         self._log = get_logger(plugin=name)
         self._said = BoundedLog(name)
+        self._logging = logging.getLogger(module_name(name))
+        self._logging.addFilter(self._said.admits)
         self._kv: Kv | None = None
         self._resources: list[AsyncExitStack] = []
         self._timers: list[Callable[[], Coroutine[object, object, None]]] = []
@@ -234,6 +238,7 @@ class Scope:
             except BaseException as error:
                 self._log.error("a resource did not close", reason=reason(error))
         self.threads.close()
+        self._logging.removeFilter(self._said.admits)
         self._said.close()
 
     def _lease(self, name: str) -> Lease:

@@ -160,3 +160,14 @@ async def test_a_flood_of_lines_is_cut_and_counted_and_the_mail_goes_on(tmp_path
         assert flood.count("and another thing") == 200
         assert flood.count("more than 200 lines in 10 s: the next are suppressed") == 1
         assert asked(hub) == ["bad", "good"]
+
+
+async def test_a_flood_through_the_standard_library_s_logging_is_cut_too(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with hub_with(tmp_path, "floods_logging", "neighbour") as hub:
+        with capture_logs() as logs:
+            assert (await hub.send(BAD))[0] == 250
+        assert len([record for record in caplog.records if record.name == "hub_plugin_floods_logging"]) == 200
+        assert [entry["plugin"] for entry in logs if "suppressed" in entry["event"]] == ["floods-logging"]
+        assert asked(hub) == ["bad"]

@@ -102,6 +102,19 @@ async def test_a_blocked_worker_is_named_with_its_place_and_replaced(tmp_path: P
         await nothing_is_lost(crew, load)
 
 
+async def test_an_exit_out_of_the_loop_costs_the_worker_and_no_message_is_blamed(tmp_path: Path) -> None:
+    async with crew_with(tmp_path, "exits_later") as crew:
+        async with mail_load(await port(crew), sessions=4) as load:
+            await load.until_accepted(5)
+            await send(crew, "bad")
+            ended = await until(once(lambda: crew.log("worker ended")))
+            await until(crew.all_serve)
+            await load.until_accepted(5)
+        assert ended["code"] == 3
+        assert not [line for line in crew.log("died while judging") if "exits-later" in str(line["plugin"])]
+        await nothing_is_lost(crew, load)
+
+
 async def test_a_loop_that_is_blocked_for_a_while_is_named_and_goes_on(tmp_path: Path) -> None:
     async with crew_with(tmp_path, "blocks_a_while") as crew:
         assert (await send(crew, "bad")).startswith("250 ")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+
 import pytest
 from structlog.testing import capture_logs
 
@@ -37,3 +39,11 @@ def test_one_level_does_not_use_up_another_s_lines() -> None:
         log.close()
     assert logs[-2] == {"plugin": "chatty", "reason": "why", "event": "broken", "log_level": "error"}
     assert logs[-1]["event"] == "1 lines suppressed"
+
+
+@pytest.mark.parametrize("level", [0, 5, 10, 15, 20, 25, 30, 40, 45, 50, 99])
+def test_a_record_of_any_level_is_counted(level: int) -> None:
+    log = BoundedLog("chatty", lambda: 1000.0)
+    record = logging.LogRecord("hub_plugin_chatty", level, __file__, 1, "again", None, None)
+    with capture_logs():
+        assert [log.admits(record) for _ in range(MOST + 1)] == [True] * MOST + [False]
