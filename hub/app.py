@@ -70,6 +70,7 @@ class Hub:
 
     bound: the listeners' sockets. trees: folders of plugin source trees that need no installation.
     reread: gives the configuration as it is on disk now. census: the one that it shares with other workers.
+    snapshot: of the plugins that others serve with during a rollback.
     """
 
     def __init__(
@@ -81,6 +82,7 @@ class Hub:
         clock: Clock | None = None,
         reread: Callable[[], Config] | None = None,
         census: Census | None = None,
+        snapshot: Path | None = None,
     ) -> None:
         self._config = self._read = config
         self._census = census or Census()
@@ -89,7 +91,7 @@ class Hub:
         self._watcher: Watcher | None = None
         self._first = bound
         self._serving = Serving(self._serve)
-        self.loader = Loader(config, clock or SystemClock(), trees=trees)
+        self.loader = Loader(config, clock or SystemClock(), trees=trees, snapshot=snapshot)
         self._started_at = time.monotonic()
         self._judging = Judging()
         self._raising = Raising(

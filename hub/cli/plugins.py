@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
+from types import MappingProxyType
+from typing import Final
+
 import click
 
 from hub.cli.context import Context, show_json
 from hub.cli.reload import show_report
+
+ON_DISK: Final = MappingProxyType(
+    {
+        "other": "what is on disk now is not what serves: refused, rolled back, or hub reload was not said",
+        "gone": "it is no longer on disk",
+    }
+)
 
 
 @click.group(invoke_without_command=True)
@@ -30,6 +40,8 @@ def _show(context: Context, as_json: bool) -> None:
     rows: list[tuple[str | Text, ...]] = []
     for plugin in described:
         source = Text(f"{plugin['kind']} {plugin['source']}")
+        if said := ON_DISK.get(plugin["on_disk"]):
+            source.append(f"\n{said}", "yellow")
         for worker, how in plugin.get("differs", {}).items():
             source.append(f"\nworker {worker}: {how}", "red")
         for path in plugin["shadowed"]:
@@ -45,5 +57,9 @@ def _show(context: Context, as_json: bool) -> None:
 @click.option("--json", "as_json", is_flag=True, help="The report as JSON.")
 @click.pass_obj
 def rollback(context: Context, as_json: bool) -> None:
-    """Go back to the generation that served before this one."""
+    """Go back to the plugins that served before these, in all workers, until something is saved or reloaded.
+
+    What is on disk stays as it is. A second rollback goes forth again. A new start of the hub loads what is
+    on disk.
+    """
     show_report(context.ask("rollback"), as_json)

@@ -25,10 +25,16 @@ def show_report(report: object, as_json: bool) -> None:
             click.echo(error, err=True)
         for warning in report["warnings"]:
             click.echo(f"warning: {warning}", err=True)
+        for change in report["config"]:
+            click.echo(change)
         for name, what in report["changed"].items():
             click.echo(f"{name}: {what}")
         for reason in report["restart_needed"]:
             click.echo(f"takes effect with new workers: {reason}")
+        for key in report["new_start"]:
+            click.echo(f"takes effect with a new start of the hub: {key}")
+        if report["rolled_back"]:
+            click.echo("what is on disk is something else, and serves after the next save or hub reload")
         if report["errors"]:
             click.echo(f"refused; generation {report['generation']} goes on", err=True)
         else:

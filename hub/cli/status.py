@@ -21,6 +21,10 @@ def status(context: Context, as_json: bool) -> None:
         f"hub {answer['version']} as {answer['hostname']}, pid {answer['pid']}, up {answer['uptime']:.0f} s, "
         f"generation {answer['generation']}, {answer['sessions']} sessions"
     )
+    if answer["rolled_back"]:
+        click.secho(
+            "  plugins rolled back: what is on disk serves after the next save or hub reload", fg="yellow"
+        )
     for listener in answer["listeners"]:
         click.echo(
             f"  {listener['name']}: {listener['protocol']} on {listener['address']}, tls {listener['tls']}"

@@ -11,7 +11,11 @@ from hub.loading.scope import Scope
 
 
 class PluginInfo(TypedDict):
-    """One plugin for `hub plugins`. generation: the one that it came with; health: `ok`, or what is wrong."""
+    """One plugin for `hub plugins`.
+
+    generation: the one that it came with; health: `ok`, or what is wrong; on_disk: `same` if what serves is
+    what is there, else `other` or `gone`.
+    """
 
     name: str
     version: str
@@ -20,6 +24,7 @@ class PluginInfo(TypedDict):
     source: str
     generation: int
     health: str
+    on_disk: str
     drives: list[str]
     hooks: list[str]
     shadowed: list[str]
@@ -35,13 +40,17 @@ class StepInfo(TypedDict):
     place: str
 
 
-def plugins(lineup: Lineup, catalogue: Catalogue) -> list[PluginInfo]:
-    """Every plugin that serves, in run order."""
-    return [_plugin(member, lineup, catalogue) for member in lineup.members.values()]
+def plugins(lineup: Lineup, catalogue: Catalogue, on_disk: Mapping[str, str]) -> list[PluginInfo]:
+    """Every plugin that serves, in run order. on_disk: name → digest of what was last found there."""
+    return [
+        _plugin(member, lineup, catalogue, on_disk.get(member.wish.name))
+        for member in lineup.members.values()
+    ]
 
 
-def _plugin(member: Member, lineup: Lineup, catalogue: Catalogue) -> PluginInfo:
+def _plugin(member: Member, lineup: Lineup, catalogue: Catalogue, digest: str | None) -> PluginInfo:
     source = member.wish.loaded.source
+    on_disk = "gone" if digest is None else "same" if digest == member.wish.loaded.digest else "other"
     return PluginInfo(
         name=source.name,
         version=source.version,
@@ -50,6 +59,7 @@ def _plugin(member: Member, lineup: Lineup, catalogue: Catalogue) -> PluginInfo:
         source=str(source.location),
         generation=member.since,
         health=_health(member.scope),
+        on_disk=on_disk,
         drives=list(member.wish.drives),
         hooks=[
             hook

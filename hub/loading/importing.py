@@ -10,7 +10,7 @@ import re
 import sys
 import traceback
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import import_module
 from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
@@ -85,7 +85,8 @@ class PluginFinder(MetaPathFinder):
 class Loaded:
     """One plugin's code, imported.
 
-    modules: all that belong to it in `sys.modules`; settings: its `Settings` model.
+    modules: all that belong to it in `sys.modules`; settings: its `Settings` model. contents: its files, by
+    path from the source's location, for when they are no longer on disk; metadata: of what is installed.
     """
 
     source: Source
@@ -93,6 +94,8 @@ class Loaded:
     module: ModuleType
     modules: Mapping[str, ModuleType]
     settings: type[BaseModel] | None
+    contents: Mapping[str, bytes] = field(default_factory=dict, repr=False)
+    metadata: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     def matches(self, source: Source, digest: str) -> bool:
         """Whether this is what importing the source would give."""
@@ -143,10 +146,9 @@ class FreshImport:
             try:
                 for name in (each.source.module, *each.modules):
                     import_module(name)
+                loaded.append(_bind(each.source, each.digest, _modules_of({each.source.top})))
             except BaseException as error:
                 errors.append(_explain(each.source, error))
-            else:
-                loaded.append(_bind(each.source, each.digest, _modules_of({each.source.top})))
         return loaded, errors
 
     def undo(self) -> None:
@@ -186,7 +188,16 @@ def _bind(source: Source, digest: str, modules: Mapping[str, ModuleType]) -> Loa
             if isinstance(value, StashKey) and value.name is None:
                 value.bind(f"{source.name}.{variable}", source.top)
     module = modules[source.module]
-    return Loaded(source, digest, module, MappingProxyType(dict(modules)), _settings_model(module))
+    root = source.location.parent if source.kind is Kind.FILE else source.location
+    return Loaded(
+        source,
+        digest,
+        module,
+        MappingProxyType(dict(modules)),
+        _settings_model(module),
+        {str(file.relative_to(root)): file.read_bytes() for file in source.files()},
+        {name: source.distribution.read_text(name) or "" for name in ("METADATA", "entry_points.txt")},
+    )
 
 
 def _settings_model(module: ModuleType) -> type[BaseModel] | None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from time import perf_counter
 from types import MappingProxyType
@@ -27,6 +29,7 @@ from hub.loading.leaks import end_leaks
 from hub.loading.looking import Target, look, target
 from hub.loading.reload import Agree, Lineup, Member, Report, Transaction, Wish, alone, changes, same
 from hub.loading.scope import Surroundings
+from hub.loading.snapshot import keep, lay_over
 from hub.loading.sources import Kind
 from hub.loading.watching import Place, Watcher
 from hub.log import get_logger
@@ -50,10 +53,17 @@ class Loader:
     """Owns the catalogue, the current generation, its scopes, and those that are draining.
 
     trees: folders of source trees (`--plugins`). path: in place of `sys.path`, for what is installed.
+    snapshot: where it is kept what others serve with instead of what is on disk, to start with that.
     """
 
     def __init__(
-        self, config: Config, clock: Clock, *, trees: Sequence[Path] = (), path: Sequence[str] | None = None
+        self,
+        config: Config,
+        clock: Clock,
+        *,
+        trees: Sequence[Path] = (),
+        path: Sequence[str] | None = None,
+        snapshot: Path | None = None,
     ) -> None:
         self.config = config
         self._clock = clock
@@ -73,6 +83,9 @@ class Loader:
         self._graces: set[asyncio.Task[None]] = set()
         self._closing: set[asyncio.Task[None]] = set()
         self._seen: object = None
+        self._on_disk: Mapping[str, str] = {}
+        self._snapshot = snapshot
+        self.rolled_back = False
         self._services: Services | None = None
         self.catalogue: Catalogue | None = None
         self._watcher: Watcher | None = None
@@ -100,6 +113,7 @@ class Loader:
         if report.errors:
             await self.close()
             raise LoadErrors(report.errors)
+        self.rolled_back, self._snapshot = self._snapshot is not None, None
         return self.generations
 
     async def reload(self, config: Config | None = None, agree: Agree = alone) -> Report:
@@ -129,7 +143,18 @@ class Loader:
             now, back = self._now, self._previous
             _restore(self._finder, back)
             wishes = [member.wish for member in back.members.values()]
-            return await self._swap(began, wishes, (), lambda: _restore(self._finder, now), agree)
+            report = await self._swap(began, wishes, (), lambda: _restore(self._finder, now), agree)
+            if report.ok:
+                # A second rollback may have gone forth to what is on disk.
+                loaded = {name: member.wish.loaded.digest for name, member in self._now.members.items()}
+                self.rolled_back = loaded != self._on_disk
+                self._log.warning("rolled back", until="something is saved, or hub reload")
+            return replace(report, rolled_back=self.rolled_back)
+
+    async def keep(self, folder: Path) -> None:
+        """Write down what serves, for a loader that starts with it as its snapshot. OSError."""
+        serving = [member.wish.loaded for member in self._now.members.values()]
+        await asyncio.to_thread(keep, folder, serving, self._on_disk)
 
     @property
     def seen(self) -> str:
@@ -142,7 +167,7 @@ class Loader:
 
     def plugins(self) -> list[PluginInfo]:
         """Every plugin that serves, in run order."""
-        return describing.plugins(self._now, self.catalogue) if self.catalogue else []
+        return describing.plugins(self._now, self.catalogue, self._on_disk) if self.catalogue else []
 
     def hooks(self) -> Mapping[str, Sequence[StepInfo]]:
         """Hook → who runs on it, in which order."""
@@ -197,9 +222,11 @@ class Loader:
         found = await look(config, self._trees, self._path, self._scanning)
         if found.seen == self._seen and not force:
             return None
-        self._seen = found.seen
+        self._seen, self._on_disk = found.seen, found.digests
         if found.errors:
             return await self._refuse(began, found.errors)
+        if self._snapshot is not None:
+            found = await self._scanning.run(partial(lay_over, found, self._snapshot))
         aim = target(config, found, self._now, self._finder)
         try:
             wishes = await self._import(aim)
@@ -207,6 +234,7 @@ class Loader:
             return await self._refuse(began, failed.errors)
         report = await self._swap(began, wishes, aim.restart_needed, aim.fresh.undo, agree)
         if report.ok:
+            self.rolled_back, report = False, replace(report, rolled_back=False)
             self.config, self.catalogue = config, found.catalogue
             if self._watcher is not None:
                 self.watch()  # other source trees, perhaps
@@ -406,7 +434,8 @@ class Loader:
         restart: tuple[str, ...] = (),
     ) -> Report:
         seconds = perf_counter() - began
-        return Report(self.generations.current.number, changed, errors, warnings, restart, seconds)
+        number = self.generations.current.number
+        return Report(number, changed, errors, warnings, restart, seconds, self.rolled_back)
 
 
 def _close_order(member: Member) -> int:

@@ -87,7 +87,7 @@ class Report:
 
     generation: the number of the one that serves now. changed: plugin → `added`, `replaced`, `removed` or
     `kept`. errors: if there are any, nothing was changed. restart_needed: what takes effect with new workers
-    only.
+    only. rolled_back: whether what serves is what a rollback went back to, and not what is on disk.
     """
 
     generation: int
@@ -96,22 +96,12 @@ class Report:
     warnings: tuple[LoadError, ...]
     restart_needed: tuple[str, ...]
     seconds: float
+    rolled_back: bool = False
 
     @property
     def ok(self) -> bool:
         """Whether what is wanted is what serves."""
         return not self.errors
-
-    def as_dict(self) -> dict[str, object]:
-        """Plain values, for the control socket and `--json`."""
-        return {
-            "generation": self.generation,
-            "changed": dict(self.changed),
-            "errors": list(map(str, self.errors)),
-            "warnings": list(map(str, self.warnings)),
-            "restart_needed": list(self.restart_needed),
-            "seconds": self.seconds,
-        }
 
 
 class Transaction:

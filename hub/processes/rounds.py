@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 BUILDING: Final = 660.0
 """Seconds that a worker has to build: a driver may open for 600."""
+SNAPSHOT: Final = "rolled-back"
+"""The folder in the data folder that keeps what a rollback went back to."""
 LOOKS: Final = 5
 """How often workers look again that did not find the same."""
 
@@ -39,13 +41,18 @@ class Ask(Protocol):
 
 
 class Rounds:
-    """One reload after the other. config: what all workers have. count: how many reads of it were tried."""
+    """One reload after the other.
+
+    config: what all workers have. count: how many reads of it were tried. snapshot: of the plugins that they
+    went back to, as long as what is on disk is something else.
+    """
 
     def __init__(
         self, workers: Sequence[Worker], ask: Ask, config: Config, reread: Callable[[], Config]
     ) -> None:
         self.config = config
         self.count = 0
+        self.snapshot: Path | None = None
         self._workers = workers
         self._ask = ask
         self._reread = reread
@@ -63,6 +70,8 @@ class Rounds:
             began = time.perf_counter()
             if what not in ("reload", "config"):
                 reports, errors = await self._propose(what)
+                if what == "rollback" and not errors:
+                    await self._keep()
                 return self._end(reports, errors, began)
             self.count += 1
             old = [each.bound for each in self._workers]
@@ -89,8 +98,18 @@ class Rounds:
         if errors:
             _log.error("reload refused in all workers", reasons=list(errors))
         else:
+            if reports and not report["rolled_back"]:
+                self.snapshot = None
             tell_changes(cast("list[str]", report["config"]), cast("list[str]", report["new_start"]))
         return report
+
+    async def _keep(self) -> None:
+        """Have written down what all serve now; who cannot start with that does not start."""
+        self.snapshot = self._folder / SNAPSHOT
+        first = [worker for worker in self._workers if worker.ready][:1]
+        for answer in await self._ask(first, "keep", BUILDING, folder=str(self.snapshot)):
+            if isinstance(answer, BaseException):
+                _log.error("what serves is not kept: a new worker will not start", reason=why(answer))
 
     async def _propose(self, what: str) -> tuple[list[Fields], list[str]]:
         """The reports of all workers, and why none of them has swapped."""

@@ -108,6 +108,11 @@ class Supervisor:
         """What all workers have, and who is forked gets."""
         return self._rounds.config
 
+    @property
+    def snapshot(self) -> Path | None:
+        """What all workers went back to, if that is not what is on disk."""
+        return self._rounds.snapshot
+
     async def start(self) -> None:
         """Take the control socket and ask for the first worker, who makes the store if there is none."""
         await self._control.start()
@@ -401,6 +406,7 @@ def supervise(
                     number: int = number,
                     bound: Sequence[Bound] = bound,
                     config: Config = supervisor.config,
+                    snapshot: Path | None = supervisor.snapshot,
                 ) -> int:
                     from hub.processes.worker import run
 
@@ -414,6 +420,7 @@ def supervise(
                         trees=trees,
                         reread=reread,
                         census=census,
+                        snapshot=snapshot,
                     )
 
                 try:

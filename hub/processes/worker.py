@@ -50,11 +50,12 @@ class Worker(Hub):
         trees: Sequence[Path],
         reread: Callable[[], Config],
         census: Census,
+        snapshot: Path | None,
     ) -> None:
         self._number = number
         self._note = note
         self._proposal: Proposal[Mapping[str, object] | None] | None = None
-        super().__init__(config, bound, trees=trees, reread=reread, census=census)
+        super().__init__(config, bound, trees=trees, reread=reread, census=census, snapshot=snapshot)
 
     @property
     def socket_name(self) -> str:
@@ -76,6 +77,7 @@ class Worker(Hub):
             "propose": self._propose,
             "conclude": self._conclude,
             "set-aside": self._set_aside,
+            "keep": self._keep,
         }
         return {
             **{verb: do for verb, do in super().verbs().items() if verb not in ("reload", "rollback")},
@@ -139,6 +141,11 @@ class Worker(Hub):
         self._proposal = None
         return {"built": False, "report": await proposal.end(swap=False), "seen": self.loader.seen}
 
+    async def _keep(self, request: Mapping[str, object]) -> object:
+        """Write down what serves in `folder`."""
+        await self.loader.keep(Path(str(request["folder"])))
+        return True
+
     async def _set_aside(self, request: Mapping[str, object]) -> object:
         """Judge no more what `contents` names; content in hexadecimal → why."""
         contents = cast("Mapping[str, str]", request["contents"])
@@ -159,10 +166,11 @@ def run(
     trees: Sequence[Path],
     reread: Callable[[], Config],
     census: Census,
+    snapshot: Path | None,
 ) -> int:
     """Serve until SIGTERM or until the other end of the lifeline is gone; the exit code."""
     with asyncio.Runner(loop_factory=loop_factory()) as runner:
-        return runner.run(_work(config, bound, number, lifeline, trees, reread, census))
+        return runner.run(_work(config, bound, number, lifeline, trees, reread, census, snapshot))
 
 
 async def _work(
@@ -173,6 +181,7 @@ async def _work(
     trees: Sequence[Path],
     reread: Callable[[], Config],
     census: Census,
+    snapshot: Path | None,
 ) -> int:
     stopping = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stopping.set)
@@ -188,7 +197,16 @@ async def _work(
 
     watching = asyncio.create_task(outlive_nobody())
     try:
-        hub = Worker(config, bound, number=number, note=note, trees=trees, reread=reread, census=census)
+        hub = Worker(
+            config,
+            bound,
+            number=number,
+            note=note,
+            trees=trees,
+            reread=reread,
+            census=census,
+            snapshot=snapshot,
+        )
         stack = Stack(hub.notes)
         stack.register()
         await hub.start()
