@@ -1,0 +1,227 @@
+"""A real hub that may be killed at any moment and is soon there again over the same store."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager, suppress
+from pathlib import Path
+from types import MappingProxyType
+
+import pytest
+
+from hub.cli.checking import check
+from hub.cli.opening import services
+from hub.config.load import Config, load
+from hub.mail.login import AccountRef
+from hub.services.blobs import no_progress
+from hub.services.storage import Item
+from hub.testing.load import HEADER
+from hub.testing.running import running_hub
+from tests.crew import lives, until
+
+ALICE = "alice@example.test"
+
+# Loads once what a hub imports, and then is the parent of one `hub …` after the other: that they start within
+# a tenth of a second rather than in two is all the difference.
+PARENT = """
+import json, os, signal, sys
+import aiosmtpd.smtp, alembic, argon2, pydantic, rich, scramp, sqlalchemy.dialects.sqlite, stevedore
+import structlog, watchdog.observers
+import hub.app, hub.cli.checking, hub.cli.opening, hub.cli.serve, hub.processes.supervisor
+from hub.cli.main import main
+
+signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+for line in sys.stdin:
+    words, log = json.loads(line)
+    pid = os.fork()
+    if not pid:
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        os.setsid()
+        os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+        out = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        os.dup2(out, 1)
+        os.dup2(out, 2)
+        main(words)
+        os._exit(0)
+    print(pid, flush=True)
+"""
+
+
+class Parent:
+    """Starts `hub …` in a process and a process group of its own."""
+
+    def __init__(self, process: subprocess.Popen[str], log: Path) -> None:
+        self._process = process
+        self.log = log
+
+    def start(self, *words: str) -> int:
+        """The new process's id; what it prints is in the log."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write(json.dumps([words, str(self.log)]) + "\n")
+        self._process.stdin.flush()
+        return int(self._process.stdout.readline())
+
+
+@contextmanager
+def parent(folder: Path) -> Iterator[Parent]:
+    """Ended with the test."""
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    with subprocess.Popen(
+        [sys.executable, "-c", PARENT],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env=environment,
+        cwd=folder,
+    ) as process:
+        try:
+            yield Parent(process, folder / "log")
+        finally:
+            assert process.stdin is not None
+            process.stdin.close()
+
+
+class Killable:
+    """The hub, its store and its one account; `start` it first.
+
+    port: of its SMTP listener, the same every time.
+    """
+
+    def __init__(self, folder: Path, port: int, config: Config, account: AccountRef, made_by: Parent) -> None:
+        self.folder, self.port, self.config, self.account = folder, port, config, account
+        self._parent = made_by
+        self.pid = 0
+
+    def run(self, *words: str) -> int:
+        """Another `hub …` beside it; its process id."""
+        return self._parent.start("-c", str(self.folder / "hub.toml"), *words)
+
+    async def start(self) -> None:
+        """Serve; it greets when this returns."""
+        self.pid = self.run("serve")
+        try:
+            await until(self._greets, 60)
+        except TimeoutError:
+            pytest.fail(self._parent.log.read_text()[-5000:])
+
+    async def _greets(self) -> bool:
+        if not lives(self.pid):
+            pytest.fail("the hub did not start:\n" + self._parent.log.read_text()[-5000:])
+        with suppress(OSError):
+            reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
+            try:
+                return (await reader.read(4)) == b"220 "
+            finally:
+                writer.close()
+        return False
+
+    async def kill(self) -> None:
+        """SIGKILL to all its processes at once."""
+        workers = self.workers()
+        await kill_group(self.pid)
+        for worker in workers:
+            await ended(worker)
+
+    def workers(self) -> list[int]:
+        """The processes under the supervisor."""
+        with suppress(FileNotFoundError):
+            path = Path(f"/proc/{self.pid}/task/{self.pid}/children")
+            return [int(pid) for pid in path.read_text().split()]
+        return []
+
+    async def stop(self) -> None:
+        """SIGTERM, and wait for its end."""
+        if self.pid and lives(self.pid):
+            os.kill(self.pid, signal.SIGTERM)
+            await ended(self.pid)
+
+    async def assert_clean(self, *, deep: bool) -> None:
+        """As `hub store check` would say, beside the hub or after it."""
+        async with services(self.config) as opened:
+            checked = await check(
+                opened, deep=deep, repair=False, counted=lambda what, count: None, progress=no_progress
+            )
+            assert checked.problems == []
+
+    async def items(self) -> dict[int, tuple[Item, str]]:
+        """Number → the item and the body of every message in the mailbox; each is there once."""
+        async with services(self.config) as opened:
+            mailbox = await opened.storage.mailbox(self.account, "INBOX")
+            assert mailbox is not None
+            numbers: Counter[int] = Counter()
+            found: dict[int, tuple[Item, str]] = {}
+            for item in await opened.storage.items(mailbox.id, [(1, 1 << 31)]):
+                head, _, body = (await opened.blobs.read(item.blob)).partition(b"\r\n\r\n")
+                said = re.search(rf"^{HEADER}: (\d+)\r?$".encode(), head, re.M)
+                assert said is not None
+                numbers[int(said[1])] += 1
+                found[int(said[1])] = item, body.decode()
+            assert [number for number, count in numbers.items() if count > 1] == []
+            return found
+
+
+async def kill_group(pid: int) -> None:
+    """SIGKILL to a process and all it has started."""
+    with suppress(ProcessLookupError):
+        os.killpg(pid, signal.SIGKILL)
+    await ended(pid)
+
+
+async def ended(pid: int) -> None:
+    """Wait for its end, and that of its threads, with which its ports and locks are free."""
+
+    async def is_gone() -> bool:
+        try:
+            return not lives(pid) and len(list(Path(f"/proc/{pid}/task").iterdir())) <= 1
+        except OSError:
+            return True
+
+    await until(is_gone, 60)
+
+
+def free_port() -> int:
+    """One on which nobody listens just now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@asynccontextmanager
+async def killable(
+    folder: Path,
+    *,
+    workers: int = 1,
+    data: Path | None = None,
+    tables: Mapping[str, object] = MappingProxyType({}),
+) -> AsyncIterator[Killable]:
+    """Not started yet; killed at the end if it still runs. data: elsewhere than in the folder."""
+    port = free_port()
+    said: dict[str, object] = {
+        "hub": {"workers": workers, **({"data_dir": str(data)} if data else {})},
+        "log": {"format": "json"},
+        "listeners": {"smtp": {"protocol": "smtp", "bind": [f"127.0.0.1:{port}"]}},
+        # Small, so that segments are sealed and opened all the time.
+        "plugins": {"blobs-segment": {"segment_size": 100_000, "collect_after": 0, "keep_free": 0}},
+        **tables,
+    }
+    async with running_hub(folder, tables=said, accounts=(ALICE,)) as made:
+        found = await made.hub.kernel.services.directory.account(ALICE)
+        assert found is not None
+    config = load(folder / "hub.toml", environ={}, cwd=folder)
+    with parent(folder) as made_by:
+        hub = Killable(folder, port, config, found.ref, made_by)
+        try:
+            yield hub
+        finally:
+            if hub.pid:
+                await kill_group(hub.pid)
