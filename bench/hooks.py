@@ -14,7 +14,7 @@ from bench.options import Options
 from bench.plugins import MAIL_PATH
 from bench.report import Report
 from bench.rounds import Round, Values, interleave
-from bench.smtp import ALONE, deliver
+from bench.smtp import deliver
 from bench.smtp_source import Load
 from bench.svg import Bars, Lines
 
@@ -27,20 +27,18 @@ def measure(options: Options) -> Report:
     """Change the plugins, send mail, again and again. NotStarted, NotLoaded, LoadFailed, Lost."""
     load = Load(max(1, options.messages // SHARE), 4096, reuse=False)
     with ExitStack() as stack:
-        hub = stack.enter_context(hub_server.running(options.folder / "hub", options.workers))
-        deliver(hub, load)
-        works: dict[str, Callable[[], Values]] = {HUB: lambda: {**_together(hub, load), **_apart(hub, load)}}
-        setups = {HUB: hub.setup}
-        if options.workers > 1:
-            alone = stack.enter_context(hub_server.running(options.folder / "alone", 1))
-            deliver(alone, load)
-            works[ALONE] = partial(_together, alone, load)
-            setups[ALONE] = alone.setup
+        hubs = hub_server.all_running(stack, options)
+        for hub in hubs.values():
+            deliver(hub, load)
+        works: dict[str, Callable[[], Values]] = {
+            subject: partial(_together, hub, load) for subject, hub in hubs.items()
+        }
+        works[HUB] = lambda: {**_together(hubs[HUB], load), **_apart(hubs[HUB], load)}
         rounds = interleave(works, options.rounds, options.say)
     return Report(
         area="hooks",
         title=f"Hooks: plugins that do nothing, on the {len(MAIL_PATH)} hooks of a mail's path",
-        setups=setups,
+        setups={subject: hub.setup for subject, hub in hubs.items()},
         figures=[
             *(Figure(f"a mail with {count} plugins", "CPU µs", f"all {count}", rounds) for count in COUNTS),
             *(
@@ -57,7 +55,7 @@ def measure(options: Options) -> Report:
             "every hook is called once per mail. A step is one plugin on one hook; its cost is the CPU per "
             "mail above that without such plugins, over the number of steps.",
         ],
-        charts=[_lines(rounds, list(setups)), _bars(rounds)],
+        charts=[_lines(rounds, list(hubs)), _bars(rounds)],
     )
 
 

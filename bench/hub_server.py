@@ -5,18 +5,21 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from bench.cpu import CORES
+from bench.figure import HUB
 from bench.imap_client import ImapClient
+from bench.options import Options
 from bench.server import DOMAIN, HOST, MAILBOX, NotStarted, environment, free_port, wait_for_greeting
 from hub.config.load import load
 from hub.control import ask
 from hub.version import __version__
 
+ALONE: Final = f"{HUB}, 1 worker"
 CONFIG: Final = "hub.toml"
 COMMAND: Final = Path(sys.executable).with_name("hub")
 PASSWORD: Final = "nobody else knows it"
@@ -174,6 +177,14 @@ def running(folder: Path, workers: int, *, prepare: Prepare | None = None) -> It
     """`lay_out` and `serving` in one. NotStarted."""
     with serving(lay_out(folder, workers, prepare=prepare)) as hub:
         yield hub
+
+
+def all_running(stack: ExitStack, options: Options) -> dict[str, Hub]:
+    """The hub by its name in reports, and one of a single worker beside it unless it is one. NotStarted."""
+    hubs = {HUB: stack.enter_context(running(options.folder / "hub", options.workers))}
+    if options.workers > 1:
+        hubs[ALONE] = stack.enter_context(running(options.folder / "alone", 1))
+    return hubs
 
 
 def _found(config: Path) -> str:

@@ -7,14 +7,15 @@ from contextlib import ExitStack
 from functools import partial
 from typing import Final
 
+from bench import hub_server
 from bench.arithmetic import arrivals, percentile
-from bench.figure import Figure, Goal
+from bench.figure import HUB, Figure, Goal
 from bench.open_loop import Mail, send_on_time
 from bench.options import Options
 from bench.report import Report
 from bench.rounds import Values, interleave
 from bench.server import MAILBOX, Server
-from bench.smtp import Lost, await_stored, deliver, start, without_peer
+from bench.smtp import Lost, await_stored, deliver, peers, without_peer
 from bench.smtp_source import Load
 from bench.svg import Lines
 
@@ -27,7 +28,8 @@ SEED: Final = 5321
 def measure(options: Options) -> Report:
     """Find each server's peak, then send at half of it. NotStarted, LoadFailed, Lost."""
     with ExitStack() as stack:
-        servers = start(stack, options)
+        hub = stack.enter_context(hub_server.running(options.folder / "hub", options.workers))
+        servers: dict[str, Server] = {HUB: hub, **peers(stack, options)}
         peaks = {subject: _peak(server, options.messages) for subject, server in servers.items()}
         for subject, peak in peaks.items():
             options.say(

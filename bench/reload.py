@@ -6,10 +6,12 @@ import itertools
 import smtplib
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
+from functools import partial
 from typing import Final, cast
 
 from bench import hub_server, plugins
-from bench.figure import HUB, Figure, Goal
+from bench.figure import Figure, Goal
 from bench.hub_server import PLUGINS, Hub
 from bench.options import Options
 from bench.report import Report
@@ -42,18 +44,18 @@ class NeverLive(Exception):
 def measure(options: Options) -> Report:
     """Save a plugin again and again while a client keeps asking. NotStarted, NeverLive, NotLoaded."""
     numbers = itertools.count(1)
-    with hub_server.running(options.folder / "hub", options.workers) as hub:
-        plugins.replace_all(hub, TOTAL - len(PLUGINS) - 1, list(plugins.MAIL_PATH))
-        _live(hub, numbers)  # the one that is saved
-        rounds = interleave({HUB: lambda: _save(hub, numbers)}, options.rounds, options.say)
-        setup = {
-            **hub.setup,
-            "plugins": f"{', '.join(PLUGINS)}, {TOTAL - len(PLUGINS)} in the watched folder",
-        }
+    with ExitStack() as stack:
+        hubs = hub_server.all_running(stack, options)
+        for hub in hubs.values():
+            plugins.replace_all(hub, TOTAL - len(PLUGINS) - 1, list(plugins.MAIL_PATH))
+            _live(hub, numbers)  # the one that is saved
+        works = {subject: partial(_save, hub, numbers) for subject, hub in hubs.items()}
+        rounds = interleave(works, options.rounds, options.say)
+    loaded = f"{', '.join(PLUGINS)}, {TOTAL - len(PLUGINS)} in the watched folder"
     return Report(
         area="reload",
         title=f"Reload of one plugin of {TOTAL}",
-        setups={HUB: setup},
+        setups={subject: {**hub.setup, "plugins": loaded} for subject, hub in hubs.items()},
         figures=[
             Figure("saved → the next mail is judged by it", "ms", "live", rounds, Goal(300)),
             Figure("the work of a reload", "ms", "work", rounds, Goal(200)),

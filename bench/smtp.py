@@ -20,7 +20,6 @@ from bench.smtp_source import Load, send
 from bench.svg import Bars
 
 PEER: Final = "Postfix"
-ALONE: Final = f"{HUB}, 1 worker"
 SESSIONS: Final = (20, 100)
 """Twenty, and what Postfix serves at once by default (default_process_limit)."""
 PATIENCE: Final = 120.0
@@ -60,7 +59,7 @@ class Lost(Exception):
 def measure(options: Options) -> Report:
     """Start the servers, warm them up, measure each workload. NotStarted, LoadFailed, Lost."""
     with ExitStack() as stack:
-        servers = start(stack, options, alone=True)
+        servers: dict[str, Server] = {**hub_server.all_running(stack, options), **peers(stack, options)}
         for server in servers.values():
             deliver(server, Load(min(200, options.messages), 4096))
         figures = [
@@ -89,19 +88,11 @@ def measure(options: Options) -> Report:
     )
 
 
-def start(stack: ExitStack, options: Options, *, alone: bool = False) -> dict[str, Server]:
-    """The hub and, where it can run, its peer. NotStarted.
-
-    alone: a hub of one worker too, unless the hub is one.
-    """
-    servers: dict[str, Server] = {
-        HUB: stack.enter_context(hub_server.running(options.folder / "hub", options.workers))
-    }
-    if alone and options.workers > 1:
-        servers[ALONE] = stack.enter_context(hub_server.running(options.folder / "alone", 1))
-    if postfix.missing() is None:
-        servers[PEER] = stack.enter_context(postfix.running(options.folder / "postfix"))
-    return servers
+def peers(stack: ExitStack, options: Options) -> Mapping[str, Server]:
+    """Whoever can be run here beside the hub. NotStarted."""
+    if postfix.missing() is not None:
+        return {}
+    return {PEER: stack.enter_context(postfix.running(options.folder / "postfix"))}
 
 
 def without_peer() -> Sequence[str]:

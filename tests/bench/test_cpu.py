@@ -50,6 +50,19 @@ def test_a_tree_counts_children_that_have_ended() -> None:
     assert used >= 0.25
 
 
+def test_a_servers_time_is_that_of_its_own_clock() -> None:
+    burn = f"{BURN}\nprint(time.process_time(), flush=True)\ninput()"
+    with subprocess.Popen(
+        [sys.executable, "-c", burn], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        said = float(process.stdout.readline())
+        used = tree_seconds(process.pid)
+        process.communicate("\n")
+    # proc(5) would be off by up to 10 ms, downwards.
+    assert said <= used < said + 0.05
+
+
 def test_a_stranger_at_work_rejects_the_rounds(stranger: int) -> None:
     def work() -> dict[str, float]:
         time.sleep(0.3)

@@ -143,8 +143,11 @@ def test_imap_reads_the_whole_mailbox(options: Options) -> None:
     assert min(values(report)) > 0
 
 
-def test_reload_waits_until_the_plugin_judges(options: Options) -> None:
-    assert min(values(reload.measure(options))) > 0
+def test_reload_waits_until_the_plugin_judges_in_every_worker(options: Options) -> None:
+    report = reload.measure(replace(options, workers=2))
+    assert list(report.setups) == ["hub", "hub, 1 worker"]
+    assert "35" in report.title
+    assert min(values(report)) > 0
 
 
 @needs_load
