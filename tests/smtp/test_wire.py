@@ -17,7 +17,8 @@ from hub.mail.message import Message
 from hub.mail.verdict import Finding, Verdict
 from hub.services.blobs import StoreFull
 from hub.smtp.incoming import IN_MEMORY
-from hub.smtp.server import MAX_BUFFER, SmtpProtocol
+from hub.smtp.server import SmtpProtocol
+from hub.smtp.wire import MAX_BUFFER
 from tests.conftest import Client, World, connected
 
 MAIL = b"Subject: hello\r\n\r\nbody"
