@@ -72,6 +72,9 @@ class Stack:
 
 def culprit(stack: str) -> str | None:
     """`plugin (file:line)` of the innermost frame that is neither the hub's nor a library's."""
+    _, crashed, rest = stack.partition("Current thread")
+    if crashed:  # among all others
+        stack = rest.partition("\n\n")[0]
     for file, line, _ in _FRAME.findall(stack):
         plugin = re.search(r"\bhub_plugin_(\w+?)(?:\.py)?(?:/|$)", file)
         if plugin or not file.startswith((_HUB, sys.prefix, sys.base_prefix, "<")):

@@ -48,6 +48,13 @@ class Vigil:
     def look(self) -> float:
         """Seconds for which its loop has been blocked, from one second on. What is new is logged."""
         seconds = self._silence.look(time.monotonic())
+        if self._asked and not self._reported:  # it has had one look's time to write
+            self._reported = True
+            stack = self._stack.read()
+            _log.error(
+                "a worker's loop is blocked",
+                worker=self._number, by=culprit(stack), seconds=max(seconds, self._longest), stack=stack,
+            )  # fmt: skip
         if seconds < NOTICED:
             if self._reported:
                 _log.info("the worker's loop goes on", worker=self._number, seconds=self._longest)
@@ -57,13 +64,6 @@ class Vigil:
             self._asked = True
             self._stack.clear()
             os.kill(self._pid, ASK)
-        elif not self._reported:  # it has had one look's time to write
-            self._reported = True
-            stack = self._stack.read()
-            _log.error(
-                "a worker's loop is blocked",
-                worker=self._number, by=culprit(stack), seconds=seconds, stack=stack,
-            )  # fmt: skip
         self._longest = seconds
         return seconds
 

@@ -79,7 +79,7 @@ async def nothing_is_lost(crew: Crew, load: MailLoad) -> None:
     "operation: a plugin that blocks a worker is named with its line, and the worker is replaced"
 )
 async def test_a_blocked_worker_is_named_with_its_place_and_replaced(tmp_path: Path) -> None:
-    async with crew_with(tmp_path, "blocks", blocked_limit=2) as crew:
+    async with crew_with(tmp_path, "blocks", blocked_limit=3) as crew:
         async with mail_load(await port(crew), sessions=4) as load:
             await load.until_accepted(10)
             assert await send(crew, "bad") == ""
@@ -90,7 +90,7 @@ async def test_a_blocked_worker_is_named_with_its_place_and_replaced(tmp_path: P
         assert "in check_message" in str(blocked["stack"])
         ended = await until(once(lambda: crew.log("worker ended")))
         assert ended["signal"] == "SIGKILL"
-        assert ended["reason"] == f"blocked for 2 s by {place}"
+        assert ended["reason"] == f"blocked for 3 s by {place}"
         await until(crew.all_serve)
         (replaced,) = [worker for worker in await crew.workers() if worker["restarts"]]
         assert replaced["number"] == blocked["worker"] == ended["worker"]
@@ -98,7 +98,7 @@ async def test_a_blocked_worker_is_named_with_its_place_and_replaced(tmp_path: P
             HUB, "-c", tmp_path / "hub.toml", "status", stdout=asyncio.subprocess.PIPE
         )
         said, _ = await shown.communicate()
-        assert f"1 restarts, the last one: blocked for 2 s by {place}" in said.decode()
+        assert f"1 restarts, the last one: blocked for 3 s by {place}" in said.decode()
         await nothing_is_lost(crew, load)
 
 
@@ -148,9 +148,9 @@ async def test_what_the_hub_dies_of_three_times_is_kept_unjudged(
         ended = crew.log("worker ended")
         assert [{key: line[key] for key in end} for line in ended] == [end] * 3
         if name == "crashes":
-            assert f'{name}.py", line 8 in check_message' in str(
-                crew.log("where the worker stood")[0]["stack"]
-            )
+            stood = crew.log("where the worker stood")[0]
+            assert stood["by"] == f"crashes ({tmp_path}/plugins.d/crashes.py:8)"
+            assert 'crashes.py", line 8 in check_message' in str(stood["stack"])
         assert await crew.subjects("Quarantine") == {"bad": 1}
         (why,) = await fields(crew, "Quarantine", "X-Hub-Unjudged")
         (said,) = end.items()

@@ -41,6 +41,17 @@ def test_the_hub_s_own_frames_are_no_plugin_s() -> None:
     assert culprit("") is None
 
 
+def test_of_a_crash_only_the_thread_that_crashed_counts() -> None:
+    idle = 'Thread 0x1 (most recent call first):\n  File "/data/plugins.d/idle.py", line 3 in wait\n'
+    crashed = (
+        'Current thread 0x2 (most recent call first):\n  File "/data/plugins.d/bad.py", line 8 in check\n'
+    )
+    for stack in (f"{idle}\n{crashed}", f"{crashed}\n{idle}"):
+        assert (
+            culprit(f"Fatal Python error: Segmentation fault\n\n{stack}") == "bad (/data/plugins.d/bad.py:8)"
+        )
+
+
 async def test_silence_grows_by_the_looks_and_ends_with_a_beat(tmp_path: Path) -> None:
     silence, notes = Silence(tmp_path / "hub.notes"), tmp_path / "hub.notes"
     assert silence.look(100.0) == 0  # its heart has not begun to beat
