@@ -11,7 +11,7 @@ from typing import Final
 
 from bench import hub_server, postfix
 from bench.cpu import settled_seconds
-from bench.figure import HUB, Figure, Goal
+from bench.figure import Figure, Goal
 from bench.options import Options
 from bench.report import Report
 from bench.rounds import Values, interleave
