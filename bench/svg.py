@@ -101,7 +101,7 @@ def _bars(chart: Bars) -> Iterable[str]:
             value = series[group]
             if value is None:
                 continue
-            x, y = left + width * number, place(value)
+            x, y = left + width * number, min(place(value), BOTTOM)
             yield (
                 f'<rect x="{x:.1f}" y="{y:.1f}" width="{width * 0.92:.1f}" height="{BOTTOM - y:.1f}" '
                 f'fill="{_colour(number)}"/>'

@@ -38,6 +38,13 @@ def test_bars_are_as_high_as_their_values_and_stand_on_the_axis() -> None:
     assert lefts[-1] + float(bars[-1]["width"]) < RIGHT
 
 
+def test_a_bar_below_zero_has_no_height_but_its_number() -> None:
+    chart = Bars("b", "B", "KiB", ["small"], {"hub": [-6.0], "Postfix": [12.0]})
+    heights = [float(each.attrib["height"]) for each in drawn(chart).iter(f"{SVG}rect")][3:]
+    assert heights[0] == 0 < heights[1]
+    assert "-6" in texts(chart)
+
+
 def test_a_chart_names_its_title_its_unit_its_groups_and_its_series() -> None:
     assert {"Mail & more", "mails/s", "4 KiB", "64 KiB", "hub", "Postfix", "4,000"} <= set(texts(BARS))
     assert {"Cost", "µs", "rows", "10", "100,000"} <= set(texts(LINES))
