@@ -58,6 +58,7 @@ class Vigil:
         if seconds < NOTICED:
             if self._reported:
                 _log.info("the worker's loop goes on", worker=self._number, seconds=self._longest)
+                self._stack.clear()
             self._asked = self._reported = False
             return 0.0
         if not self._asked:
