@@ -4,7 +4,7 @@ read."""
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -20,10 +20,10 @@ SMALL: Final = 128 << 10
 
 @dataclass(frozen=True, slots=True)
 class Large:
-    """A literal that is sent as it is read: its announcement, then pieces of one blob."""
+    """A literal that is sent as it is read: its announcement, then pieces of one message."""
 
     announcement: bytes
-    blob: str
+    contents: Contents
     pieces: tuple[Piece, ...]
 
 
@@ -49,15 +49,13 @@ class Contents:
             if self._blob is not None:
                 self._head = self._blob[: self.item.head_size]
             else:
-                self._head = await self._session.kernel.services.blobs.read(
-                    self.item.blob, 0, self.item.head_size
-                )
+                self._head = await self._read(0, self.item.head_size)
         return self._head
 
     async def blob(self) -> bytes:
         """Header block and body, in memory. BlobGone."""
         if self._blob is None:
-            self._blob = await self._session.kernel.services.blobs.read(self.item.blob)
+            self._blob = await self._read()
         return self._blob
 
     async def structure(self) -> Structure:
@@ -82,9 +80,7 @@ class Contents:
                 data = await self.blob()
                 out.append(data[piece.offset : piece.offset + piece.length])
             elif piece.length:
-                out.append(
-                    await self._session.kernel.services.blobs.read(self.item.blob, piece.offset, piece.length)
-                )
+                out.append(await self._read(piece.offset, piece.length))
         return b"".join(out)
 
     async def literal(self, label: bytes, pieces: Sequence[Piece]) -> bytes | Large:
@@ -92,11 +88,41 @@ class Contents:
         length = size(pieces)
         if length > SMALL and self._blob is None:
             await self.head()  # whether the blob is there at all is known before anything is sent
-            return Large(b"%b {%d}\r\n" % (label, length), self.item.blob, tuple(pieces))
+            return Large(b"%b {%d}\r\n" % (label, length), self, tuple(pieces))
         octets = await self.small(pieces)
         if len(octets) != length:
             raise BlobGone(f"{self.item.blob} is shorter than the index says")
         return b"%b {%d}\r\n%b" % (label, length, _lawful(octets))
+
+    async def stream(self, offset: int, length: int) -> AsyncIterator[bytes]:
+        """Part of header block and body as it is read. BlobGone."""
+        end = offset + length
+        while offset < end:
+            blob = self.item.blob
+            try:
+                async for chunk in self._session.kernel.services.blobs.stream(blob, offset, end - offset):
+                    offset += len(chunk)
+                    yield chunk
+                return
+            except BlobGone as gone:
+                await self._look_again(gone)
+
+    async def _read(self, offset: int = 0, length: int | None = None) -> bytes:
+        blobs = self._session.kernel.services.blobs
+        try:
+            return await blobs.read(self.item.blob, offset, length)
+        except BlobGone as gone:
+            await self._look_again(gone)
+            return await blobs.read(self.item.blob, offset, length)
+
+    async def _look_again(self, gone: BlobGone) -> None:
+        """What was moved since its row was read is where the row says now; else it is gone indeed."""
+        uid, blob = self.item.uid, self.item.blob
+        for item in await self._session.storage.items(self._session.mailbox.id, [(uid, uid)]):
+            if item.blob != blob:
+                self.item = item
+                return
+        raise gone
 
 
 async def send_large(session: ImapSession, large: Large) -> None:
@@ -110,8 +136,7 @@ async def send_large(session: ImapSession, large: Large) -> None:
                 out.send(_lawful(piece))
                 left -= len(piece)
                 continue
-            stream = session.kernel.services.blobs.stream(large.blob, piece.offset, piece.length)
-            async for chunk in stream:
+            async for chunk in large.contents.stream(piece.offset, piece.length):
                 out.send(_lawful(chunk))
                 left -= len(chunk)
                 await out.flow()
