@@ -30,6 +30,7 @@ from hub.dispatch.judging import NOTES, Judging
 from hub.imap import server as imap_server
 from hub.listening import Bound, Server, Serving, close_all_but, rebind
 from hub.loading.census import Census
+from hub.loading.collecting import Collecting
 from hub.loading.kernel import Kernel
 from hub.loading.loader import Loader
 from hub.loading.reload import Agree, Report, alone
@@ -89,6 +90,7 @@ class Hub:
         self._reread = reread
         self._renewing = asyncio.Lock()
         self._watcher: Watcher | None = None
+        self._collecting: Collecting | None = None
         self._first = bound
         self._serving = Serving(self._serve)
         self.loader = Loader(config, clock or SystemClock(), trees=trees, snapshot=snapshot)
@@ -166,6 +168,7 @@ class Hub:
             )
             await self._serving.swap(self._first)
             self.watch()
+            self._collecting = Collecting(self.loader.services)
         except BaseException:
             self._serving.close()
             close_all_but((), self._first)
@@ -193,6 +196,8 @@ class Hub:
         await self._raising.close()
         if self._watcher is not None:
             await self._watcher.close()
+        if self._collecting is not None:
+            await self._collecting.close()
         await self.loader.close()
         await self._traces.flush()
         self._judging.close()
