@@ -108,7 +108,7 @@ def main(
     Postfix is a peer where it is installed and this runs as root. Everything lives in a temporary folder
     below $TMPDIR or /var/tmp and on free ports of 127.0.0.1. The exit status is 1 if a figure has no round
     that counts, because others kept the machine busy, and 2 if an area could not be measured. All areas
-    take about ten minutes on a quiet machine of two cores, with --full about half an hour.
+    take about ten minutes on a quiet machine of two cores, with --full about twenty.
     """
     console = Console()
 

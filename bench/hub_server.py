@@ -80,7 +80,7 @@ class Hub:
             "version": __version__,
             "delivery": "its own mailbox, in the commit that is answered with 250",
             "workers": f"{self.workers} on {CORES} cores",
-            "plugins": ", ".join(PLUGINS),
+            "plugins": f"{', '.join(PLUGINS)}; rate-limit exempts loopback by default",
             "settings": f"`hub serve` with {_found(self.config)}; else its defaults, its log in a file",
         }
 
