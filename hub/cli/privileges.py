@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pwd
+import resource
 from collections.abc import Mapping
 
 import click
@@ -32,6 +33,12 @@ def own_sockets(hub: HubTable, listeners: Mapping[str, Listener]) -> None:
         for host, _ in listener.addresses:
             if is_unix(host) and os.path.exists(host):
                 os.chown(host, entry.pw_uid, entry.pw_gid)
+
+
+def open_many_files() -> None:
+    """Have as many connections as the system lets this process have; a service's soft limit is often 1024."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def become(hub: HubTable) -> None:

@@ -31,7 +31,7 @@ def serve(context: Context, trees: tuple[Path, ...]) -> None:
 
 def run(context: Context, trees: tuple[Path, ...] = ()) -> None:
     """Bind, drop privileges, serve; returns when the hub was told to stop."""
-    from hub.cli.privileges import become, own_data, own_sockets
+    from hub.cli.privileges import become, open_many_files, own_data, own_sockets
     from hub.listening import bind_for
     from hub.loading.errors import LoadErrors
     from hub.log import configure
@@ -40,6 +40,7 @@ def run(context: Context, trees: tuple[Path, ...] = ()) -> None:
     settings = config.settings
     configure(settings.log.level, settings.log.format, addresses=settings.log.addresses)
     try:
+        open_many_files()
         own_data(settings.hub)
         crews = bind_for(settings.hub.workers, settings.listeners, os.environ)
         own_sockets(settings.hub, settings.listeners)

@@ -30,15 +30,15 @@ from hub import hookimpl
 async def plugin_start(plugin):
     loop, path = asyncio.get_running_loop(), plugin.data_dir / "late"
 
-    def tick(due):
-        late = loop.time() - due
+    def tick(due, worked):
+        late, worked = loop.time() - due, time.thread_time() - worked
         if late > {TICK}:
             with path.open("a") as file:
-                file.write(f"{{time.time()}} {{late}}\\n")
+                file.write(f"{{time.time()}} {{late}} {{worked}}\\n")
         due = loop.time() + {TICK}
-        loop.call_at(due, tick, due)
+        loop.call_at(due, tick, due, time.thread_time())
 
-    tick(loop.time())
+    tick(loop.time(), time.thread_time())
 '''
 
 
@@ -68,9 +68,20 @@ class Watch:
     @property
     def latest(self) -> float:
         """Seconds that the loop was late, at worst."""
+        return max((late for late, _ in self._moments()), default=0.0)
+
+    @property
+    def longest(self) -> float:
+        """Seconds of the processor that the loop has taken while somebody waited, at worst.
+
+        Other processes make it late, too; this is what it does itself.
+        """
+        return max((worked for _, worked in self._moments()), default=0.0)
+
+    def _moments(self) -> list[tuple[float, float]]:
         (path,) = self.crew.folder.glob("data/**/late")
-        moments = [line.split() for line in path.read_text().splitlines()]
-        return max((float(late) for at, late in moments if float(at) >= self.began), default=0.0)
+        moments = [tuple(map(float, line.split())) for line in path.read_text().splitlines()]
+        return [(late, worked) for at, late, worked in moments if at >= self.began]
 
     @property
     def p99(self) -> float:
@@ -79,9 +90,9 @@ class Watch:
 
 
 @asynccontextmanager
-async def hub_with_probe(folder: Path) -> AsyncIterator[Crew]:
-    """One process with the default plugins."""
-    tables = {"hub": {"workers": 1}, "smtp": {"max_size": 200_000_000}, "log": {"format": "json"}}
+async def hub_with_probe(folder: Path, **smtp: object) -> AsyncIterator[Crew]:
+    """One process with the default plugins. smtp: of its table."""
+    tables = {"hub": {"workers": 1}, "smtp": smtp, "log": {"format": "json"}}
     async with running_hub(folder, plugins=("deny-list", "rate-limit"), tables=tables):
         pass  # the configuration, the store and the accounts
     (folder / "plugins.d" / "probe.py").write_text(PROBE)
@@ -135,11 +146,12 @@ async def bulk(port: int, count: int, size: int) -> None:
 
 @pytest.mark.soak
 async def test_a_message_of_100_mb_streams(tmp_path: Path, soak: Soak) -> None:
-    async with hub_with_probe(tmp_path) as crew:
+    async with hub_with_probe(tmp_path, max_size=200_000_000) as crew:
         watch = await load(crew, 1, 100_000_000)
         soak.found("memory for one message of 100 MB", f"{watch.growth / 1e6:.1f} MB")
-        soak.found("the loop was late by", f"{watch.latest * 1000:.0f} ms at worst")
+        soak.found("the loop worked without a pause", f"{watch.longest * 1000:.0f} ms at worst")
         assert watch.growth < 20_000_000
+        assert watch.longest < 0.050
 
 
 @pytest.mark.soak
@@ -152,10 +164,12 @@ async def test_many_large_messages_at_once_leave_room(tmp_path: Path, soak: Soak
         seconds = time.perf_counter() - began
         soak.found(f"{count} messages of {size / 1e6:g} MB", f"{count * size / 1e6 / seconds:.0f} MB/s")
         soak.found("memory for them", f"{watch.growth / 1e6:.1f} MB")
+        soak.found("the loop worked without a pause", f"{watch.longest * 1000:.0f} ms at worst")
         soak.found("the loop was late by", f"{watch.latest * 1000:.0f} ms at worst")
         soak.found(f"{len(watch.others)} mails of 4 KiB beside them, p99", f"{watch.p99 * 1000:.0f} ms")
         assert watch.growth < 300_000_000
         assert watch.others
+        assert watch.longest < 0.050
         if soak.long:
             assert watch.latest < 0.050
             assert watch.p99 < 0.100
