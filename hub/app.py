@@ -6,6 +6,7 @@ import asyncio
 import gc
 import importlib.util
 import os
+import shutil
 import signal
 import sys
 import threading
@@ -17,7 +18,7 @@ from typing import TYPE_CHECKING, Final
 
 from hub.accepting.arrival import Make
 from hub.accepting.server import accept
-from hub.config.effective import effective
+from hub.config.effective import differences, effective
 from hub.config.errors import ConfigErrors
 from hub.config.key import suggestion
 from hub.config.load import Config
@@ -37,7 +38,7 @@ from hub.loading.reload import Agree, Report, alone
 from hub.loading.watching import Watcher
 from hub.log import get_logger
 from hub.raising import Raising
-from hub.renewal import Renewal, changes, load_tls, places, prepare, tell_changes
+from hub.renewal import Change, Renewal, changes, hold, load_tls, places, prepare, tell_changes
 from hub.services.clock import Clock, SystemClock
 from hub.smtp import lmtp
 from hub.smtp import server as smtp_server
@@ -60,6 +61,8 @@ FACTORIES: Final[Mapping[str, Factory]] = {
 }
 DRAIN: Final = 10.0
 """Seconds that open connections get to end what they are doing when the hub stops."""
+COUNTING: Final = 3.0
+"""Seconds that `status` waits for what the store holds, less than a supervisor waits for a worker."""
 ENDING: Final = 3.0
 """Seconds that threads get to end, once the hub has stopped."""
 
@@ -116,6 +119,7 @@ class Hub:
             "plugins": self._plugins,
             "hooks": self._hooks,
             "reload": self._reload,
+            "preview": self._preview,
             "rollback": self._rollback,
             "flush-traces": self._flush_traces,
             "raise-log": self._raise_log,
@@ -259,6 +263,9 @@ class Hub:
     def _refuse(self, refused: ConfigErrors) -> Mapping[str, object]:
         for error in refused.errors:
             _log.error("reload refused", reason=str(error))
+        return self._unread(refused)
+
+    def _unread(self, refused: ConfigErrors) -> Mapping[str, object]:
         number = self.kernel.generations.current.number
         return _said(Report(number, {}, (), (), (), 0.0)) | {"errors": list(map(str, refused.errors))}
 
@@ -284,7 +291,8 @@ class Hub:
     # -- what the control socket answers
 
     async def _status(self, _: Mapping[str, object]) -> object:
-        storage = self.kernel.services.storage
+        said = dict(self.kernel.services.storage.status())
+        trouble = None if (wrong := said.pop("trouble", "none")) == "none" else wrong
         return {
             "version": __version__,
             "hostname": self._config.settings.hub.hostname,
@@ -305,8 +313,30 @@ class Hub:
             "unwell": {
                 each["name"]: each["health"] for each in self.loader.plugins() if each["health"] != "ok"
             },
-            "storage": dict(storage.status()),
+            "storage": said,
+            "dependencies": [
+                *self.loader.dependencies(),
+                {"plugin": said.get("driver"), "name": said.get("location"), "trouble": trouble},
+            ],
+            **await self._held(),
             "set_aside": len(self._judging.set_aside),
+        }
+
+    async def _held(self) -> Mapping[str, object]:
+        """`store` and `queue`, or what kept them from being counted."""
+        services = self.kernel.services
+        folder = self._config.settings.hub.data_dir
+        try:
+            async with asyncio.timeout(COUNTING):
+                totals, blobs = await services.storage.totals(), await services.blobs.status()
+        except Exception as error:
+            reason = f"cannot be counted: {type(error).__name__}: {error}".removesuffix(": ")
+            return {"store": {"trouble": reason}, "queue": {"trouble": reason}}
+        free = shutil.disk_usage(folder).free
+        age = None if totals.oldest is None else services.clock.time() - totals.oldest
+        return {
+            "store": {"messages": totals.messages, "octets": totals.size, "free": free, "blobs": dict(blobs)},
+            "queue": {"rows": totals.queued, "age": age},
         }
 
     async def _plugins(self, _: Mapping[str, object]) -> object:
@@ -315,8 +345,22 @@ class Hub:
     async def _hooks(self, _: Mapping[str, object]) -> object:
         return self.loader.hooks()
 
-    async def _reload(self, _: Mapping[str, object]) -> object:
+    async def _reload(self, request: Mapping[str, object]) -> object:
+        if request.get("workers"):
+            raise RuntimeError("this hub is one process, with no workers to replace: start it anew")
         return await self.reload()
+
+    async def _preview(self, _: Mapping[str, object]) -> object:
+        """What a reload would do; nothing is imported and no socket opened to find out."""
+        try:
+            fresh = await asyncio.to_thread(self._reread) if self._reread is not None else self._read
+        except ConfigErrors as refused:
+            return self._unread(refused)
+        config, waiting = hold(fresh, self._config)
+        report = await self.loader.preview(config)
+        different = differences(effective(self._config, self._model), config, effective(config, self._model))
+        said = [str(Change.of(change)) for change in different]
+        return _said(report) | {"config": said, "new_start": list(waiting)}
 
     async def _rollback(self, _: Mapping[str, object]) -> object:
         return await self.rollback()

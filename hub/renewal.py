@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from hub.config.effective import Change as Difference
 from hub.config.effective import PluginModels, Values, differences, effective, shown
 from hub.config.errors import ConfigError, ConfigErrors
 from hub.config.key import Key, format_key
@@ -25,6 +26,8 @@ FIXED: Final[tuple[Key, ...]] = (
     ("hub", "data_dir"),
     ("hub", "workers"),
     ("hub", "user"),
+    ("services", "storage"),
+    ("services", "blobs"),
     ("trace", "max_size"),
 )
 """What a hub that runs cannot change."""
@@ -50,6 +53,12 @@ class Change:
     before: str
     after: str
     origin: str
+
+    @classmethod
+    def of(cls, change: Difference) -> Change:
+        """A difference between two configurations."""
+        before, after = shown(change.before), shown(change.after)
+        return cls(format_key(change.key), before, after, str(change.origin))
 
     def __str__(self) -> str:
         return f"{self.key}: {self.before} → {self.after}  ({self.origin})"
@@ -98,10 +107,7 @@ def hold(fresh: Config, now: Config) -> tuple[Config, tuple[str, ...]]:
 def changes(before: Values, old: Tls, renewal: Renewal, models: PluginModels) -> list[Change]:
     """What is different with the new configuration; a certificate is told by its fingerprint."""
     config = renewal.config
-    found = [
-        Change(format_key(each.key), shown(each.before), shown(each.after), str(each.origin))
-        for each in differences(before, config, effective(config, models))
-    ]
+    found = [Change.of(each) for each in differences(before, config, effective(config, models))]
     if renewal.tls.certificate != old.certificate:
         origin = str(config.origin_at(("tls", "certificate")))
         key = "tls.certificate (SHA-256)"

@@ -14,8 +14,8 @@ NOT_LOADED: Final = KnownError(
     "",
     "",
     "",
-    "What served before goes on; a hub that starts does not start. Mend the plugin at the file and line of the "
-    "error, or leave it out of hub.plugins; `hub plugins` shows what serves.",
+    "What served before goes on; a hub that starts does not start. Mend the plugin at the file and line "
+    "of the error, or leave it out of hub.plugins; `hub plugins` shows what serves.",
 )
 
 

@@ -26,7 +26,8 @@ from hub.loading.errors import LoadError, LoadErrors
 from hub.loading.generation import Generation, Generations
 from hub.loading.importing import PluginFinder, restore, withdraw
 from hub.loading.leaks import end_leaks
-from hub.loading.looking import Target, look, target
+from hub.loading.libraries import outdated, versions
+from hub.loading.looking import Target, look, planned, target
 from hub.loading.reload import Agree, Lineup, Member, Report, Transaction, Wish, alone, changes, same
 from hub.loading.scope import Surroundings
 from hub.loading.snapshot import keep, lay_over
@@ -84,6 +85,7 @@ class Loader:
         self._closing: set[asyncio.Task[None]] = set()
         self._seen: object = None
         self._on_disk: Mapping[str, str] = {}
+        self._libraries: dict[str, str] = {}
         self._snapshot = snapshot
         self.rolled_back = False
         self._services: Services | None = None
@@ -128,6 +130,18 @@ class Loader:
         async with self._lock:
             return await self._reload(self.config, agree, force=False)
 
+    async def preview(self, config: Config) -> Report:
+        """What a reload would do, as far as can be said without importing anything."""
+        async with self._lock:
+            began = perf_counter()
+            found = await look(config, self._trees, self._path, self._scanning)
+            if found.errors:
+                return self._report(began, errors=found.errors)
+            aim = target(config, found, self._now, self._finder)
+            libraries = await self._scanning.run(partial(versions, found.active))
+            restart = (*aim.restart_needed, *outdated(self._libraries, libraries))
+            return self._report(began, changed=planned(self._now, aim.plans), restart=restart)
+
     async def agree(self, agree: Agree) -> Report:
         """Ask, as a reload does that changes no plugin; whatever else was agreed on has happened then."""
         async with self._lock:
@@ -168,6 +182,14 @@ class Loader:
     def plugins(self) -> list[PluginInfo]:
         """Every plugin that serves, in run order."""
         return describing.plugins(self._now, self.catalogue, self._on_disk) if self.catalogue else []
+
+    def dependencies(self) -> list[Mapping[str, str | None]]:
+        """What the plugins need outside, and what is wrong with it: `plugin`, `name`, `trouble`."""
+        return [
+            {"plugin": name, "name": each, "trouble": trouble}
+            for name, member in self._now.members.items()
+            for each, trouble in sorted(member.scope.dependencies.items())
+        ]
 
     def hooks(self) -> Mapping[str, Sequence[StepInfo]]:
         """Hook → who runs on it, in which order."""
@@ -232,8 +254,11 @@ class Loader:
             wishes = await self._import(aim)
         except LoadErrors as failed:
             return await self._refuse(began, failed.errors)
-        report = await self._swap(began, wishes, aim.restart_needed, aim.fresh.undo, agree)
+        libraries = await self._scanning.run(partial(versions, found.active))
+        restart = (*aim.restart_needed, *outdated(self._libraries, libraries))
+        report = await self._swap(began, wishes, restart, aim.fresh.undo, agree)
         if report.ok:
+            self._libraries = {**libraries, **self._libraries}
             self.rolled_back, report = False, replace(report, rolled_back=False)
             self.config, self.catalogue = config, found.catalogue
             if self._watcher is not None:
@@ -290,8 +315,8 @@ class Loader:
         report = self._report(began, changed=changed, restart=restart, warnings=new.warnings)
         news = {name: what for name, what in changed.items() if what != "kept"}
         self._log.info("plugins loaded", generation=report.generation, changed=news, seconds=report.seconds)
-        for service in restart:
-            self._log.warning("takes effect with new workers", service=service)
+        for what in restart:
+            self._log.warning("takes effect with new workers", what=what)
         self._tell("plugins_reloaded", {"generation": report.generation, "changed": MappingProxyType(news)})
         return report
 

@@ -14,6 +14,7 @@ from hub.loading.catalogue import Catalogue, scan
 from hub.loading.drivers import FIXED, SERVICES, check_choice, chosen, driver_module
 from hub.loading.errors import LoadError
 from hub.loading.importing import FreshImport, PluginFinder, Wanted
+from hub.loading.libraries import has_extensions
 from hub.loading.reload import Lineup, Member, Wish
 from hub.loading.sources import Source
 
@@ -34,7 +35,7 @@ class Target:
     """What is wanted next.
 
     plans: in run order, plugins that are there, and such as `fresh` must import, with the services that they
-    fill. restart_needed: the services whose change takes effect with new workers.
+    fill. restart_needed: what takes effect with new workers.
     """
 
     config: Config
@@ -107,11 +108,25 @@ def target(config: Config, found: Found, now: Lineup, finder: PluginFinder) -> T
         if old is not None and old in fixed.values():
             plans.append(Wish(old.wish.loaded, old.wish.config, drives))
             restart += FIXED.intersection(drives)
+        elif old is not None and has_extensions(old.wish.loaded):
+            plans.append(Wish(old.wish.loaded, config, drives))
+            restart.append(f"{source.name}, which has modules in C")
         else:
             modules = tuple(filter(None, (driver_module(source, service) for service in drives)))
             plans.append((Wanted(source, digest, modules), drives))
     fresh = FreshImport(finder, [each[0] for each in plans if isinstance(each, tuple)])
     return Target(config, plans, fresh, tuple(sorted(set(restart))))
+
+
+def planned(now: Lineup, plans: Sequence[Wish | tuple[Wanted, tuple[str, ...]]]) -> dict[str, str]:
+    """Plugin → what would become of it."""
+    names = {each.name if isinstance(each, Wish) else each[0].source.name: each for each in plans}
+    found = {name: "removed" for name in now.members if name not in names}
+    for name, each in names.items():
+        old = now.members.get(name)
+        keeps = old is not None and isinstance(each, Wish) and old.suits(each)
+        found[name] = "kept" if keeps else "added" if old is None else "replaced"
+    return found
 
 
 def _drives(name: str, choice: Mapping[str, str], fixed: Mapping[str, Member]) -> tuple[str, ...]:

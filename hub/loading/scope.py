@@ -97,6 +97,7 @@ class Scope:
         self.threads = PluginThreads(name)
         self.breaker = Breaker(surroundings.clock.monotonic, self._breaker_changed)
         self.notifier = Notifier()
+        self.dependencies: dict[str, str | None] = {}
 
     @property
     def name(self) -> str:
@@ -182,6 +183,10 @@ class Scope:
     async def call(self, name: str, /, **arguments: object) -> object:
         """Fire a hook by name, in the generation that serves now."""
         return await self._around.call(name, arguments)
+
+    def dependency(self, name: str, trouble: str | None = None) -> None:
+        """Note how something outside does that the plugin needs."""
+        self.dependencies[name] = trouble
 
     def wait(self, awaitable: Awaitable[T]) -> T:
         """Wait for an awaitable from one of the plugin's threads."""

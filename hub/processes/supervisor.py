@@ -30,7 +30,7 @@ from hub.processes import merging
 from hub.processes.forking import end_of, fork
 from hub.processes.merging import Fields
 from hub.processes.names import Note, worker_notes, worker_socket
-from hub.processes.rounds import Rounds, why
+from hub.processes.rounds import BUILDING, Rounds, why
 from hub.processes.vigil import Vigil, anonymous_memory, limit_memory
 
 STEADY: Final = 10.0
@@ -38,6 +38,8 @@ STEADY: Final = 10.0
 FIRST_PAUSE: Final = 0.25
 LONGEST_PAUSE: Final = 30.0
 """Seconds from a death to the next start; the first death in a row costs none."""
+RENEWED: Final = "hub reload --workers"
+"""Why a worker had to go that did nothing wrong."""
 CRASH_LOOP: Final = 3
 """Deaths in a row that are worth a line of their own."""
 PATIENCE: Final = 30.0
@@ -87,6 +89,7 @@ class Supervisor:
         self._failure: str | None = None
         self._news = asyncio.Event()
         self._saved: set[str] = set()
+        self._renewing = asyncio.Lock()
         self._rounds = Rounds(self._workers, self._ask, config, reread)
         self._tasks: set[asyncio.Task[object]] = set()
         self._deaths = Deaths(self._folder)
@@ -96,7 +99,8 @@ class Supervisor:
                 "status": self._status,
                 "plugins": self._plugins,
                 "hooks": self._hooks,
-                "reload": lambda _: self._rounds.run("reload"),
+                "reload": self._reload,
+                "preview": self._preview,
                 "rollback": lambda _: self._rounds.run("rollback"),
                 "flush-traces": self._flush_traces,
                 "raise-log": self._raise_log,
@@ -172,7 +176,7 @@ class Supervisor:
             self._notes(worker).unlink(missing_ok=True)
             self._see_whether_over()
             return
-        worker.deaths = 0 if steady else worker.deaths
+        worker.deaths = 0 if steady or worker.said == RENEWED else worker.deaths
         why = {"reason": worker.said} if worker.said else {}
         _log.error("worker ended", worker=worker.number, pid=pid, **end_of(status), **why)
         worker.said = worker.said or ", ".join(f"{key} {value}" for key, value in end_of(status).items())
@@ -348,6 +352,47 @@ class Supervisor:
     async def _hooks(self, _: Fields) -> object:
         answers = cast("dict[int, Mapping[str, Sequence[Fields]]]", await self._answers("hooks"))
         return merging.hooks(answers)
+
+    async def _preview(self, _: Fields) -> object:
+        """What a reload would do, asked of one worker: the others have the same."""
+        ready = [worker for worker in self._workers if worker.ready][:1]
+        for answer in await self._ask(ready, "preview", BUILDING):
+            if not isinstance(answer, BaseException):
+                return answer
+        raise RuntimeError("no worker answers")
+
+    async def _reload(self, request: Fields) -> object:
+        report = await self._rounds.run("reload")
+        if report["errors"] or not request.get("workers"):
+            return report
+        for worker in self._workers:
+            if not await self._renew(worker):
+                last = worker.last_death or "it is starting still"
+                said = (
+                    f"worker {worker.number} does not start again: {last}. Those after it were not replaced"
+                )
+                return {**report, "errors": [said]}
+        return {**report, "replaced": [worker.number for worker in self._workers]}
+
+    async def _renew(self, worker: Worker) -> bool:
+        """Let a worker drain and a new process take its place; whether it serves.
+
+        Who connects to its sockets meanwhile waits: we hold them.
+        """
+        async with self._renewing:
+            old = worker.pid
+            if old and not worker.ended.done():
+                worker.leaves, worker.said = True, RENEWED
+                os.kill(old, signal.SIGTERM)
+                asyncio.get_running_loop().call_later(PATIENCE, self._end, worker, old)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(PATIENCE + BUILDING):
+                    while worker.pid == old or not worker.ready:
+                        if worker.deaths >= CRASH_LOOP or self._stopping:
+                            return False
+                        await asyncio.sleep(BEAT)
+                    return True
+            return False
 
     async def _flush_traces(self, _: Fields) -> object:
         return all((await self._answers("flush-traces")).values())
