@@ -18,8 +18,12 @@ from hub.services.blobs import Blobs
 from hub.smtp import replies
 from hub.smtp.dialogue import Answer, Dialogue, State
 from hub.smtp.incoming import HEAD_END, IN_MEMORY, PIECE, Intake
-from hub.smtp.message import tell_refused
+from hub.smtp.limits import count_command
+from hub.smtp.message import TRACE_CHUNK, tell_refused
 from hub.smtp.replies import Reply
+
+SMALL: Final = 1024
+"""A chunk of fewer octets, other than the last, counts as a command that brings no mail."""
 
 _ARGUMENT: Final = re.compile(rb"([0-9]{1,20})(?:[ \t]+(LAST))?", re.IGNORECASE)
 
@@ -104,6 +108,9 @@ def bdat(dialogue: Dialogue, argument: bytes) -> Answer:
     if words is None:
         dialogue.state = State.CLOSING  # what follows may be a message, and would be taken for commands
         return replies.BDAT_SYNTAX
+    size, is_last = int(words[1]), bool(words[2])
+    if size < SMALL and not is_last and (too_many := count_command(dialogue)):
+        return too_many
     kernel, transaction, chunks = dialogue.kernel, dialogue.transaction, dialogue.incoming
     is_new = chunks is None
     if chunks is None:
@@ -113,7 +120,7 @@ def bdat(dialogue: Dialogue, argument: bytes) -> Answer:
         if transaction is None or not transaction.recipients:
             chunks.refuse(replies.NEED_RCPT if transaction else replies.NEED_MAIL)
     assert isinstance(chunks, Chunks)
-    chunks.expect(int(words[1]), is_last=bool(words[2]))
+    chunks.expect(size, is_last=is_last)
     dialogue.state = State.CHUNK
     return _room(kernel.budget) if is_new and kernel.budget.spent and chunks.refusal is None else None
 
@@ -139,6 +146,8 @@ def read(dialogue: Dialogue, buffer: bytearray, finish: Finish) -> Answer:
     if chunks.is_last:
         return finish(chunks.rest())
     if chunks.refusal is None:
+        if len(dialogue.trace) > TRACE_CHUNK:
+            dialogue.kernel.write_trace(dialogue.trace)
         return replies.chunk_taken(chunks.size)
     reply, chunks.refusal = chunks.refusal, replies.CHUNK_REFUSED
     if reply is not replies.CHUNK_REFUSED:

@@ -40,13 +40,18 @@ def counted(command: Command) -> Command:
 
     @wraps(command)
     def count(dialogue: Dialogue, argument: bytes) -> Answer:
-        dialogue.commands += 1
-        if dialogue.commands > dialogue.kernel.settings.smtp.max_commands * (1 + dialogue.messages):
-            dialogue.state = State.CLOSING
-            return replies.TOO_MANY_COMMANDS
-        return command(dialogue, argument)
+        return count_command(dialogue) or command(dialogue, argument)
 
     return count
+
+
+def count_command(dialogue: Dialogue) -> Reply | None:
+    """Count one that brings no mail forward; or why it was one too many, and the session closes."""
+    dialogue.commands += 1
+    if dialogue.commands <= dialogue.kernel.settings.smtp.max_commands * (1 + dialogue.messages):
+        return None
+    dialogue.state = State.CLOSING
+    return replies.TOO_MANY_COMMANDS
 
 
 def message_ended(dialogue: Dialogue) -> bool:

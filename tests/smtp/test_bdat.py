@@ -18,8 +18,9 @@ from hub.loading.budget import Budget
 from hub.mail.envelope import Envelope
 from hub.services.blobs import StoreFull
 from hub.smtp import replies
-from hub.smtp.bdat import Chunks
+from hub.smtp.bdat import SMALL, Chunks
 from hub.smtp.incoming import IN_MEMORY, PIECE
+from hub.smtp.message import TRACE_CHUNK
 from hub.smtp.replies import Reply
 from tests.conftest import Client, MemoryBlobs, World, connected
 from tests.smtp.test_incoming import whole
@@ -332,3 +333,25 @@ async def test_header_block_has_a_limit(tmp_path: Path) -> None:
     assert piece is not None
     await chunks.write(piece)
     assert await chunks.finish(chunks.rest()) == replies.HEAD_TOO_LARGE
+
+
+async def test_tiny_chunks_are_commands_of_which_there_are_only_so_many(world: World) -> None:
+    world.settings(smtp=SmtpTable(max_commands=10))
+    async with connected(await world.listen()) as client:  # EHLO is the first of them
+        await begin(client)
+        for _ in range(9):
+            assert (await send(client, b"A: b\r\n")).startswith("250")
+        assert (await send(client, b"A: b\r\n" * SMALL)).startswith("250")
+        assert (await send(client, b"")).startswith("421 4.7.0 Too many commands that bring no mail")
+        assert await client.reader.read() == b""
+
+
+async def test_message_of_many_chunks_does_not_hold_its_trace(world: World) -> None:
+    async with connected(await world.listen()) as client:
+        await begin(client)
+        for _ in range(3 * TRACE_CHUNK):
+            assert (await send(client, b"A: b\r\n\r\n" * 200)).startswith("250")
+        (trace,) = world.kernel.sessions.values()
+        assert len(trace) <= TRACE_CHUNK + 1
+        assert len(world.records) >= 2 * TRACE_CHUNK
+        await client.ask("RSET")
