@@ -80,6 +80,7 @@ if TYPE_CHECKING:
     from hub.services.storage import Placed as Placed
     from hub.services.storage import QueueRow as QueueRow
     from hub.services.storage import Storage as Storage
+    from hub.services.storage import Totals as Totals
     from hub.services.storage import UidRanges as UidRanges
     from hub.services.storage import Usage as Usage
     from hub.services.tables import Tables as Tables
@@ -109,7 +110,7 @@ _HOMES = {
     "hub.services.log": "ChangeKind LogEntry",
     "hub.services.storage": "Acceptance Appended Copied Delivery FlagMode Item ItemState Mailbox "
     "MailboxChanges MailboxExists MailboxMissing MigrationStatus Migrations NewItem Placed QueueRow "
-    "Storage UidRanges Usage",
+    "Storage Totals UidRanges Usage",
     "hub.services.tables": "Tables",
     "hub.version": "__version__",
 }

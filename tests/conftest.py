@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 import subprocess
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -148,6 +148,9 @@ class MemoryBlobs:
 
     def settle(self, reference: str) -> None:
         self.settled.append(reference)
+
+    async def status(self) -> Mapping[str, object]:
+        return {"driver": "memory"}
 
     async def read(self, reference: str, offset: int = 0, length: int | None = None) -> bytes:
         if reference not in self.blobs:

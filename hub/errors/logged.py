@@ -57,6 +57,12 @@ _ENTRIES: Final = (
     "you."),
     ("reload-needs-start", _STAYS, "", "takes effect with a new start of the hub", "Restart it when it "
     "suits you."),
+    ("plugins-rolled-back", _STAYS, "", "rolled back", "Mend the plugin and save it, or hub reload."),
+    (
+        "reload-not-kept", _STAYS, "", "what serves is not kept: a new worker will not start",
+        "Look at the disk and the rights of hub.data_dir, then hub reload.",
+    ),
+    ("store-not-collected", _AGAIN, "", "garbage could not be collected", "It is tried again; " + _DISK),
     (
         "watch-no-folder", _STAYS, "", "a folder is not watched",
         "What is saved in it is live only after hub reload; the reason is the system's own.",

@@ -99,6 +99,13 @@ class Plugin(Protocol):
         returns; when it raises, the same entries come again after a growing pause.
         """
 
+    def dependency(self, name: str, trouble: str | None = None) -> None:
+        """Say how something outside does that the plugin needs, such as `clamd`; `hub status` shows it.
+
+        trouble: what is wrong with it, None if it answers. Call it whenever that was found out; from any
+        thread.
+        """
+
     def wait(self, awaitable: Awaitable[T]) -> T:
         """Wait for an awaitable from a plain `def`, which runs in a thread.
 

@@ -27,6 +27,7 @@ def status(answers: Mapping[int, Fields], workers: Sequence[Fields], pid: int, u
         "rolled_back": any(each["rolled_back"] for each in answers.values()),
         "sessions": sum(cast(int, each["sessions"]) for each in answers.values()),
         "unwell": _unwell(answers),
+        "dependencies": _dependencies(answers),
         "storage": storage,
         "workers": workers,
     }
@@ -38,6 +39,20 @@ def _unwell(answers: Mapping[int, Fields]) -> dict[str, str]:
         for name, health in cast(Mapping[str, str], answer["unwell"]).items():
             said.setdefault(name, []).append(f"{health} (worker {number})")
     return {name: "; ".join(healths) for name, healths in said.items()}
+
+
+def _dependencies(answers: Mapping[int, Fields]) -> list[Fields]:
+    """Each once, with the troubles of all workers."""
+    said: dict[tuple[object, object], list[str]] = {}
+    for number, answer in answers.items():
+        for each in cast(Sequence[Fields], answer["dependencies"]):
+            troubles = said.setdefault((each["plugin"], each["name"]), [])
+            if each["trouble"] is not None:
+                troubles.append(f"{each['trouble']} (worker {number})")
+    return [
+        {"plugin": plugin, "name": name, "trouble": "; ".join(troubles) or None}
+        for (plugin, name), troubles in said.items()
+    ]
 
 
 def plugins(answers: Mapping[int, Sequence[Fields]]) -> list[Fields]:

@@ -137,6 +137,9 @@ class Blobs(Protocol):
 
     # -- looking after the store
 
+    async def status(self) -> Mapping[str, object]:
+        """A few figures for `hub status`: driver, and what its bytes lie in."""
+
     def settle(self, reference: str) -> None:
         """What `put` or `keep` gave has all its rows by now, or will never have any.
 

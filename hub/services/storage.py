@@ -175,6 +175,19 @@ class Usage:
 
 
 @dataclass(frozen=True, slots=True)
+class Totals:
+    """What the whole store holds: messages of all accounts and their octets, rows of the queue.
+
+    oldest: when the first of these rows was written, in seconds since the epoch.
+    """
+
+    messages: int
+    size: int
+    queued: int
+    oldest: float | None
+
+
+@dataclass(frozen=True, slots=True)
 class QueueRow:
     """One recipient of one message, waiting to be sent on.
 
@@ -356,6 +369,9 @@ class Storage(Protocol):
 
     async def queue(self, limit: int = 1000, *, message_id: str | None = None) -> Sequence[QueueRow]:
         """The oldest rows first; only one message's, if its id is given."""
+
+    async def totals(self) -> Totals:
+        """For `hub status`: the time grows with the accounts and the queue, not with the messages."""
 
     def kv(self, namespace: str) -> Kv:
         """A plugin's own key-value space."""

@@ -62,9 +62,14 @@ def check_message(plugin: Plugin, message: Message) -> Finding | None:
         return _not_scanned(settings, message.size)
     try:
         virus = Scan(settings.address, settings.timeout).run(message.chunks())
+        plugin.dependency("clamd")
     except clamd.BufferTooLongError:
+        plugin.dependency("clamd")
         plugin.log.warning("clamd's StreamMaxLength is below max_size", size=message.size)
         return _not_scanned(settings, message.size)
+    except (clamd.ClamdError, OSError) as error:
+        plugin.dependency("clamd", f"{type(error).__name__}: {error}")
+        raise
     if virus is None:
         return Finding(headers=(("X-Virus-Scanned", "ClamAV"),))
     return Finding(action=Reject("5.7.1", f"the message carries a virus: {virus}"), reasons=(virus,))

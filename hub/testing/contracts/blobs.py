@@ -66,6 +66,9 @@ class BlobsContract:
         async with open_blobs() as blobs:
             yield blobs
 
+    async def test_status_names_the_driver(self, blobs: Blobs) -> None:
+        assert (await blobs.status())["driver"]
+
     async def test_what_was_put_is_read_as_one_piece(self, blobs: Blobs) -> None:
         reference = await blobs.put(HEAD, BODY, b"recovery")
         assert await blobs.read(reference) == HEAD + BODY

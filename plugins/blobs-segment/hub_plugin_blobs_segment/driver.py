@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, closing
 from itertools import islice
@@ -129,6 +129,12 @@ class SegmentBlobs:
     def stream(self, reference: str, offset: int = 0, length: int | None = None) -> AsyncIterator[bytes]:
         """The same in pieces. BlobGone, at the latest in place of the last piece."""
         return self._reader.stream(reference, offset, length)
+
+    async def status(self) -> Mapping[str, object]:
+        """Driver, files and their octets."""
+        loop = asyncio.get_running_loop()
+        sizes = await loop.run_in_executor(self._readers, file_sizes, self._folder)
+        return {"driver": "blobs-segment", "segments": len(sizes), "octets": sum(sizes.values())}
 
     def settle(self, reference: str) -> None:
         """It has its rows by now, or will never have any."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Final, Self
@@ -101,6 +101,10 @@ class SqlBlobs:
             yield piece
 
     # -- looking after the store
+
+    async def status(self) -> Mapping[str, object]:
+        """The driver; its octets are the database's."""
+        return {"driver": "blobs-sql"}
 
     def settle(self, reference: str) -> None:
         """What this process put is garbage from now on unless rows refer to it."""

@@ -30,6 +30,7 @@ from hub import (
     Plugin,
     QueueRow,
     Tables,
+    Totals,
     UidRanges,
     Usage,
 )
@@ -208,6 +209,10 @@ class SqlStorage:
     async def queue(self, limit: int = 1000, *, message_id: str | None = None) -> Sequence[QueueRow]:
         """The oldest rows first; only one message's, if its id is given."""
         return await self._db.read(lambda db: reading.queue(db, limit, message_id))
+
+    async def totals(self) -> Totals:
+        """Sums that the accounts keep, and a count of the queue."""
+        return await self._db.read(reading.totals)
 
     def kv(self, namespace: str) -> Kv:
         """A plugin's own key-value space."""

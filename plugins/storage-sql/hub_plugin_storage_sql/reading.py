@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sqlalchemy import and_, bindparam, select
+from sqlalchemy import and_, bindparam, func, select
 
 from hub import (
     AccountRef,
@@ -18,6 +18,7 @@ from hub import (
     MailboxMissing,
     QueueRow,
     RecipientDsn,
+    Totals,
     UidRanges,
     Usage,
 )
@@ -77,6 +78,9 @@ _USAGE = Statement(
     .where(_OF_ACCOUNT),
     "tenant account_key",
 )
+
+_HELD = Statement(select(func.sum(ACCOUNT.c.messages), func.sum(ACCOUNT.c.size)))
+_WAITING = Statement(select(func.count(), func.min(QUEUE.c.created_at)).select_from(QUEUE))
 
 _MARKS = Statement(
     select(
@@ -178,6 +182,13 @@ def usage(db: Reads, account: AccountRef) -> Usage:
     """Nothing for an account that was never used."""
     row = db.row(_USAGE, account.tenant, account.key)
     return Usage(*row) if row else Usage(0, 0)
+
+
+def totals(db: Reads) -> Totals:
+    """Sums over all accounts, and over the queue."""
+    messages, size = db.row(_HELD) or (0, 0)
+    queued, oldest = db.row(_WAITING) or (0, None)
+    return Totals(int(messages or 0), int(size or 0), queued, oldest)
 
 
 def account_exists(db: Reads, account: AccountRef) -> bool:

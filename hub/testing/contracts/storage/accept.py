@@ -10,7 +10,7 @@ from hub.mail.address import Address
 from hub.mail.dsn import Dsn, RecipientDsn
 from hub.mail.login import AccountRef
 from hub.services.log import ChangeKind
-from hub.services.storage import MailboxExists, MailboxMissing, Storage, Usage
+from hub.services.storage import MailboxExists, MailboxMissing, Storage, Totals, Usage
 from hub.testing.clock import START
 from hub.testing.contracts.storage.fixtures import (
     ALICE,
@@ -66,6 +66,14 @@ class AcceptContract(StorageFixtures):
         await storage.accept(acceptance("m2", elsewhere))
         assert (await inbox(storage)).id != (await inbox(storage, elsewhere)).id
         assert (await storage.usage(ALICE)).messages == 1
+
+    async def test_totals_are_of_all_accounts_and_the_queue(self, storage: Storage) -> None:
+        assert await storage.totals() == Totals(0, 0, 0, None)
+        await storage.accept(
+            acceptance("m1", ALICE, BOB, queue=[Address("x", "elsewhere.test")], sender=ALICE)
+        )
+        usages = [await storage.usage(account) for account in (ALICE, BOB)]
+        assert await storage.totals() == Totals(2, sum(usage.size for usage in usages), 1, START)
 
     async def test_an_id_that_was_accepted_before_changes_nothing(self, storage: Storage) -> None:
         message = acceptance("m1", ALICE, BOB, queue=[Address("x", "elsewhere.test")], sender=ALICE)
