@@ -108,3 +108,14 @@ async def test_swaks_is_told_of_a_stranger(world: World) -> None:
     )
     assert status == 24, said  # no recipient was accepted
     assert "550 5.1.1" in said
+
+
+@needs_swaks
+async def test_swaks_delivers_by_lmtp(world: World) -> None:
+    port = await world.listen("lmtp")
+    sent = ["--from", "a@b.example", "--to", "bob@example.test"]
+    status, output = await swaks("--protocol", "LMTP", "--server", f"127.0.0.1:{port}", *sent)
+    assert status == 0, output
+    assert "220 mx.example.test LMTP" in output
+    assert "250 2.0.0 delivered as " in output
+    assert b" with LMTP id " in world.message
