@@ -222,6 +222,8 @@ class SqlDirectory:
 
 
 def _login_key(connection: Connection, login: str) -> AddressKey | None:
+    if "\0" in login:
+        return None  # in nobody's name, and PostgreSQL does not even take the question
     if "@" not in login:
         domain = lookup.sole_domain(connection)
         return None if domain is None else AddressKey(lookup.local_id(login), domain)

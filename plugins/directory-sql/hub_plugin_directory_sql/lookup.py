@@ -46,6 +46,8 @@ def domain_id(domain: str) -> str:
 
 def key_of(address: Address) -> AddressKey | None:
     """None for a domain that no DNS could hold, and so no hub."""
+    if "\0" in address.local:
+        return None  # PostgreSQL does not even take the question
     try:
         return AddressKey(local_id(address.local), domain_id(address.domain))
     except AddressError:
