@@ -118,7 +118,14 @@ def configure(
     if form == "json":
         last = [structlog.processors.format_exc_info, structlog.processors.JSONRenderer(default=str)]
     else:
-        last = [_escape, structlog.dev.ConsoleRenderer(colors=stream.isatty())]
+        last = [
+            _escape,
+            structlog.dev.ConsoleRenderer(
+                colors=stream.isatty(),
+                # Its own choice shows all variables: messages, addresses and passwords among them.
+                exception_formatter=structlog.dev.plain_traceback,
+            ),
+        ]
     chosen: list[Processor] = [_choice(least, raised)] if raised else []
     lowest = min([least, *(_NUMBERS[each.level] for each in raised)])
     structlog.configure(

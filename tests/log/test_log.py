@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import pytest
 import structlog
 
-from hub.log import MESSAGE, SESSION, configure, get_logger
+from hub.log import MESSAGE, SESSION, Form, configure, get_logger
 
 
 @pytest.fixture(autouse=True)
@@ -71,6 +71,23 @@ def test_an_exception_has_its_traceback() -> None:
     except ValueError:
         get_logger().error("failed", exc_info=True)
     assert "ValueError: boo" in json.loads(out.getvalue())["exception"]
+
+
+@pytest.mark.parametrize("form", ["console", "json"])
+def test_a_traceback_shows_no_variables(form: Form) -> None:
+    out = io.StringIO()
+    configure("info", form, out)
+    log = get_logger()
+
+    def fail(password: str) -> None:
+        raise RuntimeError(f"{len(password)} letters")
+
+    try:
+        fail("correct horse")
+    except RuntimeError as error:
+        log.error("no", exc_info=error)
+    assert "13 letters" in out.getvalue()
+    assert "correct horse" not in out.getvalue().replace('fail("correct horse")', "")
 
 
 def test_other_libraries_come_out_the_same_way_from_warnings_on() -> None:
