@@ -83,11 +83,11 @@ def test_a_traceback_shows_no_variables(form: Form) -> None:
         raise RuntimeError(f"{len(password)} letters")
 
     try:
-        fail("correct horse")
+        fail(" ".join(("correct", "horse")))
     except RuntimeError as error:
         log.error("no", exc_info=error)
     assert "13 letters" in out.getvalue()
-    assert "correct horse" not in out.getvalue().replace('fail("correct horse")', "")
+    assert "correct horse" not in out.getvalue()
 
 
 def test_other_libraries_come_out_the_same_way_from_warnings_on() -> None:
