@@ -31,6 +31,8 @@ from hub.trace.record import Trace
 
 MAX_LINE: Final = 2048
 """Octets of a command: the 512 of RFC 5321 §4.5.3.1.4 and what extensions add to them."""
+BURST: Final = 20
+"""Commands of one client that are answered before others are heard, and then as many again."""
 FAREWELL: Final = 30.0
 """Seconds that a client gets to read our last words."""
 
@@ -136,6 +138,7 @@ class SmtpProtocol(Wire):
     async def _work(self, pending: Awaitable[Reply | None] | None) -> None:
         dialogue = self._dialogue
         SESSION.set(dialogue.session.id)
+        answered = 0
         while pending is not None:
             MESSAGE.set(dialogue.trace.message)
             transaction = dialogue.transaction
@@ -148,6 +151,9 @@ class SmtpProtocol(Wire):
                 reply = dialogue.failed("command")
             if reply is not None:
                 self._reply(reply)
+            answered += 1
+            if answered % BURST == 0:
+                await asyncio.sleep(0)
             pending = self._advance()
         self._is_busy = False
         if self._is_lost:
@@ -158,7 +164,9 @@ class SmtpProtocol(Wire):
     def _advance(self) -> Awaitable[Reply | None] | None:
         """Answer commands as long as there are whole ones and nobody has to be asked."""
         dialogue = self._dialogue
-        while not (self._is_lost or self._slow):
+        for _ in range(BURST):
+            if self._is_lost or self._slow:
+                break
             state = dialogue.state
             if state is State.COMMAND or state is State.LOGIN:
                 if self._kernel.connections.draining:
@@ -177,6 +185,8 @@ class SmtpProtocol(Wire):
             if not isinstance(answer, Reply):
                 return answer
             self._reply(answer)
+        else:
+            return _let_others_go_first()
         is_closing = self._eof or dialogue.state is State.CLOSING
         if (self._out or is_closing) and not (self._is_corked or self._is_lost):
             self._is_corked = True
@@ -330,3 +340,7 @@ class SmtpProtocol(Wire):
         kernel.write_trace(dialogue.trace)
         kernel.connections.remove(self)
         limits.leave(dialogue)
+
+
+async def _let_others_go_first() -> None:
+    await asyncio.sleep(0)
