@@ -21,6 +21,13 @@ def hub_with(
     return running_hub(folder, plugins=["clamav"], tables={"plugins": {"clamav": table}}, clock=clock)
 
 
+async def trouble(hub: RunningHub) -> object:
+    """What `hub status` says is wrong with clamd."""
+    (needed,) = [each for each in hub.hub.loader.dependencies() if each["plugin"] == "clamav"]
+    assert needed["name"] == "clamd"
+    return needed["trouble"]
+
+
 async def test_an_infected_message_is_refused_at_data_with_the_signatures_name(
     tmp_path: Path, clamd: Clamd
 ) -> None:
@@ -74,6 +81,13 @@ async def test_without_clamd_the_mail_stays_with_its_sender(tmp_path: Path, clam
         assert code == 451
         assert "clamd" not in text  # what failed is for the log
         assert await hub.mailbox() == []
+        assert await trouble(hub) is not None
+
+
+async def test_status_says_that_clamd_answers(tmp_path: Path, clamd: Clamd) -> None:
+    async with hub_with(tmp_path, clamd) as hub:
+        assert (await hub.send(CLEAN))[0] == 250
+        assert await trouble(hub) is None
 
 
 async def test_the_operator_may_prefer_unscanned_mail(tmp_path: Path, clamd: Clamd) -> None:
