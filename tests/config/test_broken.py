@@ -321,6 +321,7 @@ def test_a_fault_between_files_or_in_their_form_is_said_with_its_place(
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody who may not read it")
 def test_a_secret_that_the_hub_may_not_read_is_said_with_its_place(tmp_path: Path) -> None:
     (tmp_path / "hub.toml").write_text('[plugins.x]\npassword = "secret://file/./key"')
+    (tmp_path / "hub.toml").chmod(0o644)
     (tmp_path / "key").write_text("hunter2")
     (tmp_path / "key").chmod(0o600)
     for folder in (tmp_path, *tmp_path.parents):
