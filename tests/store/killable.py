@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -207,7 +208,7 @@ async def killable(
     """Not started yet; killed at the end if it still runs. data: elsewhere than in the folder."""
     port = free_port()
     said: dict[str, object] = {
-        "hub": {"workers": workers, **({"data_dir": str(data)} if data else {})},
+        "hub": {"workers": workers},
         "log": {"format": "json"},
         "listeners": {"smtp": {"protocol": "smtp", "bind": [f"127.0.0.1:{port}"]}},
         # Small, so that segments are sealed and opened all the time.
@@ -217,6 +218,10 @@ async def killable(
     async with running_hub(folder, tables=said, accounts=(ALICE,)) as made:
         found = await made.hub.kernel.services.directory.account(ALICE)
         assert found is not None
+    if data is not None:  # only now, since this process keeps a file there open
+        shutil.copytree(folder / "data", data)
+        path = folder / "hub.toml"
+        path.write_text(path.read_text().replace(str(folder / "data"), str(data)))
     config = load(folder / "hub.toml", environ={}, cwd=folder)
     with parent(folder) as made_by:
         hub = Killable(folder, port, config, found.ref, made_by)
