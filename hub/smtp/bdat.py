@@ -39,8 +39,8 @@ class Chunks(Intake):
 
     __slots__ = ("_binary", "_budget", "_held", "_left", "is_last", "size")
 
-    def __init__(self, blobs: Blobs, limit: int, budget: Budget, *, binary: bool) -> None:
-        super().__init__(blobs, limit)
+    def __init__(self, blobs: Blobs, limit: int, budget: Budget, max_line: int = 0, *, binary: bool) -> None:
+        super().__init__(blobs, limit, max_line)
         self._binary = binary
         self._budget = budget
         self._held = bytearray()
@@ -97,8 +97,11 @@ class Chunks(Intake):
         piece = bytes(memoryview(self._held)[:end])
         del self._held[:end]
         self._budget.change(-len(piece))
-        if not self._binary and self.refusal is None and has_bare_line_end(piece):
-            self.refusal = replies.BARE_LINE_END
+        if not self._binary and self.refusal is None:
+            if has_bare_line_end(piece):
+                self.refusal = replies.BARE_LINE_END
+            elif self._max_line:
+                self._measure(piece)
         return piece
 
 
@@ -115,7 +118,10 @@ def bdat(dialogue: Dialogue, argument: bytes) -> Answer:
     is_new = chunks is None
     if chunks is None:
         binary = transaction is not None and transaction.envelope.body == "BINARYMIME"
-        chunks = Chunks(kernel.services.blobs, kernel.settings.smtp.max_size, kernel.budget, binary=binary)
+        settings = kernel.settings.smtp
+        chunks = Chunks(
+            kernel.services.blobs, settings.max_size, kernel.budget, settings.max_line, binary=binary
+        )
         dialogue.incoming = chunks
         if transaction is None or not transaction.recipients:
             chunks.refuse(replies.NEED_RCPT if transaction else replies.NEED_MAIL)

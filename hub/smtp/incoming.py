@@ -49,12 +49,14 @@ class Intake:
     refusal: why the message is not kept; from then on its octets are dropped as they come.
     """
 
-    __slots__ = ("_blobs", "_head", "_limit", "_size", "_spool", "refusal")
+    __slots__ = ("_blobs", "_head", "_limit", "_line", "_max_line", "_size", "_spool", "refusal")
 
-    def __init__(self, blobs: Blobs, limit: int) -> None:
+    def __init__(self, blobs: Blobs, limit: int, max_line: int = 0) -> None:
         self.refusal: Reply | None = None
         self._blobs = blobs
         self._limit = limit
+        self._max_line = max_line  # 0 for none
+        self._line = 0  # octets of the line that the last piece ended in
         self._size = 0  # octets that have left the connection's buffer
         self._head = b""
         self._spool: Spool | None = None
@@ -67,6 +69,18 @@ class Intake:
     def came(self, buffered: int) -> int:
         """Octets of the message so far, those that are still in the connection's buffer included."""
         return self._size + buffered
+
+    def _measure(self, piece: bytes) -> None:
+        """Refuse a message with a line beyond the limit. Looks at one octet in so many, not at each."""
+        at, most = -self._line, self._max_line + 2
+        while at + most < len(piece):
+            end = piece.rfind(b"\n", max(at, 0), max(at + most, 0))
+            if end < 0:
+                self.refusal = self.refusal or replies.MESSAGE_LINE_TOO_LONG
+                return
+            at = end + 1
+        end = piece.rfind(b"\n", max(at, 0))
+        self._line = len(piece) - (at if end < 0 else end + 1)
 
     async def write(self, piece: bytes) -> None:
         """Put a piece of the message on disk, unless the message is refused."""
@@ -109,8 +123,8 @@ class Incoming(Intake):
 
     __slots__ = ("_from", "_scanned")
 
-    def __init__(self, blobs: Blobs, limit: int, buffer: bytearray) -> None:
-        super().__init__(blobs, limit)
+    def __init__(self, blobs: Blobs, limit: int, buffer: bytearray, max_line: int = 0) -> None:
+        super().__init__(blobs, limit, max_line)
         buffer[:0] = b"\r\n"
         self._from = 2  # where in the buffer the message goes on
         self._scanned = 0  # no end of the message begins before this offset
@@ -150,6 +164,8 @@ class Incoming(Intake):
             self.refusal = self.refusal or replies.BARE_LINE_END
         if start:
             piece = piece[start:]
+        if self._max_line:
+            self._measure(piece)
         self._size += len(piece)
         if self._size > self._limit:
             self.refusal = replies.TOO_LARGE

@@ -151,6 +151,7 @@ BDAT_SYNTAX: Final = Reply(
 CHUNK_REFUSED: Final = Reply(503, "5.5.1", "A chunk before this one was refused; RSET begins anew")
 TOO_LARGE: Final = Reply(552, "5.3.4", "The message is larger than SIZE allows")
 HEAD_TOO_LARGE: Final = Reply(554, "5.6.0", "The header block is larger than 256 KiB")
+MESSAGE_LINE_TOO_LONG: Final = Reply(554, "5.6.0", "A line of the message is longer than is taken here")
 BARE_LINE_END: Final = Reply(
     550, "5.6.0", "The message has a CR or LF that stands alone; lines end in CR LF (RFC 5321 2.3.8)"
 )

@@ -303,7 +303,7 @@ class SmtpProtocol(Wire):
         self._out += encode(reply, utf8=utf8)
         if reply is replies.GO_AHEAD:
             settings, blobs = self._kernel.settings.smtp, self._kernel.services.blobs
-            dialogue.incoming = Incoming(blobs, settings.max_size, self._buffer)
+            dialogue.incoming = Incoming(blobs, settings.max_size, self._buffer, settings.max_line)
             dialogue.state = State.DATA
         elif reply.code >= 400 and reply.code != 421:
             dialogue.errors += 1

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from hub.config.model import SmtpTable
+from hub.smtp import replies
 from hub.smtp.incoming import Incoming
 from hub.smtp.limits import Pace, paced
 from hub.smtp.server import SmtpProtocol
@@ -172,3 +176,37 @@ async def test_pause_of_ours_is_not_the_clients(world: World) -> None:
         later(world, 10_000)
         world.storage.gate.set()
         assert [(await client.reply())[:3] for _ in range(4)] == ["250", "250", "354", "250"]
+
+
+@pytest.mark.parametrize(
+    "lines", [b"", b"short\r\n" * 20_000, b"x" * 998 + b"\r\n" * 3, b"y" * 998 + b"\r\n"]
+)
+@pytest.mark.parametrize(("length", "code"), [(997, "250"), (998, "250"), (999, "554"), (300_000, "554")])
+async def test_line_of_a_message_has_a_limit_where_one_is_set(
+    world: World, lines: bytes, length: int, code: str
+) -> None:
+    world.settings(smtp=SmtpTable(max_line=998))
+    message = b"Subject: lines\r\n\r\n" + lines + b"z" * length + b"\r\n" + lines
+    async with connected(await world.listen()) as client:
+        said = await client.submit(message)
+        assert said.startswith(code), said
+        await client.send(TRANSACTION.replace(b"DATA\r\n", b"BDAT %d LAST\r\n" % len(message)) + message)
+        said = [await client.reply() for _ in range(3)][-1]
+        assert said.startswith(code), said
+        if code == "554":
+            assert said == "554 5.6.0 A line of the message is longer than is taken here"
+
+
+@given(
+    lengths=st.lists(st.integers(0, 30), max_size=20),
+    cuts=st.lists(st.integers(0, 500), max_size=6),
+    limit=st.integers(1, 30),
+)
+def test_lines_are_measured_wherever_a_piece_ends(lengths: list[int], cuts: list[int], limit: int) -> None:
+    message = b"".join(b"x" * length + b"\r\n" for length in lengths)
+    edges = [0, *sorted(min(cut, len(message)) for cut in cuts), len(message)]
+    incoming = Incoming(MemoryBlobs(Path("/nonexistent")), 1000, bytearray(), limit)
+    for start, end in itertools.pairwise(edges):
+        incoming._measure(message[start:end])
+    is_refused = incoming.refusal is replies.MESSAGE_LINE_TOO_LONG
+    assert is_refused == any(length > limit for length in lengths)
