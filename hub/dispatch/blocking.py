@@ -21,6 +21,8 @@ from hub.log import get_logger
 
 NOTICED: Final = 1.0
 """Seconds after which a blocked loop is worth a line."""
+LOCKED: Final = 2.0
+"""Seconds after which a thread that gets no turn shows who has it."""
 ASK: Final = signal.SIGUSR2
 WRITING: Final = 0.05
 """Seconds that a process has to write down where it stands."""
@@ -104,7 +106,11 @@ class Silence:
 
 
 class Watch:
-    """A thread that watches the loop of its own process, where there is no supervisor."""
+    """A thread that watches the loop of its own process, where there is no supervisor.
+
+    Code that keeps Python's lock keeps it from this thread too: then C code writes all stacks to standard
+    error, as they are.
+    """
 
     def __init__(self, beats: Path, stack: Stack, now: Callable[[], float]) -> None:
         self._silence = Silence(beats)
@@ -116,16 +122,19 @@ class Watch:
     def start(self) -> None:
         """From the loop's own thread."""
         self._loop_thread = threading.get_ident()
+        faulthandler.dump_traceback_later(LOCKED, file=2)
         self._thread.start()
 
     def stop(self) -> None:
         """Waits until it has ended."""
         self._over.set()
         self._thread.join()
+        faulthandler.cancel_dump_traceback_later()
 
     def _watch(self) -> None:
         blocked = 0.0
         while not self._over.wait(BEAT):
+            faulthandler.dump_traceback_later(LOCKED, file=2)
             silent = self._silence.look(self._now())
             if silent >= NOTICED and not blocked:
                 self._stack.clear()

@@ -220,6 +220,21 @@ async def test_a_hub_of_one_process_says_that_its_loop_is_blocked_and_by_whom(tm
         await until(once(lambda: crew.log("the loop goes on")))
 
 
+async def test_a_hub_of_one_process_shows_who_keeps_python_s_lock(tmp_path: Path) -> None:
+    plugins = {"blocks.py": (HERE / "blocks.py").read_text()}
+    async with serving(tmp_path, plugins=plugins, workers=1) as crew:
+        sending = asyncio.create_task(send(crew, "bad"))
+
+        async def shown() -> bool:
+            return 'blocks.py", line 8 in check_message' in (tmp_path / "log").read_text()
+
+        try:
+            await until(shown)
+        finally:
+            crew.process.kill()
+        assert await sending == ""
+
+
 async def test_a_call_that_eats_memory_fails_and_nobody_else_does(tmp_path: Path) -> None:
     async with crew_with(tmp_path, "eats_memory", worker_memory="512MiB") as crew:
         async with mail_load(await port(crew), sessions=4) as load:
