@@ -111,12 +111,13 @@ def configure(
     shared: list[Processor] = [
         _add_context,
         structlog.processors.add_log_level,
+        *([structlog.processors.format_exc_info] if form == "json" else []),
         _redaction(addresses),
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
     last: list[Processor]
     if form == "json":
-        last = [structlog.processors.format_exc_info, structlog.processors.JSONRenderer(default=str)]
+        last = [structlog.processors.JSONRenderer(default=str)]
     else:
         last = [
             _escape,

@@ -12,7 +12,7 @@ from typing import cast
 
 import pytest
 
-from hub.control import inquire, is_running
+from hub.control import Refused, inquire, is_running
 from hub.processes import merging
 from hub.testing.running import running_hub
 from tests.crew import ALICE, BOB, HUB, Client, lives, save, serving, started, until
@@ -319,3 +319,11 @@ def test_differences_between_workers_are_shown() -> None:
     step = {"plugin": "a"}
     assert merging.hooks({0: {"h": [step]}, 1: {"h": [step]}}) == {"h": [step]}
     assert merging.hooks({0: {"h": [step]}, 1: {}}) == {"h": [{"plugin": "a", "workers": [0]}]}
+
+
+async def test_a_raised_log_level_reaches_every_worker(tmp_path: Path) -> None:
+    async with serving(tmp_path) as crew:
+        with pytest.raises(Refused, match="no plugin 'clamva'"):
+            await inquire(crew.control, "raise-log", timeout=8, plugin="clamva")
+        await inquire(crew.control, "raise-log", timeout=8, sender="someone@elsewhere.example")
+        assert len(crew.log("log level raised")) == 2

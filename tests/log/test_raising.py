@@ -109,3 +109,12 @@ async def test_no_line_of_a_login_has_the_password(
     assert any(line["event"] == "hook authenticate" for line in lines(text))
     for hidden in ('"demo', " demo", "AGFsaWNlQGV4YW1wbGUudGVzdABkZW1v", "ZGVtbw"):
         assert hidden not in text
+
+
+def test_addresses_in_tracebacks_are_redacted_too(out: io.StringIO) -> None:
+    configure("info", "json", out, addresses="domain")
+    try:
+        raise ValueError("no room for bob@example.test")
+    except ValueError:
+        get_logger().error("a command failed", exc_info=True)
+    assert "no room for …@example.test" in str(lines(out.getvalue())[0]["exception"])
