@@ -263,12 +263,18 @@ def queue(db: Reads, limit: int, message_id: str | None) -> Sequence[QueueRow]:
 
 def _queue_row(row: Row) -> QueueRow:
     position, message_id, reverse_local, reverse_domain, local, domain, *rest, notify, orcpt = row
+    blob, size, created_at, state, ret, envid = rest
     return QueueRow(
         position,
         message_id,
         None if reverse_local is None else Address(reverse_local, reverse_domain),
         Address(local, domain),
-        *rest,
+        blob,
+        size,
+        created_at,
+        state,
+        ret,
+        envid,
         RecipientDsn(notify and tuple(notify.split(",")), orcpt),
     )
 
