@@ -159,12 +159,16 @@ class PostgresConnection:
         return await_only(question(self._raw))
 
     def rows(self, statement: Statement, *values: object) -> list[Row]:
-        """All rows of a query."""
+        """All rows of a query; none for a text that the database cannot hold."""
+        if _has_nul(values):
+            return []
         text, order = self._compiler(statement)
         return cast("list[Row]", await_only(self._raw.fetch(text, *(order(values) if order else values))))
 
     def row(self, statement: Statement, *values: object) -> Row | None:
         """The first row of a query."""
+        if _has_nul(values):
+            return None
         text, order = self._compiler(statement)
         found = await_only(self._raw.fetchrow(text, *(order(values) if order else values)))
         return cast("Row | None", found)
@@ -234,6 +238,11 @@ FROM unnest($1::text[], $2::text[]) AS wanted (tenant, key)
 JOIN tenant ON tenant.name = wanted.tenant
 JOIN account ON account.tenant_id = tenant.id AND account.key = wanted.key
 """
+
+
+def _has_nul(values: Values) -> bool:
+    """Whether there is a text with a NUL, which is in no row of PostgreSQL and which it will not look for."""
+    return any(isinstance(value, str) and "\0" in value for value in values)
 
 
 async def _end(raw: Any) -> None:

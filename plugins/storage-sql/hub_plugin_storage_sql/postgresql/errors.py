@@ -42,11 +42,18 @@ def translated(error: BaseException) -> Exception:
     code = sqlstate(error)
     if code == _DISK_FULL:
         return StoreFull(errno.ENOSPC, f"the disk of the database is full: {error}")
+    if _is_lost(error, code):
+        return ConnectionError(errno.ENOTCONN, f"the connection to the database is lost: {error}")
     meaning = _MEANING.get(code) or _MEANING.get(code[:2])
     if meaning is not None:
         return OSError(meaning, f"the database could not do it: {error}")
-    if isinstance(error, asyncpg.InterfaceError):
-        return ConnectionError(errno.ENOTCONN, f"the connection to the database is lost: {error}")
     if isinstance(error, Exception) and not isinstance(error, StopIteration):
         return error
     return RuntimeError(f"a piece of work ended with {error!r}")  # what no future can carry
+
+
+def _is_lost(error: BaseException, code: str) -> bool:
+    """Whether it says that there is no connection: connection exceptions, shutdowns, asyncpg's own words."""
+    if isinstance(error, DBAPIError) and error.connection_invalidated:
+        return True
+    return code.startswith(("08", "57P")) or isinstance(error, asyncpg.InterfaceError)
