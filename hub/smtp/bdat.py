@@ -14,10 +14,9 @@ from typing import Final, TypeAlias
 
 from hub.loading.budget import Budget
 from hub.mail.lines import has_bare_line_end
-from hub.services.blobs import Blobs
 from hub.smtp import replies
 from hub.smtp.dialogue import Answer, Dialogue, State
-from hub.smtp.incoming import HEAD_END, IN_MEMORY, PIECE, Intake
+from hub.smtp.incoming import HEAD_END, IN_MEMORY, PIECE, Intake, Spools
 from hub.smtp.limits import count_command
 from hub.smtp.message import TRACE_CHUNK, tell_refused
 from hub.smtp.replies import Reply
@@ -39,7 +38,7 @@ class Chunks(Intake):
 
     __slots__ = ("_binary", "_budget", "_held", "_left", "is_last", "size")
 
-    def __init__(self, blobs: Blobs, limit: int, budget: Budget, max_line: int = 0, *, binary: bool) -> None:
+    def __init__(self, blobs: Spools, limit: int, budget: Budget, max_line: int = 0, *, binary: bool) -> None:
         super().__init__(blobs, limit, max_line)
         self._binary = binary
         self._budget = budget

@@ -9,12 +9,12 @@ has ended, so that nobody downstream can read two messages out of one.
 from __future__ import annotations
 
 import re
-from typing import Final
+from typing import Final, Protocol
 
 from hub.delivery.accept import Content
 from hub.log import get_logger
 from hub.mail.lines import has_bare_line_end
-from hub.services.blobs import Blobs, Spool, StoreFull
+from hub.services.blobs import Spool, StoreFull
 from hub.smtp import replies
 from hub.smtp.replies import Reply
 
@@ -43,6 +43,13 @@ def split(message: bytes) -> tuple[bytes, bytes]:
     return message[: at + 4], message[at + 4 :]
 
 
+class Spools(Protocol):
+    """What is needed of the store of blobs."""
+
+    async def spool(self) -> Spool:
+        """Begin a large message. StoreFull, OSError."""
+
+
 class Intake:
     """One message on its way in: small, its caller holds it in memory; else its body lies in a spool.
 
@@ -51,7 +58,7 @@ class Intake:
 
     __slots__ = ("_blobs", "_head", "_limit", "_line", "_max_line", "_size", "_spool", "refusal")
 
-    def __init__(self, blobs: Blobs, limit: int, max_line: int = 0) -> None:
+    def __init__(self, blobs: Spools, limit: int, max_line: int = 0) -> None:
         self.refusal: Reply | None = None
         self._blobs = blobs
         self._limit = limit
@@ -123,7 +130,7 @@ class Incoming(Intake):
 
     __slots__ = ("_from", "_scanned")
 
-    def __init__(self, blobs: Blobs, limit: int, buffer: bytearray, max_line: int = 0) -> None:
+    def __init__(self, blobs: Spools, limit: int, buffer: bytearray, max_line: int = 0) -> None:
         super().__init__(blobs, limit, max_line)
         buffer[:0] = b"\r\n"
         self._from = 2  # where in the buffer the message goes on

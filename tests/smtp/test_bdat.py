@@ -6,7 +6,6 @@ import asyncio
 import itertools
 import socket
 from pathlib import Path
-from typing import cast
 
 import pytest
 from hypothesis import given, settings
@@ -17,7 +16,7 @@ from hub.hooks.markers import hookimpl
 from hub.hooks.session import Session
 from hub.loading.budget import Budget
 from hub.mail.envelope import Envelope
-from hub.services.blobs import Blobs, StoreFull
+from hub.services.blobs import StoreFull
 from hub.smtp import replies
 from hub.smtp.bdat import SMALL, Chunks
 from hub.smtp.incoming import IN_MEMORY, PIECE
@@ -114,7 +113,7 @@ async def test_large_message_goes_to_disk_and_is_the_same(cut: int, world: World
 @settings(max_examples=200, deadline=None)
 async def test_any_cut_gives_the_same_message(message: bytes, edges: list[int], reads: int) -> None:
     budget = Budget()
-    chunks = Chunks(cast(Blobs, MemoryBlobs(Path("/nonexistent"))), 1 << 20, budget, binary=False)
+    chunks = Chunks(MemoryBlobs(Path("/nonexistent")), 1 << 20, budget, binary=False)
     bounds = [0, *sorted(min(edge, len(message)) for edge in edges), len(message)]
     for start, end in itertools.pairwise(bounds):
         chunks.expect(end - start, is_last=end == len(message))
@@ -317,7 +316,7 @@ async def test_drain_lets_a_chunk_end(world: World) -> None:
 async def test_message_without_a_final_line_end_has_a_header_block(
     message: bytes, head: bytes, body: bytes, tmp_path: Path
 ) -> None:
-    chunks = Chunks(cast(Blobs, MemoryBlobs(tmp_path)), 1000, Budget(), binary=False)
+    chunks = Chunks(MemoryBlobs(tmp_path), 1000, Budget(), binary=False)
     chunks.expect(len(message), is_last=True)
     assert chunks.take(bytearray(message))
     content = await chunks.finish(chunks.rest())
@@ -326,7 +325,7 @@ async def test_message_without_a_final_line_end_has_a_header_block(
 
 
 async def test_header_block_has_a_limit(tmp_path: Path) -> None:
-    chunks = Chunks(cast(Blobs, MemoryBlobs(tmp_path)), 1 << 30, Budget(), binary=False)
+    chunks = Chunks(MemoryBlobs(tmp_path), 1 << 30, Budget(), binary=False)
     message = b"A: b\r\n" * 50_000
     chunks.expect(len(message), is_last=True)
     assert chunks.take(bytearray(message))
