@@ -25,7 +25,7 @@ from bench.server import NotStarted
 from bench.smtp_source import LoadFailed
 from bench.terminal import show, show_machine
 
-AREAS: Final[Mapping[str, Callable[[Options], Report]]] = {
+AREAS: Final[dict[str, Callable[[Options], Report]]] = {
     "smtp": smtp.measure,
     "latency": latency.measure,
     "memory": memory.measure,

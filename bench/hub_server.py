@@ -85,6 +85,11 @@ class Hub:
         }
 
     @property
+    def log(self) -> Path:
+        """What it says since its last start."""
+        return self.folder / "log"
+
+    @property
     def config(self) -> Path:
         """Its configuration file."""
         return self.folder / CONFIG
@@ -151,8 +156,7 @@ def lay_out(folder: Path, workers: int, *, tls: bool = False, prepare: Prepare |
 @contextmanager
 def serving(hub: Hub) -> Iterator[Hub]:
     """Start it, and stop it again. NotStarted."""
-    log = hub.folder / "log"
-    with log.open("wb") as output:
+    with hub.log.open("wb") as output:
         process = subprocess.Popen(
             [*hub.command, "serve"], stdin=subprocess.DEVNULL, stdout=output, stderr=output, env=environment()
         )
@@ -160,7 +164,7 @@ def serving(hub: Hub) -> Iterator[Hub]:
         try:
             wait_for_greeting(hub.port, process)
         except NotStarted as error:
-            raise NotStarted(f"the hub: {error}\n{log.read_text('utf-8', 'replace')[-2000:]}") from None
+            raise NotStarted(f"the hub: {error}\n{hub.log.read_text('utf-8', 'replace')[-2000:]}") from None
         hub.pid = process.pid
         yield hub
     finally:
