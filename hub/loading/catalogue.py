@@ -123,7 +123,8 @@ def scan(watched: Sequence[Path], trees: Sequence[Path] = (), path: Sequence[str
     shadowed = {
         (source.name, source.location): Shadowed(source, best[source.name])
         for source in finding.sources
-        if source.location.resolve() != best[source.name].location.resolve()
+        if source is not best[source.name]
+        and source.location.resolve() != best[source.name].location.resolve()
     }
     enabled = frozenset(source.name for source in finding.sources if source.watched)
     return Catalogue(best, tuple(shadowed.values()), enabled, tuple(finding.problems), tuple(finding.doubts))

@@ -62,14 +62,22 @@ async def look(
             origin = config.origin_at(("plugins", name))
             said, hint = f"there is no plugin '{name}'", suggestion(name, catalogue.sources)
             errors.append(LoadError(name, said, origin.name, origin.line, hint))
-    digests: dict[str, str] = {}
-    try:
-        for source in active:
-            digests[source.name] = await threads.run(source.digest)
-    except OSError as error:
-        errors.append(LoadError(source.name, f"it cannot be read: {error.strerror}", str(error.filename)))
+    # In one go: under load every return from a thread waits for its turn of the loop.
+    digests, unread = await threads.run(partial(_digests, active))
+    errors += unread
     seen = (tuple(digests.items()), tuple(map(str, errors)))
     return Found(catalogue, tuple(active), digests, tuple(errors), seen)
+
+
+def _digests(sources: Sequence[Source]) -> tuple[dict[str, str], list[LoadError]]:
+    digests: dict[str, str] = {}
+    for source in sources:
+        try:
+            digests[source.name] = source.digest()
+        except OSError as error:
+            said = f"it cannot be read: {error.strerror}"
+            return digests, [LoadError(source.name, said, str(error.filename))]
+    return digests, []
 
 
 def _placed(config: Config, error: LoadError) -> LoadError:

