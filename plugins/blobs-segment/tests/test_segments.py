@@ -17,7 +17,7 @@ from typing import TypeAlias
 import pytest
 from hub_plugin_blobs_segment import SegmentBlobs
 from hub_plugin_blobs_segment.record import HEADER_SIZE, Reference
-from hub_plugin_blobs_segment.scanning import Record, scan
+from hub_plugin_blobs_segment.scanning import TAIL, Record, scan
 from hub_plugin_blobs_segment.segment import write_all
 
 from hub import BlobGone, StoreFull
@@ -402,3 +402,44 @@ async def test_recovery_bytes_beyond_the_limit_are_refused_alone(open_segments: 
         )
         assert isinstance(refused, ValueError)
         assert await blobs.read(str(kept)) == HEAD + b"x"
+
+
+async def test_however_long_a_segment_is_only_its_tail_is_read_before_it_is_continued(
+    open_segments: OpenSegments, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with open_segments() as blobs:
+        references = [await blobs.put(HEAD, bytes(200_000), b"r") for _ in range(60)]
+    octets = 0
+    real = os.pread
+
+    def counted(fd: int, size: int, at: int) -> bytes:
+        nonlocal octets
+        found = real(fd, size, at)
+        octets += len(found)
+        return found
+
+    monkeypatch.setattr(os, "pread", counted)
+    async with open_segments() as blobs:
+        assert octets == 0  # nothing at all until something is written
+        new = Reference.parse(await blobs.put(HEAD, b"new", b""))
+        last = Reference.parse(references[-1])
+        assert (new.file, new.offset) == (last.file, last.offset + last.skip + last.length)
+        assert 0 < octets <= 4 * TAIL
+
+
+async def test_headers_within_a_message_can_only_end_a_segment_early(
+    open_segments: OpenSegments, folder: Path
+) -> None:
+    """What is written by a stranger looks like records; none of it is taken for one in a whole segment."""
+    async with open_segments() as blobs:
+        await blobs.put(HEAD, b"x", b"")
+    liar = segments(folder)[0].read_bytes()
+    async with open_segments() as blobs:
+        outer = await blobs.put(HEAD, liar * 4_000, b"")
+        assert len(liar) * 4_000 < TAIL
+        await blobs.put(HEAD, bytes(TAIL), b"")
+    async with open_segments() as blobs:
+        after = await blobs.put(HEAD, b"after", b"")
+        assert await blobs.read(outer) == HEAD + liar * 4_000
+        assert await blobs.read(after) == HEAD + b"after"
+    assert sum(len(records(path)) for path in segments(folder)) == 4
