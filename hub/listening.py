@@ -99,8 +99,9 @@ def rebind(
 
 def _take(left: Sequence[list[Bound]], name: str, asked: tuple[str, int]) -> list[socket.socket]:
     """One socket of the address out of each worker's, if they have one; port 0 is each name's own."""
+    anyone = asked[1] or is_unix(asked[0])
     found = [
-        next((each for each in own if each.asked == asked and (asked[1] or each.name == name)), None)
+        next((each for each in own if each.asked == asked and (anyone or each.name == name)), None)
         for own in left
     ]
     for own, bound in zip(left, found, strict=True):
