@@ -23,9 +23,9 @@ RUNS: Final = 6
 NOTHING: Final = 0.003
 """Seconds under which a large input is cheap, whatever the small one took."""
 
-few: Final = settings(max_examples=40, derandomize=True, deadline=None, database=None)
+few: Final = settings(max_examples=25, derandomize=True, deadline=None, database=None)
 """For what runs twice, or on an input of some length."""
-many: Final = settings(max_examples=250, derandomize=True, deadline=None, database=None)
+many: Final = settings(max_examples=200, derandomize=True, deadline=None, database=None)
 
 
 def steps(work: Callable[[], object]) -> int:

@@ -7,7 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from hub.config.environment import parse_value
@@ -122,7 +122,7 @@ def read(path: Path) -> Callable[[str], None]:
 
 @pytest.mark.parametrize("suffix", ["toml", "yaml"])
 def test_four_times_the_file_takes_four_times_the_work(tmp_path: Path, suffix: str) -> None:
-    @few
+    @settings(few, max_examples=10)  # PyYAML reads a character at a time
     @given(repeated(PIECE))
     def check(make: Callable[[int], str]) -> None:
         assert_linear(read(tmp_path / f"hub.{suffix}"), make)
