@@ -40,6 +40,7 @@ async def test_answers_that_nobody_reads_are_not_kept(tmp_path: Path) -> None:
             group.create_task(probe(watch, port))
             wires = await asyncio.gather(*(pour(port, FLOODS[number % len(FLOODS)]) for number in range(8)))
             watch.over = True
+        await watch.see()
         for wire in wires:
             wire.close()
         assert watch.growth < 8 * 1_000_000
