@@ -32,6 +32,7 @@ from hub.imap import server as imap_server
 from hub.listening import Bound, Server, Serving, close_all_but, rebind
 from hub.loading.census import Census
 from hub.loading.collecting import Collecting
+from hub.loading.errors import LoadError, LoadErrors
 from hub.loading.kernel import Kernel
 from hub.loading.loader import Loader
 from hub.loading.reload import Agree, Report, alone
@@ -247,7 +248,11 @@ class Hub:
         return rebind([self.bound], listeners)[0]
 
     async def _take(self, fresh: Config, new: Renewal) -> None:
-        """All are agreed: from now on the new configuration holds."""
+        """All are agreed: from now on the new configuration holds. LoadErrors if not even now."""
+        try:
+            await self._serving.swap(new.bound)
+        except OSError as error:  # no descriptor to spare
+            raise LoadErrors([LoadError("hub", f"a listener cannot be served: {error.strerror}")]) from error
         old, self._config, self._read = self._config.settings, new.config, fresh
         settings = self.kernel.settings = new.config.settings
         self._tls = new.tls
@@ -256,7 +261,6 @@ class Hub:
         self._choose_trace_writer()
         if settings.log != old.log:
             self._raising.apply()
-        await self._serving.swap(new.bound)
         if self._watcher is not None:
             self._watcher.watch(places(fresh))
 

@@ -12,7 +12,7 @@ from hub.config.errors import ConfigErrors
 from hub.config.load import Config
 from hub.control import NotRunning, Refused
 from hub.listening import close_all_but, rebind
-from hub.log import get_logger
+from hub.log import configure, get_logger
 from hub.processes import merging
 from hub.processes.handing import handing_out
 from hub.processes.merging import Fields
@@ -85,7 +85,10 @@ class Rounds:
             async with handing_out(self._folder, crews):
                 reports, errors = await self._propose(what)
             if not errors:
-                self.config = config
+                log, self.config = self.config.settings.log, config
+                if config.settings.log != log:
+                    log = config.settings.log
+                    configure(log.level, log.format, addresses=log.addresses)
                 for worker, bound in zip(self._workers, crews, strict=True):
                     worker.bound = bound
             for before, after in zip(old, crews, strict=True):

@@ -6,7 +6,6 @@ import asyncio
 import os
 import signal
 from pathlib import Path
-from typing import cast
 
 import pytest
 
@@ -47,8 +46,7 @@ async def test_all_workers_take_a_limit(tmp_path: Path, how: str) -> None:
             if how == "SIGHUP":
                 crew.process.send_signal(signal.SIGHUP)
             elif how == "reload":
-                report = await crew.ask("reload")
-                assert [str(line)[:13] for line in cast("list[str]", report["config"])] == ["smtp.max_size"]
+                assert (await crew.ask("reload"))["errors"] == []  # or the watcher was first
 
             async def taken() -> bool:
                 return await sizes(crew) == {"4000"}
