@@ -10,11 +10,14 @@ policy=/usr/sbin/policy-rc.d
 missing_packages() {
     # command:package
     for pair in clamd:clamav-daemon postfix:postfix smtp-source:postfix swaks:swaks mutt:mutt openssl:openssl \
-        strace:strace; do
+        strace:strace knotd:knot; do
         command -v "${pair%%:*}" >/dev/null 2>&1 || echo "${pair#*:}"
     done | sort -u | tr '\n' ' '
     # Its programs are in no folder of the path.
     ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || printf 'postgresql '
+    # A package of its own since SpamAssassin 4, in Debian 12 and Ubuntu 24.04; before that the rules' package has it.
+    command -v spamd >/dev/null 2>&1 ||
+        if apt-cache show spamd >/dev/null 2>&1; then printf 'spamd '; else printf 'spamassassin '; fi
 }
 
 missing=$(missing_packages)
@@ -49,6 +52,7 @@ chmod 755 "$policy"
 
 echo "tests/peers: installing $missing"
 apt-get update -qq
+missing=$(missing_packages)  # what a package is called is known now
 case " $missing" in *" postfix "*)
     echo "postfix postfix/main_mailer_type select No configuration" | debconf-set-selections ;;
 esac
@@ -65,6 +69,12 @@ if [ -d /run/systemd/system ]; then
     esac
     case " $missing" in *" postgresql "*)
         systemctl disable --quiet postgresql.service || : ;;
+    esac
+    case " $missing" in *" spamd "* | *" spamassassin "*)
+        systemctl disable --quiet spamd.service spamassassin.service spamassassin-maintenance.timer || : ;;
+    esac
+    case " $missing" in *" knot "*)
+        systemctl disable --quiet knot.service || : ;;
     esac
 fi
 

@@ -1,0 +1,1 @@
+"""Block and allow lists in DNS, asked by client address."""

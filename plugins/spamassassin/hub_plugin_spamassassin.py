@@ -1,0 +1,1 @@
+"""Spam scoring through SpamAssassin's spamd."""
