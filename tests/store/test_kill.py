@@ -113,12 +113,14 @@ async def test_a_compaction_that_is_killed_loses_nothing_while_mail_comes_in(
     async with killable(tmp_path) as hub:
         await hub.start()
         async with mail_load(hub.port, sessions=SESSIONS, size=SIZE) as load:
-            for _ in range(rounds):
+            for number in range(rounds):
                 await load.until_accepted(150)
                 removed |= await remove_two_of_three(hub, removed)
                 pid = hub.run("store", "compact")
                 await asyncio.sleep(0.15 + chance.random() * 0.4)
                 await kill_group(pid)
+                if number % 5 == 4:
+                    await hub.assert_clean(deep=True)  # while mail comes in
         await hub.stop()
         await hub.assert_clean(deep=True)
         before = await hub.items()
