@@ -33,7 +33,7 @@ def run(context: Context, trees: tuple[Path, ...] = ()) -> None:
     """Bind, drop privileges, serve; returns when the hub was told to stop."""
     from hub.cli.privileges import become, open_many_files, own_data, own_sockets
     from hub.listening import bind_for
-    from hub.loading.errors import LoadErrors
+    from hub.loading.errors import NOT_LOADED, LoadErrors
     from hub.log import configure
 
     config = context.config()
@@ -55,5 +55,7 @@ def run(context: Context, trees: tuple[Path, ...] = ()) -> None:
             from hub.processes.supervisor import supervise
 
             supervise(config, crews, context.reread, trees)
-    except (OSError, RuntimeError, LoadErrors) as error:
+    except LoadErrors as errors:
+        raise click.ClickException(f"{errors}\nWhat to do: hub errors {NOT_LOADED.code}") from errors
+    except (OSError, RuntimeError) as error:
         raise click.ClickException(str(error)) from error
