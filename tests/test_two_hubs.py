@@ -117,8 +117,8 @@ async def test_a_killed_database_loses_nothing_that_was_acknowledged(
         running_hub(tmp_path / "two", tables=tables, accounts=()) as two,
     ):
         pids = await crew.pids()
-        async with mail_load(await crew.port("smtp"), sessions=10) as load:
-            for round_ in range(soak.times(3, soak=50)):
+        async with mail_load(await crew.port("smtp"), sessions=4) as load:
+            for round_ in range(soak.times(2, soak=50)):
                 await load.until_accepted(40)
                 await asyncio.to_thread(postgres.stop, signal.SIGKILL)
                 if not round_:

@@ -22,7 +22,8 @@ _SECONDS: Final = 60.0
 def _programs() -> Path | None:
     """Where the newest installed server has its programs."""
     found = sorted(
-        Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda path: int(path.parts[-3].partition(".")[0])
+        Path("/usr/lib/postgresql").glob("*/bin/initdb"),
+        key=lambda path: int(path.parts[-3].partition(".")[0]),
     )
     return found[-1].parent if found else None
 
@@ -34,7 +35,7 @@ class PostgresServer:
         self._programs = programs
         self._folder = folder
         self._process: subprocess.Popen[bytes] | None = None
-        self._databases = 0
+        self._schemas = 0
         with socket.create_server(("127.0.0.1", 0)) as free:
             self.port: int = free.getsockname()[1]
         # Another collation than the octets' order, so that nothing relies on it.
@@ -48,9 +49,18 @@ class PostgresServer:
         for option in (*options.split(), "max_connections=200"):
             command += ["-c", option]
         with (self._folder / "log").open("ab") as log:
-            self._process = subprocess.Popen(command, user=_USER, group=_USER, stdout=log, stderr=log, cwd="/")
+            self._process = subprocess.Popen(
+                command, user=_USER, group=_USER, stdout=log, stderr=log, cwd="/"
+            )
         deadline = time.monotonic() + _SECONDS
-        ready: list[str | Path] = [self._programs / "pg_isready", "-q", "-h", "127.0.0.1", "-p", str(self.port)]
+        ready: list[str | Path] = [
+            self._programs / "pg_isready",
+            "-q",
+            "-h",
+            "127.0.0.1",
+            "-p",
+            str(self.port),
+        ]
         while subprocess.run(ready, check=False).returncode:
             assert self._process.poll() is None, (self._folder / "log").read_text()
             assert time.monotonic() < deadline, "PostgreSQL does not answer"
@@ -66,16 +76,16 @@ class PostgresServer:
         self._process.wait(_SECONDS)
         self._process = None
 
-    def new_database(self) -> str:
-        """The URL of an empty database."""
-        self._databases += 1
-        name = f"hub{self._databases}"
-        self.sql(f"CREATE DATABASE {name}")
-        return f"postgresql://hub:secret@127.0.0.1:{self.port}/{name}"
+    def new_schema(self) -> str:
+        """The URL of a place without tables: a schema, for a database is a thousand files."""
+        self._schemas += 1
+        name = f"hub{self._schemas}"
+        self.sql(f"CREATE SCHEMA {name}")
+        return f"postgresql://hub:secret@127.0.0.1:{self.port}/postgres?search_path={name}"
 
-    def sql(self, statement: str, database: str = "postgres") -> str:
+    def sql(self, statement: str) -> str:
         """Run one statement; its rows as psql prints them unadorned."""
-        where = ["-h", "127.0.0.1", "-p", str(self.port), "-U", "hub", "-d", database]
+        where = ["-h", "127.0.0.1", "-p", str(self.port), "-U", "hub", "-d", "postgres"]
         return self._run("psql", *where, "-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-c", statement)
 
     def _run(self, program: str, *arguments: str) -> str:
@@ -121,5 +131,5 @@ def postgres() -> Iterator[PostgresServer]:
 
 @pytest.fixture
 def postgres_url(postgres: PostgresServer) -> str:
-    """A database of the test's own."""
-    return postgres.new_database()
+    """Of a test's own."""
+    return postgres.new_schema()
