@@ -23,9 +23,11 @@ T = TypeVar("T")
 
 HUB = Path(sys.executable).parent / "hub"
 ALICE, BOB = "alice@example.test", "bob@example.test"
+PATIENCE = 40.0
+"""Seconds for whatever comes at all; only a test that fails waits for so long."""
 
 
-async def until(what: Callable[[], Awaitable[T | None]], seconds: float = 8.0) -> T:
+async def until(what: Callable[[], Awaitable[T | None]], seconds: float = PATIENCE) -> T:
     """What it gives as soon as that is true."""
     async with asyncio.timeout(seconds):
         while not (found := await what()):
@@ -55,7 +57,7 @@ class Client:
 
     async def line(self) -> str:
         """Without its end; ConnectionError at the end of the connection."""
-        async with asyncio.timeout(8):
+        async with asyncio.timeout(PATIENCE):
             if not (line := await self.reader.readline()):
                 raise ConnectionResetError("the connection was closed")
         return line.decode().rstrip("\r\n")
@@ -96,7 +98,7 @@ class Crew:
         return self.folder / "data" / "control.sock"
 
     async def ask(self, verb: str) -> Mapping[str, object]:
-        return cast("Mapping[str, object]", await inquire(self.control, verb, timeout=8))
+        return cast("Mapping[str, object]", await inquire(self.control, verb, timeout=PATIENCE))
 
     async def workers(self) -> list[dict[str, int]]:
         return cast("list[dict[str, int]]", (await self.ask("status")).get("workers", []))
@@ -115,7 +117,7 @@ class Crew:
 
     async def sessions(self, worker: int) -> int:
         path = self.folder / "data" / f"worker-{worker}.sock"
-        return cast("dict[str, int]", await inquire(path, "status", timeout=8))["sessions"]
+        return cast("dict[str, int]", await inquire(path, "status", timeout=PATIENCE))["sessions"]
 
     @asynccontextmanager
     async def connected(self, worker: int, listener: str = "smtp") -> AsyncIterator[Client]:
@@ -196,4 +198,8 @@ async def started(folder: Path) -> AsyncIterator[Crew]:
     finally:
         if process.returncode is None:
             process.terminate()
-        await asyncio.wait_for(process.wait(), 20)
+        try:
+            await asyncio.wait_for(process.wait(), PATIENCE)
+        except TimeoutError:
+            process.kill()
+            raise

@@ -15,7 +15,7 @@ import pytest
 from hub.control import Refused, inquire, is_running
 from hub.processes import merging
 from hub.testing.running import running_hub
-from tests.crew import ALICE, BOB, HUB, Client, lives, save, serving, started, until
+from tests.crew import ALICE, BOB, HUB, PATIENCE, Client, lives, save, serving, started, until
 
 NOT_NOW = '''"""No mail for Alice."""
 from hub import Defer, hookimpl
@@ -58,7 +58,7 @@ async def test_mail_through_both_workers_lands_once_each(tmp_path: Path) -> None
         assert cast(int, status["sessions"]) >= 2
         assert status["pid"] == crew.process.pid
         assert len({crew.process.pid, *await crew.pids()}) == 3
-        assert await inquire(crew.control, "flush-traces", timeout=8) is True
+        assert await inquire(crew.control, "flush-traces", timeout=PATIENCE) is True
         assert len(list(Path(f"/proc/{crew.process.pid}/task").iterdir())) == 1  # what forks has no threads
         shown = await asyncio.create_subprocess_exec(
             HUB, "-c", tmp_path / "hub.toml", "status", stdout=asyncio.subprocess.PIPE
@@ -241,7 +241,7 @@ async def test_sigterm_lets_a_message_under_way_end_and_leaves_no_process(tmp_pa
             for client in clients:
                 assert (await client.smtp("Subject: last\r\n\r\nwords\r\n.")).startswith("250 ")
                 assert (await client.line()).startswith("421 ")
-        assert await asyncio.wait_for(crew.process.wait(), 8) == 0
+        assert await asyncio.wait_for(crew.process.wait(), PATIENCE) == 0
         assert not [pid for pid in pids if lives(pid)]
         assert not list((tmp_path / "data").glob("*.sock"))
 
@@ -269,7 +269,7 @@ async def test_a_start_that_fails_says_why_and_ends(tmp_path: Path) -> None:
     process = await asyncio.create_subprocess_exec(
         HUB, "-c", config, "serve", stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
     )
-    said, _ = await asyncio.wait_for(process.communicate(), 8)
+    said, _ = await asyncio.wait_for(process.communicate(), PATIENCE)
     assert process.returncode == 1
     assert "there is no plugin 'deny-lst'" in said.decode().splitlines()[-1]
     assert not list((tmp_path / "data").glob("*.sock"))
@@ -305,7 +305,7 @@ async def test_a_port_that_somebody_has_is_not_shared_with_another_hub(tmp_path:
             HUB, "-c", tmp_path / "other.toml", "serve",
             stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
         )  # fmt: skip
-        said, _ = await asyncio.wait_for(process.communicate(), 8)
+        said, _ = await asyncio.wait_for(process.communicate(), PATIENCE)
         assert process.returncode == 1
         assert "Address already in use" in said.decode()
 

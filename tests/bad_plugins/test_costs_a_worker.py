@@ -13,7 +13,7 @@ import pytest
 
 from hub.control import inquire
 from hub.testing.load import MailLoad, mail_load
-from tests.crew import ALICE, HUB, Client, Crew, lives, serving, started, until
+from tests.crew import ALICE, HUB, PATIENCE, Client, Crew, lives, serving, started, until
 
 HERE = Path(__file__).parent
 
@@ -176,7 +176,9 @@ async def told(crew: Crew) -> bool:
     """Whether both workers know that there is a message not to be judged."""
     if not await crew.all_serve():
         return False
-    said = [await inquire(crew.control.with_name(f"worker-{n}.sock"), "status", timeout=8) for n in (0, 1)]
+    said = [
+        await inquire(crew.control.with_name(f"worker-{n}.sock"), "status", timeout=PATIENCE) for n in (0, 1)
+    ]
     return [cast("dict[str, int]", each)["set_aside"] for each in said] == [1, 1]
 
 
@@ -258,8 +260,8 @@ async def test_a_worker_whose_memory_is_full_is_replaced_before_it_has_none(tmp_
                 assert (await send(crew, "bad")).startswith(("250 ", "421 "))
                 return next(iter(crew.log("a worker is replaced")), None)
 
-            replaced = await until(full, 30)
-            await until(once(lambda: crew.log("worker ended")), 15)
+            replaced = await until(full)
+            await until(once(lambda: crew.log("worker ended")))
             await until(crew.all_serve)
             await load.until_accepted(5)
         assert replaced["reason"] == "it held more than hub.worker_memory allows"
@@ -275,7 +277,7 @@ async def test_a_thread_left_behind_does_not_keep_the_hub_from_ending(tmp_path: 
         assert (await send(crew, "good")).startswith("250 ")
         pids = [crew.process.pid, *await crew.pids()]
         crew.process.terminate()
-        assert await asyncio.wait_for(crew.process.wait(), 15) == 0
+        assert await asyncio.wait_for(crew.process.wait(), PATIENCE) == 0
         assert not [pid for pid in pids if lives(pid)]
         (line,) = crew.log("threads do not end; the process does")
         assert set(cast("list[str]", line["threads"])) - {"MainThread"}
