@@ -208,10 +208,12 @@ class ServicesTable(Table):
     """[services]: which driver fills each seam that exactly one can fill."""
 
     storage: PluginName = Field(
-        default="storage-sql", description="The driver of the index: accounts, mailboxes, queue, log."
+        default="storage-sql",
+        description="The driver of the index: accounts, mailboxes, queue. Takes effect with a new start.",
     )
     blobs: PluginName = Field(
-        default="blobs-segment", description="The driver that holds the bytes of messages."
+        default="blobs-segment",
+        description="The driver that holds the bytes of messages. Takes effect with a new start.",
     )
     directory: PluginName = Field(
         default="directory-sql", description="The driver that knows domains, accounts and aliases."

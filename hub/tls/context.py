@@ -52,7 +52,7 @@ def server_context(settings: TlsTable) -> ssl.SSLContext | None:
 
 
 def fingerprints(settings: TlsTable) -> tuple[str, str]:
-    """The certificate's SHA-256 as openssl prints it, or nothing, and a hash of all that a context is made of."""
+    """The certificate's SHA-256 as openssl prints it, or nothing, and a hash of all that makes a context."""
     contents = []
     for path in (settings.certificate, settings.key):
         try:
