@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -52,17 +53,23 @@ async def check(
 ) -> Checked:
     """Every row has its bytes, every count is right, and what has no row is known to be garbage.
 
-    deep: all bytes are read. repair: counts are put right and garbage is collected; bytes that are gone
-    cannot be. counted: what is looked at, and how many of them so far. progress: of the garbage, in octets.
+    deep: all bytes are read. repair: counts are put right, rows of a message that lies elsewhere in the store
+    (as after a restore) refer to that, garbage is collected. counted: what is looked at, and how many of them
+    so far. progress: of the garbage, in octets.
     """
     checked = Checked()
     storage = services.storage
+    lost: dict[BlobUse, str] = {}
     after = ""
     while uses := await storage.references(after, limit=PAGE):
-        checked.problems += await _check_bytes(services.blobs, storage, after, uses, deep=deep)
+        lost |= await _check_bytes(services.blobs, storage, after, uses, deep=deep)
         checked.blobs += len({use.reference for use in uses})
         after = uses[-1].reference
         counted("messages", checked.blobs)
+    found_again = await _find_again(services, lost) if repair and lost else {}
+    for use, why in lost.items():
+        where = await _where(storage, found_again.get(use.reference, use.reference))
+        checked.problems.append(Problem(f"{where}: {why} ({use.reference})", use.reference in found_again))
     last: AccountRef | None = None
     while accounts := await storage.accounts(last, PAGE):
         for account in accounts:
@@ -77,19 +84,39 @@ async def check(
 
 async def _check_bytes(
     blobs: Blobs, storage: Storage, after: str, uses: Sequence[BlobUse], *, deep: bool
-) -> list[Problem]:
+) -> dict[BlobUse, str]:
     """What is wrong with the bytes of one page of rows."""
     found = await blobs.inspect([use.reference for use in uses], deep=deep)
     wrong = {use: why for use, each in zip(uses, found, strict=True) if (why := _fault(use, each))}
     if not wrong:
-        return []
+        return {}
     # While they were looked at they may have been removed or moved, and what they refer to with them.
     still = set(await storage.references(after, uses[-1].reference + " ", len(uses) + PAGE))
-    return [
-        Problem(f"{await _where(storage, use.reference)}: {why} ({use.reference})")
-        for use, why in wrong.items()
-        if use in still
-    ]
+    return {use: why for use, why in wrong.items() if use in still}
+
+
+async def _find_again(services: Services, lost: Iterable[BlobUse]) -> dict[str, str]:
+    """Let rows whose message is not where they say refer to a whole copy of it, if there is one elsewhere.
+
+    Which message it was is known by its id, head and size; gives the old reference and the new one.
+    """
+    storage = services.storage
+    wanted: dict[tuple[str, int, int], str] = {}
+    for use in lost:
+        for place in (await storage.holders(use.reference))[:1]:
+            for item in await storage.items(place.mailbox_id, [(place.uid, place.uid)]):
+                wanted[item.message_id, use.head_size, use.size] = use.reference
+    found: dict[str, str] = {}
+    async for record in services.blobs.records():
+        if isinstance(record, BlobGone):
+            continue
+        with suppress(ValueError):
+            old = wanted.get((acceptance_of(record).id, record.head_size, record.size))
+            if old is not None and old != record.reference:
+                await storage.move_references({old: record.reference})
+                found[old] = record.reference
+                del wanted[acceptance_of(record).id, record.head_size, record.size]
+    return found
 
 
 def _fault(use: BlobUse, found: BlobRecord | BlobGone) -> str:

@@ -28,7 +28,7 @@ def store() -> None:
 @store.command()
 @click.option("--deep", is_flag=True, help="Read all messages and verify their checksums.")
 @click.option(
-    "--repair", is_flag=True, help="Put counts right and collect garbage. What is lost stays reported."
+    "--repair", is_flag=True, help="Put right what can be, collect garbage. What is lost stays reported."
 )
 @json_option
 @click.pass_obj

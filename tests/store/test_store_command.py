@@ -112,6 +112,21 @@ async def test_messages_whose_bytes_are_gone_are_named_and_stay_reported(tmp_pat
     assert not any(problem["repaired"] for problem in lost)
 
 
+async def test_a_message_that_lies_elsewhere_is_found_again(tmp_path: Path) -> None:
+    """As after a restore of an index that is older than a compaction."""
+    await stopped(tmp_path)
+    path = segments(tmp_path)[0]
+    path.rename(path.with_name(path.name.replace(path.name[-8:-4], "0000")))
+    assert len((await answer(tmp_path, "check", code=1))["problems"]) > 5
+    assert all(problem["repaired"] for problem in (await answer(tmp_path, "check", "--repair"))["problems"])
+    assert (await answer(tmp_path, "check", "--deep"))["problems"] == []
+    async with running_hub(tmp_path, tables=TABLES, accounts=()) as hub:
+        found = await hub.mailbox()
+        assert [f"\r\n{number:06}\r\n".encode() in found[number - 1] for number in range(1, 21)] == [
+            True
+        ] * 20
+
+
 async def test_a_damaged_body_is_found_by_reading_it(tmp_path: Path) -> None:
     await stopped(tmp_path)
     path = segments(tmp_path)[0]
