@@ -50,9 +50,7 @@ def _meant(code: str) -> Sequence[KnownError]:
     known = catalogue()
     if code in known:
         return [known[code]]
-    found = [
-        each for each in known.values() if code in {each.enhanced, each.event} or code in each.code
-    ]
+    found = [each for each in known.values() if code in {each.enhanced, each.event} or code in each.code]
     if not found:
         near = difflib.get_close_matches(code, known, 1, 0.5)
         hint = f" Did you mean '{near[0]}'?" if near else ""

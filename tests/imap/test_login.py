@@ -13,6 +13,7 @@ import pytest
 from scramp import ScramClient
 
 from hub.config.model import Listener
+from hub.imap.connection import Connection
 from hub.imap.server import factory
 from tests.imap.conftest import ImapHub, OpenHub
 
@@ -151,6 +152,7 @@ async def test_a_guesser_is_sent_away(imap: ImapHub) -> None:
 async def test_time_to_log_in_is_not_renewed_by_every_octet(imap: ImapHub) -> None:
     async with await imap.client() as client:
         (connection,) = imap.kernel.connections._open
+        assert isinstance(connection, Connection)
         deadline = connection.deadline
         await client.ok("NOOP")
         assert connection.deadline == deadline

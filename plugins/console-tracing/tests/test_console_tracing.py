@@ -168,6 +168,7 @@ class OpenSession:
     protocol: str = "smtp"
     listener: str = "smtp"
     peer: tuple[str, int] = ("192.0.2.7", 40000)
+    peer_name: str | None = None
     local: tuple[str, int] = ("192.0.2.1", 25)
     tls: TlsInfo | None = None
     greeting: str | None = None
