@@ -13,7 +13,7 @@ from click.testing import CliRunner
 from hub.cli.main import main
 
 
-@pytest.mark.proves("operating: every error says what to do about it (`hub errors`)")
+@pytest.mark.proves("operation: every error says what to do about it (`hub errors`)")
 def test_an_error_is_explained_by_its_code() -> None:
     result = CliRunner().invoke(main, ["errors", "smtp-store-full"])
     assert result.exit_code == 0

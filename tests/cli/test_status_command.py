@@ -35,7 +35,7 @@ async def figures(running: RunningHub) -> dict[str, Any]:
     return found
 
 
-@pytest.mark.proves("operating: `hub status` shows listeners, plugins, what they need, store and queue")
+@pytest.mark.proves("operation: `hub status` shows listeners, plugins, what they need, store and queue")
 async def test_the_store_and_the_queue_are_shown(tmp_path: Path) -> None:
     async with running_hub(tmp_path) as running:
         await running.send()

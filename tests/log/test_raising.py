@@ -68,7 +68,7 @@ def test_known_errors_carry_their_code(out: io.StringIO) -> None:
     assert lines(out.getvalue())[0]["error"] == "plugin-hook-failed"
 
 
-@pytest.mark.proves("operating: the log tells more about one sender for ten minutes, and then no longer")
+@pytest.mark.proves("operation: the log tells more about one sender for ten minutes, and then no longer")
 async def test_one_sender_is_logged_for_ten_minutes(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
