@@ -137,8 +137,9 @@ async def test_client_that_reads_slowly_gets_every_answer(world: World) -> None:
         transport.pause_reading()  # type: ignore[attr-defined]
         server, asked = protocol(world), 0
         while not server._slow:  # what lies between us takes a few megabytes
-            client.writer.write(b"HELP\r\n" * 1000)
-            asked += 1000
+            if len(server._buffer) < 1000:  # it has answered nearly all of them
+                client.writer.write(b"HELP\r\n" * 1000)
+                asked += 1000
             await asyncio.sleep(0)
         transport.resume_reading()  # type: ignore[attr-defined]
         for _ in range(asked):
