@@ -92,7 +92,7 @@ class Judging:
         """Remove the file: whoever ends of its own will has not died of anything."""
         if self._timer is not None:
             self._timer.cancel()
-        mapped, self._map = self._map, bytearray(SIZE)  # what still runs writes where nobody reads
+        mapped, self.slots = self.slots, bytearray(SIZE)  # what still runs writes where nobody reads
         if isinstance(mapped, mmap.mmap):
             mapped.close()
         if self._path is not None:
