@@ -14,6 +14,8 @@ R = TypeVar("R")
 
 MOST_TURNS: Final = 20
 """Turns of the loop that a group waits at most, however much comes."""
+MOST_SECONDS: Final = 0.004
+"""The same for a loop whose turns are long."""
 
 
 class GroupWriter(Generic[T, R]):
@@ -74,7 +76,7 @@ class GroupWriter(Generic[T, R]):
         self._under_way += 1
         if not self._busy:
             self._busy = True
-            self._loop.call_soon(self._gather)
+            self._loop.call_soon(self._gather, self._loop.time() + MOST_SECONDS)
         return await future
 
     async def close(self) -> None:
@@ -86,11 +88,12 @@ class GroupWriter(Generic[T, R]):
         self._groups.put(None)
         await asyncio.to_thread(self._thread.join)
 
-    def _gather(self, seen: int = 0, quiet: int = 0, turns: int = 0) -> None:
+    def _gather(self, until: float, seen: int = 0, quiet: int = 0, turns: int = 0) -> None:
         """One turn of the loop; `quiet` of the last ones in a row brought nothing to the `seen` that wait."""
         quiet = quiet + 1 if len(self._waiting) == seen else 0
-        if quiet < min(self._quiet_turns, self._last - 1) and turns < MOST_TURNS:
-            self._loop.call_soon(self._gather, len(self._waiting), quiet, turns + 1)
+        may_wait = turns < MOST_TURNS and self._loop.time() < until
+        if may_wait and quiet < min(self._quiet_turns, self._last - 1):
+            self._loop.call_soon(self._gather, until, len(self._waiting), quiet, turns + 1)
             return
         group, self._waiting = self._waiting, []
         self._last = len(group)
@@ -126,7 +129,7 @@ class GroupWriter(Generic[T, R]):
         self._under_way -= len(group)
         self._admit()
         if self._waiting:
-            self._loop.call_soon(self._gather)
+            self._loop.call_soon(self._gather, self._loop.time() + MOST_SECONDS)
         else:
             self._busy = False
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from collections.abc import Sequence
 
 import pytest
 
-from hub.services.group import GroupWriter
+from hub.services.group import MOST_SECONDS, GroupWriter
 
 
 class Commits:
@@ -66,6 +67,19 @@ async def test_what_comes_within_a_few_turns_of_the_loop_shares_a_group() -> Non
         await asyncio.sleep(0)
     assert await asyncio.gather(*tasks) == [0, 2, 4, 6]
     assert commits.groups == [[0, 1, 2, 3]]
+    await writer.close()
+
+
+async def test_a_group_waits_no_longer_on_a_loop_whose_turns_are_long() -> None:
+    commits = Commits()
+    writer: GroupWriter[int, int] = GroupWriter("test", commits)
+    task = asyncio.create_task(writer.submit(1))
+    await asyncio.sleep(0)
+    for _ in range(3):  # each turn takes longer than a group may wait
+        await asyncio.sleep(0)
+        time.sleep(2 * MOST_SECONDS)
+    assert not writer.waiting
+    assert await task == 2
     await writer.close()
 
 
