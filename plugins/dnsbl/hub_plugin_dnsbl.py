@@ -17,7 +17,7 @@ import dns.name
 import dns.nameserver
 import dns.resolver
 import dns.reversename
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from hub import (
     Address,
@@ -38,6 +38,8 @@ MAX_ZONE: Final = 190
 """Octets of a zone's name; an IPv6 client puts 64 before it, and a name has 255 (RFC 1035 §2.3.4)."""
 LISTED: Final = ipaddress.ip_network("127.0.0.0/8")
 """What a list answers; anything else is the answer of who has taken over its domain (RFC 5782 §2.1)."""
+MAX_QUERIES: Final = 256
+"""Questions under way at once, each with a socket; more wait, within their time."""
 REFUSING: Final = ipaddress.ip_network("127.255.255.0/24")
 """What lists answer that will not be asked: over the quota, blocked, wrongly spelt."""
 _OCTET: Final = re.compile(r"(\d{1,3})(?:-(\d{1,3}))?")
@@ -83,7 +85,7 @@ def _zone_name(text: str) -> dns.name.Name:
     except dns.exception.DNSException:
         name = dns.name.root
     if name == dns.name.root or len(name.to_wire() or b"") > MAX_ZONE:
-        raise ValueError("should be the name of a list's zone, such as bl.example.org")
+        raise ValueError("it should be the name of a list's zone, such as bl.example.org")
     return name
 
 
@@ -114,6 +116,7 @@ def _nameserver_text(text: str) -> str:
 
 NetworkEntry: TypeAlias = Annotated[str, AfterValidator(_network)]
 Code: TypeAlias = Annotated[str, AfterValidator(_code)]
+Name: TypeAlias = Annotated[str, Field(pattern=r"^[ -~]{1,200}$")]
 ServerEntry: TypeAlias = Annotated[str, AfterValidator(_nameserver_text)]
 Weight: TypeAlias = Annotated[float, Field(ge=-100, le=100)]
 
@@ -141,7 +144,7 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    lists: dict[str, ListTable] = Field(
+    lists: dict[Name, ListTable] = Field(
         description="The lists by the names that senders are told; the zone's, unless it says another."
     )
     reject_at: Annotated[float, Field(gt=0, le=10_000)] | Literal["off"] = Field(
@@ -169,11 +172,15 @@ class Settings(BaseModel):
         description="Recipients to whom the listed may write: user@domain, or @domain for all of one.",
     )
 
-    def model_post_init(self, _: object) -> None:
-        """A name that stands for the zone itself must be one."""
+    @model_validator(mode="after")
+    def _names_are_zones(self) -> "Settings":
         for name, each in self.lists.items():
             if each.zone is None:
-                _zone_name(name)
+                try:
+                    _zone_name(name)
+                except ValueError as error:
+                    raise ValueError(f"has a list {name!r} without a zone of its own: {error}") from None
+        return self
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,6 +208,8 @@ class Lists:
         self.exempt: tuple[Network, ...] = tuple(map(ipaddress.ip_network, settings.exempt))
         self._zones = [_ready(name, each) for name, each in settings.lists.items()]
         self._logged: dict[str, float] = {}
+        self._queries = asyncio.Semaphore(MAX_QUERIES)
+        self._timeout = settings.timeout
         self._resolver = dns.asyncresolver.Resolver(configure=not settings.nameservers)
         if settings.nameservers:
             self._resolver.nameservers = [_nameserver(each) for each in settings.nameservers]
@@ -218,12 +227,13 @@ class Lists:
         codes: list[str] = []
         trouble = None
         try:
-            answer = await self._resolver.resolve(name, "A", search=False)
+            async with asyncio.timeout(self._timeout), self._queries:
+                answer = await self._resolver.resolve(name, "A", search=False)
             codes = [record.address for record in answer]
         except (dns.resolver.NXDOMAIN, dns.resolver.NoAnswer):
             pass  # not listed
-        except dns.exception.Timeout:
-            trouble = f"no answer within {self._resolver.lifetime:g} s"
+        except (dns.exception.Timeout, TimeoutError):
+            trouble = f"no answer within {self._timeout:g} s"
         except (dns.exception.DNSException, OSError) as error:
             trouble = f"no name server gives an answer ({type(error).__name__})"
         for each in map(ipaddress.ip_address, codes):

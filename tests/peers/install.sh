@@ -71,7 +71,10 @@ if [ -d /run/systemd/system ]; then
         systemctl disable --quiet postgresql.service || : ;;
     esac
     case " $missing" in *" spamd "* | *" spamassassin "*)
-        systemctl disable --quiet spamd.service spamassassin.service spamassassin-maintenance.timer || : ;;
+        # Which of them there are depends on the release.
+        for unit in spamd.service spamassassin.service spamassassin-maintenance.timer; do
+            systemctl disable --quiet "$unit" 2>/dev/null || :
+        done ;;
     esac
     case " $missing" in *" knot "*)
         systemctl disable --quiet knot.service || : ;;
