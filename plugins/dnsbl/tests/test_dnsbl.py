@@ -174,7 +174,7 @@ async def test_the_next_server_is_asked_when_one_is_silent(tmp_path: Path, knot:
 
 
 async def test_answers_are_kept_for_other_sessions(tmp_path: Path, knot: Knot) -> None:
-    async with hub_with(tmp_path, knot, timeout=0.5) as hub:
+    async with hub_with(tmp_path, knot, timeout=2) as hub:
         assert await is_refused(hub, LISTED)
         assert not await is_refused(hub, CLEAN)
         knot.stop()
