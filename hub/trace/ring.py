@@ -20,7 +20,7 @@ from hub.trace.record import Record, Trace
 
 CURRENT: Final = "current.jsonl"
 PREVIOUS: Final = "previous.jsonl"
-_TO_JSON: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+_TO_JSON: Final = json.JSONEncoder(ensure_ascii=False, check_circular=False, separators=(",", ":")).encode
 
 
 @dataclass(frozen=True, slots=True)
