@@ -8,6 +8,7 @@ import signal
 import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from importlib import import_module
 from traceback import walk_tb
 from typing import Any
 
@@ -223,7 +224,9 @@ async def test_a_commit_whose_answer_was_lost_is_looked_up(
     storage: SqlStorage, monkeypatch: pytest.MonkeyPatch, was_committed: bool
 ) -> None:
     await storage.accept(message(1))
-    script = PostgresConnection.script
+    # By name, for a hub in another test may have imported the plugin anew.
+    used = import_module("hub_plugin_storage_sql.postgresql.connection").PostgresConnection
+    script = used.script
     lost: list[str] = []
 
     def losing(self: PostgresConnection, statements: str) -> None:
@@ -236,7 +239,7 @@ async def test_a_commit_whose_answer_was_lost_is_looked_up(
         self._raw.terminate()
         raise ConnectionResetError("the answer is lost")
 
-    monkeypatch.setattr(PostgresConnection, "script", losing)
+    monkeypatch.setattr(used, "script", losing)
     placed = await asyncio.gather(*[storage.accept(message(number)) for number in (2, 3)])
     assert lost
     assert [each.uid for (each,) in placed] == [2, 3]
