@@ -30,6 +30,15 @@ def _logging_as_it_was() -> Iterator[None]:
         sys.modules["structlog"].reset_defaults()
 
 
+@pytest.fixture(autouse=True)
+def _umask_as_it_was() -> Iterator[None]:
+    """Verbs that open the store see to it that nobody else reads what they make, for one test."""
+    before = os.umask(0o022)
+    os.umask(before)
+    yield
+    os.umask(before)
+
+
 class SkipsFail:
     """Collects what was skipped and lists it below the results of a session that fails for it."""
 

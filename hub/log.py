@@ -132,7 +132,8 @@ def configure(
     structlog.configure(
         processors=[*chosen, *shared, *last],
         wrapper_class=structlog.make_filtering_bound_logger(lowest),
-        logger_factory=structlog.PrintLoggerFactory(stream),
+        # A line is one write: several processes write to the same file.
+        logger_factory=structlog.WriteLoggerFactory(stream),
         cache_logger_on_first_use=False,
     )
     handler = logging.StreamHandler(stream)

@@ -69,7 +69,8 @@ async def mail_load(
             except OSError:
                 load.dropped += 1
                 with suppress(TimeoutError):
-                    await asyncio.wait_for(over.wait(), 0.02)  # the server is being started
+                    async with asyncio.timeout(0.02):  # the server is being started
+                        await over.wait()
                 continue
             try:
                 await _reply(reader)

@@ -60,16 +60,16 @@ async def test_a_sender_is_put_off_until_it_comes_back_after_the_delay(
 async def test_who_comes_back_too_late_is_new_and_who_passed_is_known_for_long(
     tmp_path: Path, manual_clock: ManualClock
 ) -> None:
-    async with hub_with(tmp_path, manual_clock, retry_within="1h") as hub:
+    async with hub_with(tmp_path, manual_clock, retry_within="1h", keep="2d") as hub:
         assert is_put_off(await asked(hub))
         await manual_clock.turn(3700)
         assert is_put_off(await asked(hub))
         await manual_clock.turn(301)
         assert not is_put_off(await asked(hub))
-        for _ in range(3):  # each mail makes it known for 35 days more
-            await manual_clock.turn(30 * DAY)
+        for _ in range(3):  # each mail makes it known for two days more
+            await manual_clock.turn(1.5 * DAY)
             assert not is_put_off(await asked(hub))
-        await manual_clock.turn(36 * DAY)
+        await manual_clock.turn(2.1 * DAY)
         assert is_put_off(await asked(hub))
 
 

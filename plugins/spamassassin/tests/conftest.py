@@ -29,15 +29,17 @@ class Spamd:
         self._processes: list[subprocess.Popen[bytes]] = []
         site = folder / "site"
         site.mkdir()
-        for plugins in glob.glob(
-            "/etc/spamassassin/*.pre"
-        ):  # the rules need them; what is beside is the machine's
+        # The rules need these; what is beside them is the machine's.
+        for plugins in glob.glob("/etc/spamassassin/*.pre"):
             shutil.copy(plugins, site)
         (site / "local.cf").write_text(f"bayes_path {folder / 'home' / 'bayes'}\n")
         home = folder / "home"
         home.mkdir()
         if os.geteuid() == 0:  # spamd judges nothing as root
-            os.chmod(folder, 0o755)
+            for each in (folder, site):
+                os.chmod(each, 0o755)
+            for each in site.iterdir():
+                os.chmod(each, 0o644)
             account = pwd.getpwnam(USER)
             os.chown(home, account.pw_uid, account.pw_gid)
 

@@ -152,11 +152,11 @@ async def test_a_work_that_fails_in_whichever_way_fails_alone(storage: SqlStorag
 
 
 async def test_a_database_that_stays_locked_is_an_oserror_and_then_goes_on(
-    storage: SqlStorage, index: Path
+    storage: SqlStorage, index: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     database = storage._db
     assert isinstance(database, SqliteDatabase)
-    database._writes.raw.execute("PRAGMA busy_timeout = 10")
+    monkeypatch.setitem(type(database._writes).wait_for_lock.__globals__, "BUSY_SECONDS", 0.01)
     other = sqlite3.connect(index, isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
     results = await asyncio.gather(

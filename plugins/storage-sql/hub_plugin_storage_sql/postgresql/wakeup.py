@@ -99,7 +99,9 @@ class Wakeup:
             if complete:
                 behind = upto < await connection.fetchval("SELECT last_value FROM log_position_seq")
                 with suppress(TimeoutError):
-                    await asyncio.wait_for(self._told.wait(), AGAIN_SECONDS if behind else QUIET_SECONDS)
+                    # Not wait_for: before Python 3.12 it may lose a cancellation that comes with the event.
+                    async with asyncio.timeout(AGAIN_SECONDS if behind else QUIET_SECONDS):
+                        await self._told.wait()
 
     async def _tell(self, upto: int) -> bool:
         """Hand over the next entries; whether those were all."""
