@@ -3,13 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import gc
-import importlib.util
 import os
 import shutil
-import signal
-import sys
-import threading
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
@@ -25,7 +20,6 @@ from hub.config.load import Config
 from hub.config.model import Listener
 from hub.config.units import shown
 from hub.control import ControlServer, Handler
-from hub.dispatch.blocking import Stack, Watch
 from hub.dispatch.deaths import Deaths
 from hub.dispatch.judging import NOTES, Judging
 from hub.imap import server as imap_server
@@ -64,8 +58,6 @@ DRAIN: Final = 10.0
 """Seconds that open connections get to end what they are doing when the hub stops."""
 COUNTING: Final = 3.0
 """Seconds that `status` waits for what the store holds, less than a supervisor waits for a worker."""
-ENDING: Final = 3.0
-"""Seconds that threads get to end, once the hub has stopped."""
 
 _log = get_logger(area="hub")
 
@@ -391,78 +383,6 @@ class Hub:
             self.kernel.write_trace(trace)
         await self._traces.flush()
         return True
-
-
-def serve(
-    config: Config, bound: Sequence[Bound], reread: Callable[[], Config], trees: Sequence[Path] = ()
-) -> None:
-    """Run a hub until SIGTERM or SIGINT; on uvloop where that is installed."""
-    with asyncio.Runner(loop_factory=loop_factory()) as runner:
-        runner.run(_serve(config, bound, reread, trees))
-
-
-def loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
-    """What makes uvloop's event loop, where that is installed."""
-    if importlib.util.find_spec("uvloop") is None:
-        return None
-    import uvloop
-
-    return uvloop.new_event_loop
-
-
-async def _serve(
-    config: Config, bound: Sequence[Bound], reread: Callable[[], Config], trees: Sequence[Path]
-) -> None:
-    loop = asyncio.get_running_loop()
-    stopping = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stopping.set)
-    hub = Hub(config, bound, trees=trees, reread=reread)
-    await hub.start()
-    calm_collector()
-    stack = Stack(hub.notes)
-    stack.register()
-    watch = Watch(hub.notes, stack, time.monotonic)
-    watch.start()
-    reloads: set[asyncio.Task[Mapping[str, object] | None]] = set()
-
-    def reload() -> None:
-        task = loop.create_task(hub.reload())
-        reloads.add(task)
-        task.add_done_callback(reloads.discard)
-
-    loop.add_signal_handler(signal.SIGHUP, reload)
-    _log.info("serving", pid=os.getpid(), data=str(config.settings.hub.data_dir))
-    await stopping.wait()
-    _log.info("stopping")
-    await hub.stop()
-    watch.stop()
-    stack.unregister()
-    end_in_time()
-
-
-def end_in_time() -> None:
-    """This process ends, whatever threads plugins have left: Python would wait for them for ever."""
-    timer = threading.Timer(ENDING, _end)
-    timer.daemon = True
-    timer.start()
-
-
-def _end() -> None:
-    threads = [each.name for each in threading.enumerate() if not each.daemon]
-    _log.warning("threads do not end; the process does", threads=threads)
-    sys.stderr.flush()
-    os._exit(0)
-
-
-def calm_collector() -> None:
-    """What is loaded now stays: leave it out of every garbage collection, and collect less often.
-
-    Collections of everything were seen to hold the loop for tens of milliseconds.
-    """
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(20_000, 20, 100)
 
 
 def _said(report: Report) -> dict[str, object]:

@@ -46,7 +46,7 @@ def run(context: Context, trees: tuple[Path, ...] = ()) -> None:
         own_sockets(settings.hub, settings.listeners)
         become(settings.hub)
         if len(crews) == 1:
-            from hub.app import serve as serve_forever
+            from hub.lifetime import serve as serve_forever
             from hub.processes.vigil import limit_memory
 
             limit_memory(settings.hub.worker_memory)

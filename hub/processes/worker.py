@@ -13,12 +13,13 @@ from functools import partial
 from pathlib import Path
 from typing import Final, cast
 
-from hub.app import Hub, calm_collector, end_in_time, loop_factory
+from hub.app import Hub
 from hub.config.load import Config
 from hub.config.model import Listener
 from hub.control import Handler
 from hub.dispatch.blocking import Stack
 from hub.dispatch.deaths import Deaths
+from hub.lifetime import calm_collector, end_in_time, loop_factory
 from hub.listening import Bound, rebind
 from hub.loading.census import Census
 from hub.loading.errors import LoadErrors
