@@ -10,7 +10,10 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from hub.config.model import Duration as Duration
+    from hub.config.model import Network as Network
     from hub.config.model import Size as Size
+    from hub.config.networks import Networks as Networks
+    from hub.config.networks import host_address as host_address
     from hub.config.secrets import Secret as Secret
     from hub.hooks.markers import hookimpl as hookimpl
     from hub.hooks.plugin import Logger as Logger
@@ -87,7 +90,8 @@ if TYPE_CHECKING:
     from hub.version import __version__ as __version__
 
 _HOMES = {
-    "hub.config.model": "Duration Size",
+    "hub.config.model": "Duration Network Size",
+    "hub.config.networks": "Networks host_address",
     "hub.config.secrets": "Secret",
     "hub.hooks.markers": "hookimpl",
     "hub.hooks.plugin": "Logger Plugin",

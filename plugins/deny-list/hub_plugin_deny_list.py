@@ -1,26 +1,26 @@
 """Refuse addresses, domains and networks that the operator lists."""
 
 import fnmatch
-import ipaddress
 import re
-from bisect import bisect_right
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Annotated, TypeAlias
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from hub import Address, AddressError, Envelope, Plugin, Reject, Session, StashKey, Verdict, hookimpl
-
-Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
-
-
-def _network(text: str) -> str:
-    try:
-        ipaddress.ip_network(text)
-    except ValueError as error:
-        raise ValueError(f"should be an address or a network such as 192.0.2.0/24: {error}") from None
-    return text
+from hub import (
+    Address,
+    AddressError,
+    Envelope,
+    Network,
+    Networks,
+    Plugin,
+    Reject,
+    Session,
+    StashKey,
+    Verdict,
+    hookimpl,
+)
 
 
 def _address_entry(text: str) -> str:
@@ -37,7 +37,6 @@ def _address_entry(text: str) -> str:
     return text
 
 
-NetworkEntry: TypeAlias = Annotated[str, AfterValidator(_network)]
 AddressEntry: TypeAlias = Annotated[str, AfterValidator(_address_entry)]
 NameEntry: TypeAlias = Annotated[str, Field(min_length=1)]
 
@@ -47,7 +46,7 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    networks: tuple[NetworkEntry, ...] = Field(
+    networks: tuple[Network, ...] = Field(
         default=(),
         description="Clients that are refused when they connect: addresses and CIDR networks, v4 and v6.",
     )
@@ -67,7 +66,7 @@ async def plugin_start(plugin: Plugin) -> None:
     """Compile the lists once, so that no lookup walks through them."""
     settings = plugin.settings(Settings)
     plugin.stash[LISTS] = Lists(
-        Networks.of(settings.networks),
+        Networks(settings.networks),
         Names.of(settings.helo),
         Addresses.of(settings.senders),
         Addresses.of(settings.recipients),
@@ -110,44 +109,6 @@ async def smtp_rcpt(plugin: Plugin, recipient: Address) -> Verdict | None:
         if recipient in plugin.stash[LISTS].recipients
         else None
     )
-
-
-@dataclass(frozen=True, slots=True)
-class Ranges:
-    """Disjoint ranges of addresses of one family as numbers, both ends included, in order."""
-
-    firsts: tuple[int, ...]
-    lasts: tuple[int, ...]
-
-    def __contains__(self, number: int) -> bool:
-        at = bisect_right(self.firsts, number)
-        return at > 0 and number <= self.lasts[at - 1]
-
-
-@dataclass(frozen=True, slots=True)
-class Networks:
-    """Tells whether an address lies in any of many networks, by one binary search."""
-
-    v4: Ranges
-    v6: Ranges
-
-    @classmethod
-    def of(cls, entries: Iterable[str]) -> "Networks":
-        networks = [_unmapped(ipaddress.ip_network(entry)) for entry in entries]
-        return cls(
-            _ranges(network for network in networks if isinstance(network, ipaddress.IPv4Network)),
-            _ranges(network for network in networks if isinstance(network, ipaddress.IPv6Network)),
-        )
-
-    def __contains__(self, host: str) -> bool:
-        if not (self.v4.firsts or self.v6.firsts):
-            return False
-        address = ipaddress.ip_address(host)
-        if isinstance(address, ipaddress.IPv6Address):
-            if address.ipv4_mapped is None:
-                return int(address) in self.v6
-            address = address.ipv4_mapped
-        return int(address) in self.v4
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,26 +188,6 @@ class Lists:
 
 
 LISTS = StashKey[Lists]()
-
-
-def _ranges(networks: Iterable[Network]) -> Ranges:
-    """What overlaps or touches is merged, so that one search tells."""
-    merged: list[tuple[int, int]] = []
-    for first, last in sorted((int(each[0]), int(each[-1])) for each in networks):
-        if merged and first <= merged[-1][1] + 1:
-            merged[-1] = (merged[-1][0], max(last, merged[-1][1]))
-        else:
-            merged.append((first, last))
-    return Ranges(tuple(first for first, _ in merged), tuple(last for _, last in merged))
-
-
-def _unmapped(network: Network) -> Network:
-    """::ffff:192.0.2.0/120 is 192.0.2.0/24: a listener on [::] sees IPv4 clients that way."""
-    if isinstance(network, ipaddress.IPv6Network) and network.prefixlen >= 96:
-        mapped = network.network_address.ipv4_mapped
-        if mapped is not None:
-            return ipaddress.IPv4Network((int(mapped), network.prefixlen - 96))
-    return network
 
 
 def _spelled(address: Address) -> str:

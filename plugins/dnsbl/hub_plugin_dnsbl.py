@@ -24,6 +24,8 @@ from hub import (
     Duration,
     Envelope,
     Finding,
+    Network,
+    Networks,
     Plugin,
     Reject,
     Secret,
@@ -31,6 +33,7 @@ from hub import (
     StashKey,
     Verdict,
     hookimpl,
+    host_address,
 )
 
 DAY: Final = 86400.0
@@ -46,18 +49,9 @@ _OCTET: Final = re.compile(r"(\d{1,3})(?:-(\d{1,3}))?")
 _SERVER: Final = re.compile(r"\[(?P<v6>[^]]+)](?::(?P<port6>\d{1,5}))?|(?P<v4>[^:]+)(?::(?P<port4>\d{1,5}))?")
 
 Client: TypeAlias = ipaddress.IPv4Address | ipaddress.IPv6Address
-Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
 Ranges: TypeAlias = tuple[tuple[int, int], ...]
 Listing: TypeAlias = tuple[str, str, float]
 """The list's name, its answer, the weight of that; sessions keep them from one version to the next."""
-
-
-def _network(text: str) -> str:
-    try:
-        ipaddress.ip_network(text)
-    except ValueError as error:
-        raise ValueError(f"should be an address or a network such as 192.0.2.0/24: {error}") from None
-    return text
 
 
 def _ranges(text: str) -> Ranges:
@@ -114,7 +108,6 @@ def _nameserver_text(text: str) -> str:
     return text
 
 
-NetworkEntry: TypeAlias = Annotated[str, AfterValidator(_network)]
 Code: TypeAlias = Annotated[str, AfterValidator(_code)]
 Name: TypeAlias = Annotated[str, Field(pattern=r"^[ -~]{1,200}$")]
 ServerEntry: TypeAlias = Annotated[str, AfterValidator(_nameserver_text)]
@@ -160,7 +153,7 @@ class Settings(BaseModel):
     cache: int = Field(
         default=10_000, ge=1, description="Answers kept, each for as long as its time to live says."
     )
-    exempt: tuple[NetworkEntry, ...] = Field(
+    exempt: tuple[Network, ...] = Field(
         default=(
             *("127.0.0.0/8", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "169.254.0.0/16"),
             *("::1/128", "fc00::/7", "fe80::/10"),
@@ -205,7 +198,7 @@ class Lists:
     """All lists, with the resolver that asks them and keeps their answers, and what is wrong with which."""
 
     def __init__(self, settings: Settings) -> None:
-        self.exempt: tuple[Network, ...] = tuple(map(ipaddress.ip_network, settings.exempt))
+        self.exempt = Networks(settings.exempt)
         self._zones = [_ready(name, each) for name, each in settings.lists.items()]
         self._logged: dict[str, float] = {}
         self._queries = asyncio.Semaphore(MAX_QUERIES)
@@ -304,17 +297,12 @@ async def _listings(plugin: Plugin, session: Session) -> tuple[Listing, ...]:
     found = session.stash.get(LISTINGS)
     if found is None:
         lists = plugin.stash[LISTS]
-        client = _client(session)
-        exempt = any(client in network for network in lists.exempt)
-        found = session.stash[LISTINGS] = () if exempt else await lists.ask(plugin, client)
+        client = host_address(session.peer[0])
+        found = ()
+        if client is not None and session.peer[0] not in lists.exempt:
+            found = await lists.ask(plugin, client)
+        session.stash[LISTINGS] = found
     return found
-
-
-def _client(session: Session) -> Client:
-    client = ipaddress.ip_address(session.peer[0].partition("%")[0])
-    if isinstance(client, ipaddress.IPv6Address) and client.ipv4_mapped is not None:
-        return client.ipv4_mapped
-    return client
 
 
 def _spared(settings: Settings, recipient: Address) -> bool:

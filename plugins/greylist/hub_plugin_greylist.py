@@ -9,25 +9,26 @@ A network from which enough of them have passed is let in altogether.
 
 import hashlib
 import ipaddress
-from typing import Annotated, Final, TypeAlias
+from typing import Final
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 
-from hub import Address, Defer, Duration, Envelope, Plugin, Session, StashKey, Verdict, hookimpl
+from hub import (
+    Address,
+    Defer,
+    Duration,
+    Envelope,
+    Network,
+    Networks,
+    Plugin,
+    Session,
+    StashKey,
+    Verdict,
+    hookimpl,
+    host_address,
+)
 
 DAY: Final = 86400.0
-Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
-
-
-def _network(text: str) -> str:
-    try:
-        ipaddress.ip_network(text)
-    except ValueError as error:
-        raise ValueError(f"should be an address or a network such as 192.0.2.0/24: {error}") from None
-    return text
-
-
-NetworkEntry: TypeAlias = Annotated[str, AfterValidator(_network)]
 
 
 class Settings(BaseModel):
@@ -51,7 +52,7 @@ class Settings(BaseModel):
     ipv6_prefix: int = Field(
         default=64, ge=16, le=128, description="An IPv6 client is its network of this length."
     )
-    exempt: tuple[NetworkEntry, ...] = Field(
+    exempt: tuple[Network, ...] = Field(
         default=("127.0.0.0/8", "::1/128"), description="Clients in these networks are never put off."
     )
     exempt_recipients: tuple[str, ...] = Field(
@@ -60,13 +61,13 @@ class Settings(BaseModel):
     )
 
 
-EXEMPT = StashKey[tuple[Network, ...]]()
+EXEMPT = StashKey[Networks]()
 
 
 @hookimpl
 async def plugin_start(plugin: Plugin) -> None:
     """Read the networks once."""
-    plugin.stash[EXEMPT] = tuple(map(ipaddress.ip_network, plugin.settings(Settings).exempt))
+    plugin.stash[EXEMPT] = Networks(plugin.settings(Settings).exempt)
 
 
 @hookimpl
@@ -77,10 +78,8 @@ async def smtp_rcpt(
     settings = plugin.settings(Settings)
     if session.identity is not None or session.protocol != "smtp" or _spared(settings, recipient):
         return None
-    client = ipaddress.ip_address(session.peer[0].partition("%")[0])
-    if isinstance(client, ipaddress.IPv6Address) and client.ipv4_mapped is not None:
-        client = client.ipv4_mapped
-    if any(client in network for network in plugin.stash[EXEMPT]):
+    client = host_address(session.peer[0])
+    if client is None or session.peer[0] in plugin.stash[EXEMPT]:
         return None
     length = settings.ipv4_prefix if client.version == 4 else settings.ipv6_prefix
     network = str(ipaddress.ip_network((client, length), strict=False))

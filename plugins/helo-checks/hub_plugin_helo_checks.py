@@ -3,30 +3,18 @@
 import ipaddress
 import re
 from collections.abc import Iterator
-from typing import Annotated, Final, Literal, TypeAlias
+from typing import Final, Literal, TypeAlias
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 
-from hub import Defer, Plugin, Reject, Session, StashKey, Verdict, hookimpl
+from hub import Defer, Network, Networks, Plugin, Reject, Session, StashKey, Verdict, hookimpl, host_address
 
 Rule: TypeAlias = Literal["reject", "defer", "off"]
 IpAddress: TypeAlias = ipaddress.IPv4Address | ipaddress.IPv6Address
-IpNetwork: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 _LABEL: Final = r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
 _FULL_NAME: Final = re.compile(rf"(?=.{{1,255}}\Z)(?:{_LABEL}\.)+{_LABEL}\.?")
 _ONLY_DIGITS: Final = re.compile(r"[0-9.]+")
-
-
-def _network(text: str) -> str:
-    try:
-        ipaddress.ip_network(text)
-    except ValueError as error:
-        raise ValueError(f"should be an address or a network such as 192.0.2.0/24: {error}") from None
-    return text
-
-
-NetworkEntry: TypeAlias = Annotated[str, AfterValidator(_network)]
 
 
 class Settings(BaseModel):
@@ -49,13 +37,13 @@ class Settings(BaseModel):
         default=(),
         description="Names of this host and of the domains that it serves; nobody else bears them.",
     )
-    exempt: tuple[NetworkEntry, ...] = Field(
+    exempt: tuple[Network, ...] = Field(
         default=("127.0.0.0/8", "::1/128"),
         description="Clients in these networks may call themselves anything.",
     )
 
 
-EXEMPT = StashKey[tuple[IpNetwork, ...]]()
+EXEMPT = StashKey[Networks]()
 OWN = StashKey[frozenset[str]]()
 
 
@@ -63,7 +51,7 @@ OWN = StashKey[frozenset[str]]()
 async def plugin_start(plugin: Plugin) -> None:
     """Read the lists once."""
     settings = plugin.settings(Settings)
-    plugin.stash[EXEMPT] = tuple(map(ipaddress.ip_network, settings.exempt))
+    plugin.stash[EXEMPT] = Networks(settings.exempt)
     plugin.stash[OWN] = frozenset(name.lower().rstrip(".") for name in settings.own_names)
 
 
@@ -72,10 +60,8 @@ async def smtp_helo(plugin: Plugin, session: Session, name: str) -> Verdict | No
     """The first fault that has a rule; who submits mail calls itself what its machine is called."""
     if session.protocol != "smtp":
         return None
-    client = ipaddress.ip_address(session.peer[0].partition("%")[0])
-    if isinstance(client, ipaddress.IPv6Address) and client.ipv4_mapped is not None:
-        client = client.ipv4_mapped
-    if any(client in network for network in plugin.stash[EXEMPT]):
+    client = host_address(session.peer[0])
+    if client is None or session.peer[0] in plugin.stash[EXEMPT]:
         return None
     settings = plugin.settings(Settings)
     for fault, text in faults(name, client, plugin.stash[OWN]):

@@ -3,13 +3,24 @@
 import hashlib
 import ipaddress
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Annotated, Final, TypeAlias
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from hub import AccountRef, Defer, Plugin, Refuse, Session, StashKey, Verdict, hookimpl
+from hub import (
+    AccountRef,
+    Defer,
+    Network,
+    Networks,
+    Plugin,
+    Refuse,
+    Session,
+    StashKey,
+    Verdict,
+    hookimpl,
+    host_address,
+)
 
 _RATE = re.compile(r"\s*([0-9]{1,9})\s*/\s*([0-9]{0,6})\s*(s|min|h|d)\s*")
 _SECONDS: Final = {"s": 1, "min": 60, "h": 3600, "d": 86400}
@@ -40,17 +51,7 @@ def _rate(text: str) -> str:
     return text
 
 
-def _network(text: str) -> str:
-    try:
-        ipaddress.ip_network(text)
-    except ValueError as error:
-        raise ValueError(f"should be an address or a network such as 192.0.2.0/24: {error}") from None
-    return text
-
-
-Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
 Rate: TypeAlias = Annotated[str, AfterValidator(_rate)]
-NetworkEntry: TypeAlias = Annotated[str, AfterValidator(_network)]
 
 
 class Table(BaseModel):
@@ -86,7 +87,7 @@ class AccountTable(Table):
 class Settings(Table):
     """[plugins.rate-limit]: how much of what; a rate is a number per window, "off" does not count."""
 
-    exempt: tuple[NetworkEntry, ...] = Field(
+    exempt: tuple[Network, ...] = Field(
         default=("127.0.0.0/8", "::1/128"),
         description="Clients in these networks are neither counted nor limited.",
     )
@@ -99,7 +100,7 @@ class Settings(Table):
 class Limits:
     """The settings, read."""
 
-    exempt: tuple[Network, ...]
+    exempt: Networks
     address_connections: Limit | None
     address_messages: Limit | None
     address_login_failures: Limit | None
@@ -126,7 +127,7 @@ async def plugin_start(plugin: Plugin) -> None:
     """Read the rates once."""
     settings = plugin.settings(Settings)
     plugin.stash[LIMITS] = Limits(
-        exempt=tuple(map(ipaddress.ip_network, settings.exempt)),
+        exempt=Networks(settings.exempt),
         address_connections=Limit.read("address-connections", settings.address.connections),
         address_messages=Limit.read("address-messages", settings.address.messages),
         address_login_failures=Limit.read("address-login-failures", settings.address.login_failures),
@@ -229,12 +230,10 @@ def _client(plugin: Plugin, session: Session) -> Client | None:
     return session.stash.setdefault(CLIENT, lambda: client_of(session.peer[0], plugin.stash[LIMITS].exempt))
 
 
-def client_of(host: str, exempt: Iterable[Network]) -> Client | None:
-    """Under which names an address is counted, None if it is exempt."""
-    address = ipaddress.ip_address(host.partition("%")[0])
-    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:
-        address = address.ipv4_mapped
-    if any(address in network for network in exempt):
+def client_of(host: str, exempt: Networks) -> Client | None:
+    """Under which names an address is counted, None if it is exempt or gone already."""
+    address = host_address(host)
+    if address is None or host in exempt:
         return None
     own, shared = (32, 24) if address.version == 4 else (64, 48)
     return Client(_prefix(address, own), _prefix(address, shared))

@@ -1,10 +1,10 @@
 """How rates are written, and what an address and a network are."""
 
-import ipaddress
-
 import pytest
 from hub_plugin_rate_limit import Client, Limit, Settings, client_of
 from pydantic import ValidationError
+
+from hub import Networks
 
 
 @pytest.mark.parametrize(
@@ -38,11 +38,11 @@ def test_a_wrong_rate_is_an_error_that_shows_how_they_are_written(text: str) -> 
 
 
 def test_what_is_exempt_must_be_a_network() -> None:
-    with pytest.raises(ValidationError, match=r"such as 192\.0\.2\.0/24"):
+    with pytest.raises(ValidationError, match="should be a network such as"):
         Settings(exempt=("localhost",))
 
 
-EXEMPT = tuple(map(ipaddress.ip_network, ("127.0.0.0/8", "::1/128", "2001:db8:ffff::/48")))
+EXEMPT = Networks(("127.0.0.0/8", "::1/128", "2001:db8:ffff::/48"))
 
 
 @pytest.mark.parametrize(
