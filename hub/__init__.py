@@ -15,7 +15,9 @@ if TYPE_CHECKING:
     from hub.config.networks import Networks as Networks
     from hub.config.networks import host_address as host_address
     from hub.config.secrets import Secret as Secret
+    from hub.hooks.command import CommandContext as CommandContext
     from hub.hooks.markers import hookimpl as hookimpl
+    from hub.hooks.plugin import Answering as Answering
     from hub.hooks.plugin import Logger as Logger
     from hub.hooks.plugin import Plugin as Plugin
     from hub.hooks.session import Session as Session
@@ -94,7 +96,8 @@ _HOMES = {
     "hub.config.networks": "Networks host_address",
     "hub.config.secrets": "Secret",
     "hub.hooks.markers": "hookimpl",
-    "hub.hooks.plugin": "Logger Plugin",
+    "hub.hooks.command": "CommandContext",
+    "hub.hooks.plugin": "Answering Logger Plugin",
     "hub.hooks.session": "Session TlsInfo",
     "hub.mail.address": "Address AddressError",
     "hub.mail.dsn": "Dsn RecipientDsn",

@@ -9,7 +9,7 @@ import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, cast
 
 from hub.accepting.arrival import Make
 from hub.accepting.server import accept
@@ -30,6 +30,7 @@ from hub.loading.errors import LoadError, LoadErrors
 from hub.loading.kernel import Kernel
 from hub.loading.loader import Loader
 from hub.loading.reload import Agree, Report, alone
+from hub.loading.scope import Ask
 from hub.loading.watching import Watcher
 from hub.log import get_logger
 from hub.raising import Raising
@@ -89,7 +90,7 @@ class Hub:
         self._collecting: Collecting | None = None
         self._first = bound
         self._serving = Serving(self._serve)
-        self.loader = Loader(config, clock or SystemClock(), trees=trees, snapshot=snapshot)
+        self.loader = Loader(config, clock or SystemClock(), trees=trees, snapshot=snapshot, ask=self.asking)
         self._started_at = time.monotonic()
         self._judging = Judging()
         self._raising = Raising(
@@ -116,7 +117,13 @@ class Hub:
             "rollback": self._rollback,
             "flush-traces": self._flush_traces,
             "raise-log": self._raise_log,
+            "ask-plugin": self._ask_plugin,
         }
+
+    @property
+    def asking(self) -> Ask | None:
+        """Asks a plugin in all workers; None if there is only this process."""
+        return None
 
     @property
     def notes(self) -> Path:
@@ -340,6 +347,10 @@ class Hub:
 
     async def _hooks(self, _: Mapping[str, object]) -> object:
         return self.loader.hooks()
+
+    async def _ask_plugin(self, request: Mapping[str, object]) -> object:
+        arguments = cast("Mapping[str, object]", request["arguments"])
+        return await self.loader.reply(str(request["plugin"]), str(request["question"]), arguments)
 
     async def _reload(self, request: Mapping[str, object]) -> object:
         if request.get("workers"):

@@ -279,7 +279,9 @@ class World:
         for function in functions:
             setattr(module, cast(FunctionType, function).__name__, function)
         loop = asyncio.get_running_loop()
-        around = Surroundings(self.folder, SystemClock(), _no_call, lambda name, arguments: None, loop)
+        around = Surroundings(
+            self.folder, SystemClock(), _no_call, _no_workers, lambda name, arguments: None, loop
+        )
         scope = Scope(name, "1", self.folder, lambda model: model(), around)
         self._scopes.append(scope)
         return Part(cast(Source, SimpleNamespace(shown=str)), module, scope, PluginOptions())
@@ -329,6 +331,10 @@ class World:
         assert sorted(self.blobs.settled) == sorted(self.blobs.blobs)
         assert self.kernel.sessions == {}
         assert self.generations.pinned(self.generations.current) == 0
+
+
+async def _no_workers(plugin: str, question: str, arguments: Mapping[str, object]) -> list[object]:
+    raise RuntimeError(question)
 
 
 async def _no_call(name: str, arguments: object) -> object:

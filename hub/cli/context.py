@@ -8,12 +8,13 @@ from collections.abc import Coroutine
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, TypeVar, cast
 
 import click
 
 if TYPE_CHECKING:
     from hub.config.load import Config
+    from hub.hooks.plugin import Plugin
     from hub.services.chosen import Services
     from hub.services.directory import DirectoryAdmin
     from hub.services.storage import Migrations, Storage
@@ -54,6 +55,12 @@ class Context:
         except (NotRunning, Refused, TimeoutError) as error:
             raise click.ClickException(str(error) or "the hub did not answer in time") from None
 
+    def ask_plugin(self, name: str, question: str, **arguments: object) -> list[object]:
+        """Ask a plugin of the running hub; an answer for each worker."""
+        return cast(
+            "list[object]", self.ask("ask-plugin", plugin=name, question=question, arguments=arguments)
+        )
+
     @property
     def data_dir(self) -> Path:
         """Where the hub of this configuration keeps its data."""
@@ -76,6 +83,16 @@ class Context:
         from hub.cli.opening import services
 
         return services(self.config())
+
+    def open_plugin(self, name: str) -> AbstractAsyncContextManager[Plugin]:
+        """A plugin's scope, opened beside a hub that may be running."""
+        from hub.cli.opening import plugin
+
+        return plugin(self.config(), name)
+
+    def run(self, work: Coroutine[object, object, T]) -> T:
+        """Run a command's coroutine."""
+        return run(work)
 
     def migrations(self, *, changing: bool) -> AbstractAsyncContextManager[Migrations]:
         """The schema of the store; it is changed only while no hub is running."""

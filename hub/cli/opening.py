@@ -76,6 +76,29 @@ async def storage(config: Config) -> AsyncIterator[Storage]:
         yield opened.storage
 
 
+@asynccontextmanager
+async def plugin(config: Config, name: str) -> AsyncIterator[Plugin]:
+    """A plugin's scope beside a hub that may be running: what it has stored, without its hooks and timers."""
+    source = scan(config.settings.hub.plugin_dirs).sources.get(name)
+    if source is None:
+        raise click.ClickException(f"there is no plugin '{name}' here")
+    async with services(config) as opened:
+        scope = _scope(config, source, opened.storage)
+        try:
+            yield scope
+        finally:
+            await scope.close()
+
+
+def _scope(config: Config, source: Source, storage: Storage | None = None) -> Scope:
+    loop = asyncio.get_running_loop()
+    around = Surroundings(
+        config.settings.hub.data_dir, SystemClock(), _no_hooks, _no_workers, _nobody, loop, storage
+    )
+    settings = partial(config.plugin_settings, source.name)
+    return Scope(source.name, source.version, source.folder, settings, around)
+
+
 class _Migrating(Protocol):
     """A class of storage drivers whose schema has revisions."""
 
@@ -100,9 +123,7 @@ async def migrations(config: Config) -> AsyncIterator[Migrations]:
     try:
         driver = _migrating_driver(finder, source)
         branches = {each.name: each.folder / "migrations" for each in active}
-        around = Surroundings(hub.data_dir, SystemClock(), _no_hooks, _nobody, asyncio.get_running_loop())
-        settings = partial(config.plugin_settings, source.name)
-        scope = Scope(source.name, source.version, source.folder, settings, around)
+        scope = _scope(config, source)
         yield driver.migrations(scope, {name: path for name, path in branches.items() if path.is_dir()})
         await scope.close()
     finally:
@@ -122,6 +143,10 @@ def _migrating_driver(finder: PluginFinder, source: Source) -> _Migrating:
 
 async def _no_hooks(name: str, _: Mapping[str, object]) -> object:
     raise LookupError(f"{name} cannot be called: no plugin is running")
+
+
+async def _no_workers(name: str, question: str, _: Mapping[str, object]) -> list[object]:
+    raise RuntimeError(f"{name} cannot be asked for its '{question}': no plugin is running")
 
 
 def _nobody(_: str, __: Mapping[str, object]) -> None:

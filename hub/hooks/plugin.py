@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import Protocol, TypeAlias, TypeVar
 
 from hub.mail.stash import Stash
 from hub.services.clock import Clock
@@ -15,6 +15,10 @@ from hub.services.tables import Tables
 
 T = TypeVar("T")
 S = TypeVar("S")
+
+
+Answering: TypeAlias = Callable[[Mapping[str, object]], Awaitable[object]]
+"""What answers a question to a plugin: its arguments in, what JSON can hold out."""
 
 
 class Logger(Protocol):
@@ -104,6 +108,20 @@ class Plugin(Protocol):
 
         trouble: what is wrong with it, None if it answers. Call it whenever that was found out; from any
         thread.
+        """
+
+    def answer(self, question: str, handler: Answering) -> None:
+        """Answer a question that a command, or this plugin in another worker, asks this one.
+
+        handler: is given the arguments, and gives what JSON can hold. Whatever it raises is the answer: the
+        text of a LookupError, ValueError or RuntimeError is for the operator. ValueError if the question is
+        answered already.
+        """
+
+    async def ask(self, question: str, **arguments: object) -> Sequence[object]:
+        """Ask this plugin in every worker of the hub, its own included; the answers of those who gave one.
+
+        For what lives in the memory of each worker: counters, connections. RuntimeError if nobody answers.
         """
 
     def wait(self, awaitable: Awaitable[T]) -> T:

@@ -31,7 +31,7 @@ from hub.loading.leaks import end_leaks
 from hub.loading.libraries import outdated, versions
 from hub.loading.looking import Target, look, planned, target
 from hub.loading.reload import Agree, Lineup, Member, Report, Transaction, Wish, alone, changes, same
-from hub.loading.scope import Surroundings
+from hub.loading.scope import Ask, Surroundings
 from hub.loading.snapshot import keep, lay_over
 from hub.loading.sources import Kind
 from hub.loading.watching import Place, Watcher
@@ -60,6 +60,7 @@ class Loader:
 
     trees: folders of source trees (`--plugins`). path: in place of `sys.path`, for what is installed.
     snapshot: where it is kept what others serve with instead of what is on disk, to start with that.
+    ask: asks a plugin in every worker; without it this process is all there is.
     """
 
     def __init__(
@@ -70,6 +71,7 @@ class Loader:
         trees: Sequence[Path] = (),
         path: Sequence[str] | None = None,
         snapshot: Path | None = None,
+        ask: Ask | None = None,
     ) -> None:
         self.config = config
         self._clock = clock
@@ -97,7 +99,12 @@ class Loader:
         self.catalogue: Catalogue | None = None
         self._watcher: Watcher | None = None
         self._around = Surroundings(
-            config.settings.hub.data_dir, clock, self._call, self._tell, asyncio.get_running_loop()
+            config.settings.hub.data_dir,
+            clock,
+            self._call,
+            ask or self.reply,
+            self._tell,
+            asyncio.get_running_loop(),
         )
 
     @property
@@ -195,6 +202,13 @@ class Loader:
             for name, member in self._now.members.items()
             for each, trouble in sorted(member.scope.dependencies.items())
         ]
+
+    async def reply(self, plugin: str, question: str, arguments: Mapping[str, object]) -> list[object]:
+        """What a plugin of this process answers, as the one answer. LookupError, ValueError, RuntimeError."""
+        member = self._now.members.get(plugin)
+        if member is None:
+            raise LookupError(f"no plugin '{plugin}' serves. {suggestion(plugin, self._now.members)}")
+        return [await member.scope.reply(question, arguments)]
 
     def hooks(self) -> Mapping[str, Sequence[StepInfo]]:
         """Hook → who runs on it, in which order."""

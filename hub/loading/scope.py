@@ -12,13 +12,14 @@ from functools import partial
 from pathlib import Path
 from typing import Final, Protocol, TypeAlias, TypeVar, cast
 
+from hub.config.key import suggestion
 from hub.dispatch.breaker import Breaker
 from hub.dispatch.driving import drive
 from hub.dispatch.failure import reason
 from hub.dispatch.flood import BoundedLog
 from hub.dispatch.notify import Notifier
 from hub.dispatch.threads import PluginThreads
-from hub.hooks.plugin import Logger
+from hub.hooks.plugin import Answering, Logger
 from hub.loading.follower import Follower
 from hub.loading.lease import Lease
 from hub.loading.sources import module_name
@@ -33,6 +34,8 @@ from hub.services.tables import Tables
 T = TypeVar("T")
 S = TypeVar("S")
 
+REPLYING: Final = 20.0
+"""Seconds that a plugin has to answer a question, less than who asks all workers waits for each."""
 CLOSING: Final = 10.0
 """Seconds that each resource of a scope has to close, and that what still runs has to end."""
 
@@ -47,6 +50,9 @@ class Settings(Protocol):
 Call: TypeAlias = Callable[[str, Mapping[str, object]], Awaitable[object]]
 """Fires a hook of the generation that serves now. LookupError, TypeError."""
 
+Ask: TypeAlias = Callable[[str, str, Mapping[str, object]], Awaitable[Sequence[object]]]
+"""Asks a plugin, by name, a question in every worker; the answers. RuntimeError if there is none."""
+
 
 @dataclass(slots=True)
 class Surroundings:
@@ -55,6 +61,7 @@ class Surroundings:
     data_dir: Path
     clock: Clock
     call: Call
+    ask: Ask
     tell: Callable[[str, Mapping[str, object]], None]
     loop: asyncio.AbstractEventLoop
     storage: Storage | None = field(default=None)
@@ -98,6 +105,7 @@ class Scope:
         self.breaker = Breaker(surroundings.clock.monotonic, self._breaker_changed)
         self.notifier = Notifier()
         self.dependencies: dict[str, str | None] = {}
+        self._answers: dict[str, Answering] = {}
 
     @property
     def name(self) -> str:
@@ -188,6 +196,16 @@ class Scope:
         """Note how something outside does that the plugin needs."""
         self.dependencies[name] = trouble
 
+    def answer(self, question: str, handler: Answering) -> None:
+        """Answer a question from now on."""
+        if question in self._answers:
+            raise ValueError(f"{self._name} answers '{question}' already")
+        self._answers[question] = handler
+
+    async def ask(self, question: str, **arguments: object) -> Sequence[object]:
+        """Ask this plugin in every worker."""
+        return await self._around.ask(self._name, question, arguments)
+
     def wait(self, awaitable: Awaitable[T]) -> T:
         """Wait for an awaitable from one of the plugin's threads."""
         try:
@@ -204,6 +222,19 @@ class Scope:
         return await storage.tables(self._name, metadata, str(self._folder / "migrations"))
 
     # -- for the loader ---------------------------------------------------------------------------------
+
+    async def reply(self, question: str, arguments: Mapping[str, object]) -> object:
+        """The plugin's own answer. LookupError if it answers no such question, RuntimeError if it fails."""
+        handler = self._answers.get(question)
+        if handler is None:
+            raise LookupError(f"{self._name} answers no '{question}'. {suggestion(question, self._answers)}")
+        try:
+            return await drive(_reply(handler, arguments), REPLYING)
+        except (asyncio.CancelledError, LookupError, ValueError, RuntimeError):
+            raise
+        except BaseException as error:
+            self._log.error("a question failed", question=question, reason=reason(error))
+            raise RuntimeError(f"{self._name} could not answer '{question}'; its log says why") from error
 
     def open_timers(self) -> None:
         """The plugin serves from now on: its timers and followers start, once."""
@@ -297,3 +328,7 @@ class Scope:
 
 async def _await(awaitable: Awaitable[T]) -> T:
     return await awaitable
+
+
+async def _reply(handler: Answering, arguments: Mapping[str, object]) -> object:
+    return await handler(arguments)

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import Final
 
 from hub.dispatch.judging import NOTES
+
+ASKING: Final = 30.0
+"""Seconds that a plugin in a worker has to answer a question."""
 
 
 class Note(StrEnum):

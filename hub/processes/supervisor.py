@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Final, cast
 
 from hub.config.load import Config
-from hub.control import ControlServer, inquire
+from hub.control import ControlServer, Refused, inquire
 from hub.dispatch.blocking import Stack, culprit
 from hub.dispatch.deaths import Deaths
 from hub.dispatch.judging import BEAT, read_notes
@@ -29,7 +29,7 @@ from hub.log import get_logger
 from hub.processes import merging
 from hub.processes.forking import end_of, fork
 from hub.processes.merging import Fields
-from hub.processes.names import Note, worker_notes, worker_socket
+from hub.processes.names import ASKING, Note, worker_notes, worker_socket
 from hub.processes.rounds import BUILDING, Rounds, why
 from hub.processes.vigil import Vigil, anonymous_memory, limit_memory
 
@@ -104,6 +104,7 @@ class Supervisor:
                 "rollback": lambda _: self._rounds.run("rollback"),
                 "flush-traces": self._flush_traces,
                 "raise-log": self._raise_log,
+                "ask-plugin": self._ask_plugin,
             },
         )
 
@@ -404,6 +405,15 @@ class Supervisor:
         if refused is not None:
             raise refused
         return said[0]
+
+    async def _ask_plugin(self, request: Fields) -> object:
+        """The answers of the workers that gave one; if none did, what the first had against it."""
+        ready = [worker for worker in self._workers if worker.ready]
+        said = await self._ask(ready, "ask-plugin", ASKING, **request)
+        answers = [each for answer in said if isinstance(answer, list) for each in answer]
+        if answers:
+            return answers
+        raise next((each for each in said if isinstance(each, Refused)), RuntimeError("no worker answers"))
 
     # -- reloads ----------------------------------------------------------------------------------------
 

@@ -16,7 +16,7 @@ from typing import Final, cast
 from hub.app import Hub
 from hub.config.load import Config
 from hub.config.model import Listener
-from hub.control import Handler
+from hub.control import Handler, NotRunning, Refused, inquire
 from hub.dispatch.blocking import Stack
 from hub.dispatch.deaths import Deaths
 from hub.lifetime import calm_collector, end_in_time, loop_factory
@@ -25,9 +25,10 @@ from hub.loading.census import Census
 from hub.loading.errors import LoadErrors
 from hub.loading.proposal import Proposal
 from hub.loading.reload import Agree
+from hub.loading.scope import Ask
 from hub.log import get_logger
 from hub.processes.handing import fetch
-from hub.processes.names import Note, worker_notes, worker_socket
+from hub.processes.names import ASKING, Note, worker_notes, worker_socket
 
 LONGEST_NOTE: Final = 10_000
 """Characters of why a worker cannot start."""
@@ -62,6 +63,11 @@ class Worker(Hub):
     def socket_name(self) -> str:
         """Where the supervisor asks this worker."""
         return worker_socket(self._number)
+
+    @property
+    def asking(self) -> Ask:
+        """The supervisor asks all."""
+        return self._ask_all
 
     @property
     def notes(self) -> Path:
@@ -116,6 +122,16 @@ class Worker(Hub):
         except Exception as error:
             _log.error("a reload did not end well", reason=f"{type(error).__name__}: {error}")
         await super()._close()
+
+    async def _ask_all(self, plugin: str, question: str, arguments: Mapping[str, object]) -> Sequence[object]:
+        control = self.notes.with_name("control.sock")
+        try:
+            said = await inquire(
+                control, "ask-plugin", timeout=ASKING, plugin=plugin, question=question, arguments=arguments
+            )
+        except (NotRunning, Refused, TimeoutError) as error:
+            raise RuntimeError(str(error) or "the workers did not answer in time") from error
+        return cast("list[object]", said)
 
     async def _changed(self) -> None:
         self._note(Note.CHANGED, "")

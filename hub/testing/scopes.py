@@ -38,8 +38,14 @@ def make_scope(
     async def call(hook: str, arguments: Mapping[str, object]) -> object:
         raise LookupError(f"{hook} was called with {sorted(arguments)}, but there is no hub in this test")
 
+    async def ask(plugin: str, question: str, arguments: Mapping[str, object]) -> list[object]:
+        assert plugin == name
+        return [await scope.reply(question, arguments)]
+
     def tell(fact: str, arguments: Mapping[str, object]) -> None:
         """Nobody listens."""
 
     loop = loop or asyncio.get_running_loop()
-    return Scope(name, "0", data_dir, filled, Surroundings(data_dir, clock, call, tell, loop, storage))
+    around = Surroundings(data_dir, clock, call, ask, tell, loop, storage)
+    scope = Scope(name, "0", data_dir, filled, around)
+    return scope
