@@ -75,10 +75,10 @@ async def test_a_command_asks_the_plugin_that_runs_and_reads_what_it_has_stored(
         assert "'pids'" in wrong.output
         broken = await call(tmp_path, ask, "broken")
         assert "could not answer 'broken'" in broken.output
-        assert (await call(tmp_path, kept, "counting")).output == "b'yes'\n"
+        assert (await call(tmp_path, kept, "counting")).output == "yes\n"
     none = await call(tmp_path, ask, "pids")
     assert (none.exit_code, "no hub is running" in none.output) == (1, True)
-    assert (await call(tmp_path, kept, "counting")).output == "b'yes'\n"
+    assert (await call(tmp_path, kept, "counting")).output == "yes\n"
     assert "there is no plugin 'other'" in (await call(tmp_path, kept, "other")).output
 
 
