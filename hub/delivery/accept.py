@@ -5,12 +5,13 @@ head + body ──► blobs: durable, with what `reindex` needs ──► storag
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from time import perf_counter
 from types import MappingProxyType
 from typing import Final
+
+import orjson
 
 from hub.delivery.headers import delivery_lines
 from hub.dispatch.verdicts import Place
@@ -29,8 +30,6 @@ from hub.trace.record import Trace
 
 MAILBOXES: Final = MappingProxyType({"inbox": "INBOX", "junk": "\\Junk", "quarantine": "Quarantine"})
 """Where a decision puts a message; a name with a backslash is a special use (RFC 6154)."""
-
-_TO_JSON: Final = json.JSONEncoder(separators=(",", ":")).encode
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,7 +184,7 @@ def _recovery(
                 [str(address), each.notify, each.original] for address, each in dsn.recipients.items()
             ],
         }
-    return _TO_JSON(fields).encode()
+    return orjson.dumps(fields)
 
 
 def _tell(

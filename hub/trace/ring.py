@@ -16,11 +16,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, cast
 
+import orjson
+
 from hub.trace.record import Record, Trace
 
 CURRENT: Final = "current.jsonl"
 PREVIOUS: Final = "previous.jsonl"
-_TO_JSON: Final = json.JSONEncoder(ensure_ascii=False, check_circular=False, separators=(",", ":")).encode
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +41,11 @@ class Recorded:
 def line(trace: Trace) -> bytes:
     """What the trace holds now, as a line of the ring; the trace is empty afterwards."""
     records, dropped = trace.take()
-    text = _TO_JSON([trace.session_id, trace.about, trace.started_at, dropped, records])
-    return text.encode("utf-8", "surrogateescape") + b"\n"
+    said = [trace.session_id, trace.about, trace.started_at, dropped, records]
+    try:
+        return orjson.dumps(said) + b"\n"
+    except orjson.JSONEncodeError:  # half a surrogate pair, which a plugin may have said
+        return json.dumps(said, ensure_ascii=False).encode("utf-8", "replace") + b"\n"
 
 
 class TraceRing:
@@ -82,7 +86,7 @@ class TraceRing:
 
 def find(folder: Path, needle: str) -> Iterator[Recorded]:
     """Every recorded part of a session that mentions the text, oldest first, one at a time."""
-    wanted = json.dumps(needle, ensure_ascii=False)[1:-1].encode()
+    wanted = orjson.dumps(needle)[1:-1]
     for name in (PREVIOUS, CURRENT):
         with contextlib.suppress(FileNotFoundError), (folder / name).open("rb") as file:
             if os.fstat(file.fileno()).st_size:
@@ -105,7 +109,7 @@ def _find_lines(view: mmap.mmap, wanted: bytes) -> Iterator[Recorded]:
 
 def _parse(line: bytes) -> Recorded | None:
     try:
-        session_id, about, started_at, dropped, records = json.loads(line)
+        session_id, about, started_at, dropped, records = orjson.loads(line)
         return Recorded(
             session_id, about, started_at, dropped, tuple(cast(Record, tuple(r)) for r in records)
         )

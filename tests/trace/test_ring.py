@@ -65,3 +65,11 @@ async def test_what_was_added_is_there_after_a_flush_and_a_failing_disk_is_told(
     writer.add(trace("three"))
     await writer.flush()
     assert [type(error) for error in errors] == [FileNotFoundError]
+
+
+def test_half_a_surrogate_pair_costs_that_character_and_no_line(tmp_path: Path) -> None:
+    odd = trace("one")
+    odd.add("hook", "check_message", "+1", detail="said \ud800 it")
+    TraceRing(tmp_path, 1 << 20).append(line(odd))
+    (found,) = find(tmp_path, "one")
+    assert found.records[-1][7] == "said ? it"
