@@ -38,7 +38,7 @@ class PartFile:
             write_all(self._fd, chunks, self._size)
         except OSError as error:
             raise as_store_error(error) from error
-        # Begins to write it to disk now. Else the sync of a small mail beside it waits for all that is unwritten.
+        # It goes to disk from now on: the sync of a small mail beside it would wait for what is unwritten.
         os.posix_fadvise(self._fd, self._size, size, os.POSIX_FADV_DONTNEED)
         for chunk in chunks:
             self._crc = zlib.crc32(chunk, self._crc)
