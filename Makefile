@@ -15,7 +15,7 @@ empty :=
 export MYPYPATH := $(subst $(empty) $(empty),:,$(PLUGIN_DIRS))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check types bench soak peers lock clean
+.PHONY: help setup run test check types docs bench soak peers lock clean
 
 help:  ## Show this list
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
@@ -42,6 +42,9 @@ types: setup
 	$(BIN)/mypy . --exclude '^(plugins/|tests/bad_plugins/(?!test_))'
 	@# One run per plugin: their test modules may share names.
 	@set -e; for plugin in $(PLUGIN_DIRS); do echo "mypy $$plugin"; $(BIN)/mypy $$plugin; done
+
+docs: setup  ## Build the site of the documentation in build/docs
+	$(BIN)/python -m docs.site
 
 bench: setup peers  ## Measure this hub beside its peers on this machine; ARGS="--only smtp --keep" and the like
 	$(BIN)/python -m bench $(ARGS)
