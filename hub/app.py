@@ -22,6 +22,7 @@ from hub.config.units import shown
 from hub.control import ControlServer, Handler
 from hub.dispatch.deaths import Deaths
 from hub.dispatch.judging import NOTES, Judging
+from hub.http import server as http_server
 from hub.imap import server as imap_server
 from hub.listening import Bound, Server, Serving, close_all_but, rebind
 from hub.loading.census import Census
@@ -54,6 +55,8 @@ FACTORIES: Final[Mapping[str, Factory]] = {
     "lmtp": lmtp.factory,
     "imap": imap_server.factory,
     "imaps": imap_server.factory,
+    "http": http_server.factory,
+    "https": http_server.factory,
 }
 DRAIN: Final = 10.0
 """Seconds that open connections get to end what they are doing when the hub stops."""
