@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from hub.hooks.command import CommandContext as CommandContext
     from hub.hooks.http import Route as Route
     from hub.hooks.markers import hookimpl as hookimpl
+    from hub.hooks.observe import TraceRecord as TraceRecord
     from hub.hooks.plugin import Answering as Answering
     from hub.hooks.plugin import Logger as Logger
     from hub.hooks.plugin import Plugin as Plugin
@@ -102,6 +103,7 @@ _HOMES = {
     "hub.hooks.http": "Route",
     "hub.hooks.markers": "hookimpl",
     "hub.hooks.command": "CommandContext",
+    "hub.hooks.observe": "TraceRecord",
     "hub.hooks.plugin": "Answering Logger Plugin",
     "hub.hooks.session": "Session TlsInfo",
     "hub.mail.address": "Address AddressError",

@@ -34,6 +34,8 @@ BLOCKED_TIMEOUT: Final = 300.0
 MAX_FAILURES_BEFORE_LOGIN: Final = 20
 LINGER: Final = 2.0
 WRITE_BUFFER: Final = 256 << 10
+TRACE_CHUNK: Final = 200
+"""A session with more records than this has them written before its end."""
 
 _log = get_logger(area="imap")
 
@@ -227,6 +229,8 @@ class Connection(asyncio.Protocol):
         session.trace.add(
             "command", name, reply.condition.decode(), seconds=perf_counter() - began, detail=_detail(reply)
         )
+        if len(session.trace) > TRACE_CHUNK:
+            session.kernel.write_trace(session.trace)
         if reply.condition != b"OK" and session.identity is None:
             self._failures += 1
             if self._failures >= MAX_FAILURES_BEFORE_LOGIN:

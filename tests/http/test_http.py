@@ -4,7 +4,7 @@ import asyncio
 import re
 import ssl
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -92,7 +92,7 @@ async def connected(
 
 
 def hub_with(
-    folder: Path, http: dict[str, object] | None = None, **plugins: str
+    folder: Path, http: Mapping[str, object] | None = None, **plugins: str
 ) -> AbstractAsyncContextManager[RunningHub]:
     """A hub with these one-file plugins and a listener `http`."""
     (folder / "plugins.d").mkdir(mode=0o700)
