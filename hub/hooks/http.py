@@ -68,10 +68,10 @@ def provide_routes(plugin: Plugin) -> list[Route]:  # type: ignore[empty-body]
     without a word of it. The body of the request is there before the handler is. Nobody hears HTTP unless a
     listener of protocol `http` or `https` is configured.
 
-        async def metrics(plugin, request):
-            return Response("hub_up 1\\n", media_type="text/plain")
+        async def hello(plugin, request):
+            return Response(f"hello from {plugin.name}")
 
         @hookimpl
         def provide_routes():
-            return [Route("/metrics", metrics)]
+            return [Route("/hello", hello)]
     """
