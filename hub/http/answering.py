@@ -14,6 +14,7 @@ from starlette.types import Message, Receive
 from hub.config.model import HttpTable
 from hub.dispatch.failure import Failure
 from hub.loading.generation import Pin
+from hub.loading.routes import Routes
 from hub.trace.record import Trace
 
 SECURE: Final = (("X-Content-Type-Options", "nosniff"), ("Cache-Control", "no-store"))
@@ -32,36 +33,45 @@ class _BodyTooLarge(Exception):
     """More octets than `http.max_body`."""
 
 
-async def answer(pin: Pin, trace: Trace, request: Request, receive: Receive, settings: HttpTable) -> Answer:
-    """The response to a request, by the routes of the pinned generation."""
-    said = await _answer(pin, trace, request, receive, settings)
-    headers = said.response.headers
-    headers["Date"] = formatdate(usegmt=True)  # RFC 9110 §6.6.1
-    for name, value in SECURE:
-        headers.setdefault(name, value)
-    return said
-
-
-async def _answer(pin: Pin, trace: Trace, request: Request, receive: Receive, settings: HttpTable) -> Answer:
-    method = "GET" if request.method == "HEAD" else request.method
-    by_method, values = pin.generation.routes.find(request.scope["path"])
+async def read(routes: Routes, request: Request, receive: Receive, settings: HttpTable) -> bytes | Answer:
+    """The body of a request, or why nobody is asked. ConnectionResetError."""
+    by_method, _ = routes.find(request.scope["path"])
     if not by_method:
         return _own(404)
-    answerer = by_method.get(method)
-    if answerer is None:
-        return _own(405, Allow=", ".join(sorted({*by_method, *(["HEAD"] if "GET" in by_method else [])})))
+    if _method(request) not in by_method:
+        allowed = {*by_method, "HEAD"} if "GET" in by_method else by_method
+        return _own(405, Allow=", ".join(sorted(allowed)))
     try:
         async with asyncio.timeout(settings.timeout):
-            body = await _body(request, receive, settings.max_body)
+            return await _body(request, receive, settings.max_body)
     except _BodyTooLarge:
         return _own(413, Connection="close")
     except TimeoutError:
         return _own(408, Connection="close")
+
+
+async def answer(pin: Pin, trace: Trace, request: Request, body: bytes) -> Answer:
+    """The response, by the routes of the pinned generation: they may have changed since `read` looked."""
+    by_method, values = pin.generation.routes.find(request.scope["path"])
+    answerer = by_method.get(_method(request))
+    if answerer is None:
+        return _own(404)
     scope = {**request.scope, "path_params": dict(zip(answerer.parameters, values, strict=True))}
     outcome = await answerer.step.run(trace, {"request": Request(scope, _given(body))})
     if isinstance(outcome, Failure):
         return _own(500)
     return _own(404) if outcome is None else Answer(cast(Response, outcome), answerer.step.plugin)
+
+
+def finish(response: Response) -> None:
+    """Add what every response says."""
+    response.headers["Date"] = formatdate(usegmt=True)  # RFC 9110 §6.6.1
+    for name, value in SECURE:
+        response.headers.setdefault(name, value)
+
+
+def _method(request: Request) -> str:
+    return "GET" if request.method == "HEAD" else request.method
 
 
 def _own(code: int, **headers: str) -> Answer:

@@ -13,10 +13,10 @@ from uvicorn import Config
 from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.server import ServerState
 
-from hub.accepting.arrival import Arrival
+from hub.accepting.arrival import Arrival, endpoint
 from hub.dispatch.driving import drive
 from hub.dispatch.failure import reason
-from hub.http.answering import Answer, answer
+from hub.http.answering import Answer, answer, finish, read
 from hub.loading.census import HTTP
 from hub.loading.kernel import Kernel
 from hub.log import SESSION, get_logger
@@ -75,10 +75,9 @@ class HttpConnection(H11Protocol):
         """Count the client, or turn it away."""
         super().connection_made(transport)
         kernel, arrival = self._kernel, self._arrival
-        peer = arrival.peer if arrival else self.client or ("127.0.0.1", 0)  # a Unix socket has none
+        peer = arrival.peer if arrival else endpoint(transport.get_extra_info("peername"))
         self.client = peer
-        if arrival:
-            self.server = arrival.local
+        self.server = arrival.local if arrival else endpoint(transport.get_extra_info("sockname"))
         self._trace = Trace(new_id(), f"{self._protocol} from {peer[0]}:{peer[1]}")
         self._trace.add("session", self._protocol, "opened", detail=f"{peer[0]}:{peer[1]}")
         kernel.connections.add(self)
@@ -126,24 +125,29 @@ class HttpConnection(H11Protocol):
         SESSION.set(self._trace.session_id)
         self._under_way += 1
         settings, began = self._kernel.settings.http, perf_counter()
-        pin = self._kernel.generations.pin()
+        generations, request = self._kernel.generations, Request(scope)
         try:
-            said = await answer(pin, self._trace, Request(scope), receive, settings)
-            self._trace.add(
-                "command",
-                scope["method"],
-                str(said.response.status_code),
-                seconds=perf_counter() - began,
-                detail=scope["path"][:256],
-            )
-            await self._send(said, scope, receive, send, settings.timeout)
+            body = await read(generations.current.routes, request, receive, settings)
+            pin = generations.pin()  # not before, for the client may take its time
+            try:
+                said = body if isinstance(body, Answer) else await answer(pin, self._trace, request, body)
+                finish(said.response)
+                self._trace.add(
+                    "command",
+                    scope["method"],
+                    str(said.response.status_code),
+                    seconds=perf_counter() - began,
+                    detail=scope["raw_path"][:256].decode("ascii"),
+                )
+                await self._send(said, scope, receive, send, settings.timeout)
+            finally:
+                pin.release()
         except ConnectionResetError:
             pass  # it has left in the middle of its request
         except Exception:
             _log.error("a request failed", exc_info=True)
             self.transport.abort()
         finally:
-            pin.release()
             self._under_way -= 1
             self._rest(settings.timeout if self.transport.get_write_buffer_size() else settings.keep_alive)
 

@@ -8,7 +8,7 @@ import ssl
 from time import perf_counter
 from typing import Final, cast
 
-from hub.accepting.arrival import Arrival
+from hub.accepting.arrival import Arrival, endpoint
 from hub.hooks.observe import session_closed, session_opened
 from hub.hooks.session import TlsInfo
 from hub.imap.capabilities import capabilities
@@ -78,8 +78,8 @@ class Connection(asyncio.Protocol):
         session.wakened = self._wakened
         self._attach(cast(asyncio.Transport, transport))
         arrival = self._arrival
-        session.peer = arrival.peer if arrival else _address(transport.get_extra_info("peername"))
-        session.local = arrival.local if arrival else _address(transport.get_extra_info("sockname"))
+        session.peer = arrival.peer if arrival else endpoint(transport.get_extra_info("peername"))
+        session.local = arrival.local if arrival else endpoint(transport.get_extra_info("sockname"))
         session.kernel.connections.add(self)
         session.kernel.sessions[session.id] = session.trace
         client = f"{session.peer[0]}:{session.peer[1]}"
@@ -342,12 +342,6 @@ class Connection(asyncio.Protocol):
         if closed:
             closed(session=session)
         session.unpin()
-
-
-def _address(name: object) -> tuple[str, int]:
-    if isinstance(name, tuple):
-        return str(name[0]), int(name[1])
-    return ("127.0.0.1", 0) if isinstance(name, str) else ("", 0)  # by a Unix socket, or gone already
 
 
 def _detail(reply: Reply) -> str:

@@ -403,6 +403,47 @@ async def test_https_has_the_certificate_of_the_hub_and_a_proxy_speaks_for_its_c
             assert (await client.ask()).body == b"hello from hello to 192.0.2.7"
 
 
+async def test_clients_by_a_unix_socket_and_by_ipv6_have_an_address(tmp_path: Path) -> None:
+    (tmp_path / "plugins.d").mkdir(mode=0o700)
+    (tmp_path / "plugins.d" / "hello.py").write_text(HEAD + HELLO)
+    listener = {"protocol": "http", "bind": [f"unix:{tmp_path}/socket", "[::1]:0"]}
+    async with running_hub(tmp_path, tables={"listeners": {"http": listener}}, accounts=()) as hub:
+        port = next(each.socket.getsockname()[1] for each in hub.hub.bound if each.asked == ("::1", 0))
+        unix = await asyncio.open_unix_connection(f"{tmp_path}/socket")
+        for streams, host in ((unix, "127.0.0.1"), (await asyncio.open_connection("::1", port), "::1")):
+            client = Client(*streams)
+            assert (await client.ask()).body.decode() == f"hello from hello to {host}"
+            client.writer.close()
+
+
+async def test_a_client_that_takes_its_time_holds_up_no_reload(tmp_path: Path) -> None:
+    takes = HELLO.replace("[Route(", "[Route('/take', hello, methods=('POST',)), Route(")
+    async with hub_with(tmp_path, hello=takes) as hub, connected(hub) as client:
+        client.write(b"POST /take HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\na")
+        async with connected(hub) as other:
+            assert (await other.ask()).code == 200
+        old = hub.hub.kernel.generations.current
+        (hub.plugins_dir / "hello.py").write_text(HEAD + takes.replace("hello from", "goodbye from"))
+        await hub.hub.reload()
+        assert hub.hub.kernel.generations.pinned(old) == 0
+        client.write(b"b")
+        assert (await client.read()).body == b"goodbye from hello to 127.0.0.1"
+
+
+async def test_a_client_that_leaves_in_the_middle_is_forgotten(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    takes = HELLO.replace('"/hello", hello', '"/hello", hello, methods=("POST",)')
+    async with hub_with(tmp_path, hello=takes) as hub:
+        capsys.readouterr()
+        async with connected(hub) as client:
+            client.write(b"POST /hello HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\na")
+        async with asyncio.timeout(10):
+            while hub.hub.kernel.sessions:
+                await asyncio.sleep(0.01)
+        assert capsys.readouterr().out == ""
+
+
 async def test_a_request_under_way_is_answered_when_the_hub_stops(tmp_path: Path) -> None:
     slow = """
     BEGUN, GO = asyncio.Event(), asyncio.Event()

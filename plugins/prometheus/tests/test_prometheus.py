@@ -155,6 +155,19 @@ async def test_logins_and_imap_commands_are_counted(tmp_path: Path) -> None:
         assert found("hub_command_seconds_count", protocol="imap", command="EXAMINE") == 1
 
 
+async def test_a_session_that_goes_on_is_counted_meanwhile(tmp_path: Path) -> None:
+    async with hub_with(tmp_path) as hub:
+        reader, writer = await asyncio.open_connection("127.0.0.1", hub.port("imap"))
+        writer.write(b"a NOOP\r\n" * 250)
+        for _ in range(251):
+            await reader.readline()
+        scope = hub.hub.kernel.generations.current.plugins["prometheus"]
+        await scope.notifier.drain(10)  # type: ignore[attr-defined]
+        _, text, _ = await asyncio.to_thread(fetch, hub.port("http"), {})
+        assert Scraped(text)("hub_commands_total", protocol="imap", command="NOOP", result="OK") >= 200
+        writer.close()
+
+
 async def test_breakers_reloads_and_what_plugins_need_are_shown(tmp_path: Path) -> None:
     async with hub_with(tmp_path) as hub:
         for number in range(5):
