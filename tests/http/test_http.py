@@ -1,6 +1,7 @@
 """HTTP listeners, spoken to over real sockets, and the routes that plugins provide."""
 
 import asyncio
+import random
 import re
 import ssl
 import sys
@@ -309,6 +310,66 @@ async def test_a_body_beyond_the_limit_is_refused_unread(tmp_path: Path) -> None
             for _ in range(11):
                 client.write(b"64\r\n" + b"x" * 100 + b"\r\n")
             assert (await client.read()).code == 413
+
+
+async def test_requests_that_come_at_once_are_answered_in_order(tmp_path: Path) -> None:
+    echo = """
+    async def echo(request):
+        if request.path_params["name"] == "slow":
+            await asyncio.sleep(0.05)
+        return Response(request.path_params["name"].encode() + await request.body())
+
+    @hookimpl
+    def provide_routes():
+        return [Route("/{name}", echo, ("GET", "POST"))]
+    """
+    async with hub_with(tmp_path, echo=echo) as hub, connected(hub) as client:
+        for request in ("GET /slow", "POST /body", "GET /last"):
+            more = "Transfer-Encoding: chunked\r\n\r\n1\r\n!\r\n0\r\n" if "POST" in request else ""
+            client.write(f"{request} HTTP/1.1\r\nHost: x\r\n{more}\r\n".encode())
+        assert [(await client.read()).body for _ in range(3)] == [b"slow", b"body!", b"last"]
+
+
+async def test_no_octets_harm_the_hub(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    chance = random.Random(1)
+    words = [
+        b"GET",
+        b"POST",
+        b" ",
+        b"/hello",
+        b"/%ff%00%1b",
+        b"HTTP/1.1",
+        b"HTTP/9",
+        b"\r\n",
+        b"\n",
+        b"\0",
+        b"Host: x",
+    ]
+    words += [
+        b"Content-Length: 5",
+        b"Content-Length: -1",
+        b"Transfer-Encoding: chunked",
+        b"Connection: upgrade",
+    ]
+    words += [
+        b"Upgrade: websocket",
+        b"Upgrade: h2c",
+        b"Expect: 100-continue",
+        b"ffffffff\r\n",
+        b"0\r\n\r\n",
+        b"?a=b",
+    ]
+    async with hub_with(tmp_path, hello=HELLO) as hub:
+        capsys.readouterr()
+        for _ in range(150):
+            async with connected(hub) as client:
+                start = b"GET /hello HTTP/1.1\r\n" if chance.random() < 0.5 else b""
+                client.write(start + b"".join(chance.choices(words, k=chance.randrange(30))) + b"\r\n\r\n")
+                client.writer.write_eof()
+                await client.rest()
+        assert capsys.readouterr().out == ""
+        async with connected(hub) as client:
+            assert (await client.ask()).code == 200
 
 
 async def test_what_is_no_http_is_refused_and_leaves_no_line_in_the_log(

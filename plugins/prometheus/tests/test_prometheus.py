@@ -155,6 +155,17 @@ async def test_logins_and_imap_commands_are_counted(tmp_path: Path) -> None:
         assert found("hub_command_seconds_count", protocol="imap", command="EXAMINE") == 1
 
 
+async def test_a_login_that_nobody_can_decide_is_counted_as_that(tmp_path: Path) -> None:
+    async with hub_with(tmp_path) as hub:
+        failing = "from hub import hookimpl\n@hookimpl\nasync def authenticate():\n    raise OSError\n"
+        (hub.plugins_dir / "failing.py").write_text(failing)
+        assert (await hub.hub.reload() or {})["errors"] == []
+        with pytest.raises(IMAP4.error):
+            await hub.mailbox()
+        login = {"protocol": "imap", "mechanism": "LOGIN", "result": "unavailable"}
+        assert (await scrape(hub))("hub_logins_total", **login) == 1
+
+
 async def test_a_session_that_goes_on_is_counted_meanwhile(tmp_path: Path) -> None:
     async with hub_with(tmp_path) as hub:
         reader, writer = await asyncio.open_connection("127.0.0.1", hub.port("imap"))
