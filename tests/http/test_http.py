@@ -332,33 +332,10 @@ async def test_requests_that_come_at_once_are_answered_in_order(tmp_path: Path) 
 
 async def test_no_octets_harm_the_hub(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     chance = random.Random(1)
-    words = [
-        b"GET",
-        b"POST",
-        b" ",
-        b"/hello",
-        b"/%ff%00%1b",
-        b"HTTP/1.1",
-        b"HTTP/9",
-        b"\r\n",
-        b"\n",
-        b"\0",
-        b"Host: x",
-    ]
-    words += [
-        b"Content-Length: 5",
-        b"Content-Length: -1",
-        b"Transfer-Encoding: chunked",
-        b"Connection: upgrade",
-    ]
-    words += [
-        b"Upgrade: websocket",
-        b"Upgrade: h2c",
-        b"Expect: 100-continue",
-        b"ffffffff\r\n",
-        b"0\r\n\r\n",
-        b"?a=b",
-    ]
+    words = [b"GET", b"POST", b" ", b"/hello", b"/%ff%00%1b", b"?a=b", b"HTTP/1.1", b"HTTP/9"]
+    words += [b"\r\n", b"\n", b"\0", b"Host: x", b"Content-Length: 5", b"Content-Length: -1"]
+    words += [b"Transfer-Encoding: chunked", b"Connection: upgrade", b"Upgrade: websocket", b"Upgrade: h2c"]
+    words += [b"Expect: 100-continue", b"ffffffff\r\n", b"0\r\n\r\n"]
     async with hub_with(tmp_path, hello=HELLO) as hub:
         capsys.readouterr()
         for _ in range(150):
