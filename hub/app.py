@@ -195,6 +195,7 @@ class Hub:
             raise
         for bound in self.bound:
             _log.info("listening", listener=bound.name, address=_shown(bound))
+        self._tell_unheard()
 
     async def stop(self) -> None:
         """Take no new connections, let the open ones end, close everything."""
@@ -252,6 +253,7 @@ class Hub:
                     close_all_but(self.bound, new.bound)
             if not report.ok:
                 return _said(report)
+            self._tell_unheard()
             said = [str(change) for change in changes(before, tls, new, self._model)]
             if agree is alone:
                 tell_changes(said, new.waiting)
@@ -277,6 +279,14 @@ class Hub:
             self._raising.apply()
         if self._watcher is not None:
             self._watcher.watch(places(fresh))
+
+    def _tell_unheard(self) -> None:
+        """Plugins that answer HTTP where nobody can ask are probably meant otherwise."""
+        plugins = self.kernel.generations.current.routes.plugins
+        if plugins and not any(
+            FACTORIES[each.listener.protocol] is http_server.factory for each in self.bound
+        ):
+            _log.warning("no listener speaks HTTP", plugins=", ".join(plugins))
 
     def _refuse(self, refused: ConfigErrors) -> Mapping[str, object]:
         for error in refused.errors:

@@ -39,6 +39,12 @@ class Routes:
 
     places: Mapping[str, Place]
 
+    @property
+    def plugins(self) -> Sequence[str]:
+        """Who answers anything."""
+        answerers = (each for place in self.places.values() for each in place.by.values())
+        return sorted({each.step.plugin for each in answerers})
+
     def find(self, path: str) -> tuple[Mapping[str, Answerer], tuple[str, ...]]:
         """Method → who answers it there, nobody if nothing is there; and what stood in the braces."""
         for place in self.places.values():

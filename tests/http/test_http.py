@@ -518,7 +518,18 @@ async def test_requests_stand_in_the_trace(tmp_path: Path) -> None:
         ]
 
 
-async def test_listeners_come_and_go_with_the_configuration(tmp_path: Path) -> None:
+async def test_routes_that_nobody_can_ask_for_are_said(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "plugins.d").mkdir(mode=0o700)
+    (tmp_path / "plugins.d" / "hello.py").write_text(HEAD + HELLO)
+    async with running_hub(tmp_path, accounts=()):
+        assert "no listener speaks HTTP" in capsys.readouterr().out
+
+
+async def test_listeners_come_and_go_with_the_configuration(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     async with hub_with(tmp_path, hello=HELLO) as hub, connected(hub) as client:
         assert (await client.ask()).code == 200
         path = tmp_path / "hub.toml"
@@ -533,4 +544,5 @@ async def test_listeners_come_and_go_with_the_configuration(tmp_path: Path) -> N
         )
         assert (await hub.hub.reload() or {})["errors"] == []
         assert [each.name for each in hub.hub.bound] == ["smtp"]
+        assert "no listener speaks HTTP" in capsys.readouterr().out
         assert (await client.ask()).code == 200
