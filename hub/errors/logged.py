@@ -27,7 +27,6 @@ _ENTRIES: Final = (
     ("plugin-timer-function-failed", _AGAIN, "", "a timer's function failed", _PLUGIN),
     ("plugin-question-failed", _AGAIN, "", "a question failed", "Who asked is told so. " + _PLUGIN),
     ("plugin-follower-failed", _AGAIN, "", "a follower failed", "It gets the same entries again. " + _PLUGIN),
-    ("plugin-question-failed", _AGAIN, "", "a question failed", "Whoever asked was told so. " + _PLUGIN),
     ("plugin-tasks-do-not-end", _STAYS, "", "tasks do not end", "They outlive their plugin. " + _PLUGIN),
     ("plugin-resource-not-closed", _STAYS, "", "a resource did not close", _PLUGIN),
     ("plugin-left-a-task", _STAYS, "", "left a task behind, which is cancelled", _PLUGIN),
