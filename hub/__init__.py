@@ -9,6 +9,9 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from starlette.requests import Request as Request
+    from starlette.responses import Response as Response
+
     from hub.config.model import Duration as Duration
     from hub.config.model import Network as Network
     from hub.config.model import Size as Size
@@ -16,7 +19,9 @@ if TYPE_CHECKING:
     from hub.config.networks import host_address as host_address
     from hub.config.secrets import Secret as Secret
     from hub.hooks.command import CommandContext as CommandContext
+    from hub.hooks.http import Route as Route
     from hub.hooks.markers import hookimpl as hookimpl
+    from hub.hooks.observe import TraceRecord as TraceRecord
     from hub.hooks.plugin import Answering as Answering
     from hub.hooks.plugin import Logger as Logger
     from hub.hooks.plugin import Plugin as Plugin
@@ -95,8 +100,10 @@ _HOMES = {
     "hub.config.model": "Duration Network Size",
     "hub.config.networks": "Networks host_address",
     "hub.config.secrets": "Secret",
+    "hub.hooks.http": "Route",
     "hub.hooks.markers": "hookimpl",
     "hub.hooks.command": "CommandContext",
+    "hub.hooks.observe": "TraceRecord",
     "hub.hooks.plugin": "Answering Logger Plugin",
     "hub.hooks.session": "Session TlsInfo",
     "hub.mail.address": "Address AddressError",
@@ -120,6 +127,8 @@ _HOMES = {
     "Storage Totals UidRanges Usage",
     "hub.services.tables": "Tables",
     "hub.version": "__version__",
+    "starlette.requests": "Request",
+    "starlette.responses": "Response",
 }
 _HOME = {name: module for module, names in _HOMES.items() for name in names.split()}
 

@@ -22,6 +22,7 @@ from hub.config.units import shown
 from hub.control import ControlServer, Handler
 from hub.dispatch.deaths import Deaths
 from hub.dispatch.judging import NOTES, Judging
+from hub.http import server as http_server
 from hub.imap import server as imap_server
 from hub.listening import Bound, Server, Serving, close_all_but, rebind
 from hub.loading.census import Census
@@ -29,6 +30,7 @@ from hub.loading.collecting import Collecting
 from hub.loading.errors import LoadError, LoadErrors
 from hub.loading.kernel import Kernel
 from hub.loading.loader import Loader
+from hub.loading.records import tell_records
 from hub.loading.reload import Agree, Report, alone
 from hub.loading.scope import Ask
 from hub.loading.watching import Watcher
@@ -54,6 +56,8 @@ FACTORIES: Final[Mapping[str, Factory]] = {
     "lmtp": lmtp.factory,
     "imap": imap_server.factory,
     "imaps": imap_server.factory,
+    "http": http_server.factory,
+    "https": http_server.factory,
 }
 DRAIN: Final = 10.0
 """Seconds that open connections get to end what they are doing when the hub stops."""
@@ -90,7 +94,14 @@ class Hub:
         self._collecting: Collecting | None = None
         self._first = bound
         self._serving = Serving(self._serve)
-        self.loader = Loader(config, clock or SystemClock(), trees=trees, snapshot=snapshot, ask=self.asking)
+        self.loader = Loader(
+            config,
+            clock or SystemClock(),
+            trees=trees,
+            snapshot=snapshot,
+            ask=self.asking,
+            status=self.hub_status,
+        )
         self._started_at = time.monotonic()
         self._judging = Judging()
         self._raising = Raising(
@@ -124,6 +135,10 @@ class Hub:
     def asking(self) -> Ask | None:
         """Asks a plugin in all workers; None if there is only this process."""
         return None
+
+    async def hub_status(self) -> Mapping[str, object]:
+        """What `hub status` says. RuntimeError."""
+        return await self._status({})
 
     @property
     def notes(self) -> Path:
@@ -160,16 +175,16 @@ class Hub:
             self._write_down()
             self._tls = load_tls(settings.tls)
             generations = await self.loader.start()
-            write = self._traces.add if settings.trace.enabled else _forget
             self.kernel = Kernel(
                 settings,
                 generations,
                 self.loader.services,
                 self._tls.context,
-                write,
+                _forget,
                 census=self._census,
                 judging=self._judging,
             )
+            self._choose_trace_writer()
             await self._serving.swap(self._first)
             self.watch()
             self._collecting = Collecting(self.loader.services)
@@ -180,6 +195,7 @@ class Hub:
             raise
         for bound in self.bound:
             _log.info("listening", listener=bound.name, address=_shown(bound))
+        self._tell_unheard()
 
     async def stop(self) -> None:
         """Take no new connections, let the open ones end, close everything."""
@@ -237,6 +253,7 @@ class Hub:
                     close_all_but(self.bound, new.bound)
             if not report.ok:
                 return _said(report)
+            self._tell_unheard()
             said = [str(change) for change in changes(before, tls, new, self._model)]
             if agree is alone:
                 tell_changes(said, new.waiting)
@@ -262,6 +279,14 @@ class Hub:
             self._raising.apply()
         if self._watcher is not None:
             self._watcher.watch(places(fresh))
+
+    def _tell_unheard(self) -> None:
+        """Plugins that answer HTTP where nobody can ask are probably meant otherwise."""
+        plugins = self.kernel.generations.current.routes.plugins
+        if plugins and not any(
+            FACTORIES[each.listener.protocol] is http_server.factory for each in self.bound
+        ):
+            _log.warning("no listener speaks HTTP", plugins=", ".join(plugins))
 
     def _refuse(self, refused: ConfigErrors) -> Mapping[str, object]:
         for error in refused.errors:
@@ -293,7 +318,7 @@ class Hub:
 
     # -- what the control socket answers
 
-    async def _status(self, _: Mapping[str, object]) -> object:
+    async def _status(self, _: Mapping[str, object]) -> Mapping[str, object]:
         said = dict(self.kernel.services.storage.status())
         trouble = None if (wrong := said.pop("trouble", "none")) == "none" else wrong
         return {
@@ -316,6 +341,7 @@ class Hub:
             "unwell": {
                 each["name"]: each["health"] for each in self.loader.plugins() if each["health"] != "ok"
             },
+            "plugins": self.loader.healths(),
             "storage": said,
             "dependencies": [
                 *self.loader.dependencies(),
@@ -380,14 +406,17 @@ class Hub:
         return self._raising.add(request)
 
     def _choose_trace_writer(self) -> None:
-        """Traces go to the ring, and to the log while somebody's level is raised."""
+        """Traces go to who counts, to the ring, and to the log while somebody's level is raised."""
         write = self._traces.add if self._config.settings.trace.enabled else _forget
+        generations = self.kernel.generations
 
         def tell_and_write(trace: Trace) -> None:
-            self._raising.tell(trace)
+            tell_records(generations, trace)
+            if self._raising:
+                self._raising.tell(trace)
             write(trace)
 
-        self.kernel.write_trace = tell_and_write if self._raising else write
+        self.kernel.write_trace = tell_and_write
 
     async def _flush_traces(self, _: Mapping[str, object]) -> object:
         for trace in self.kernel.sessions.values():

@@ -7,7 +7,7 @@ import json
 import re
 import sys
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -167,14 +167,16 @@ async def serving(
     *,
     plugins: Mapping[str, str] = MappingProxyType({}),
     tables: Mapping[str, object] = MappingProxyType({}),
+    enabled: Sequence[str] = (),
     **settings: object,
 ) -> AsyncIterator[Crew]:
     """Two workers on free ports; what they log is in `log`.
 
-    plugins: file name → text, in the watched folder. tables: more of the configuration. settings: of `[hub]`.
+    plugins: file name → text, in the watched folder. tables: more of the configuration. enabled: installed
+    plugins besides the drivers. settings: of `[hub]`.
     """
     tables = {**tables, "hub": {"workers": 2, **settings}, "log": {"format": "json"}}
-    async with running_hub(folder, tables=tables, accounts=(ALICE, BOB)):
+    async with running_hub(folder, plugins=enabled, tables=tables, accounts=(ALICE, BOB)):
         pass  # the configuration, the store and the accounts
     for name, text in plugins.items():
         (folder / "plugins.d" / name).write_text(text)

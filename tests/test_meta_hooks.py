@@ -17,7 +17,7 @@ ROOT = Path(__file__).parent.parent
 FIRST_NAMES = re.compile(r"(smtp|imap)_[a-z]+|authenticate|resolve_[a-z_]+")
 NAMES = {
     Mode.NOTIFY: re.compile(
-        r"[a-z]+_(opened|closed|accepted|refused|delivered|changed|reloaded|succeeded|failed)"
+        r"[a-z]+_(opened|closed|accepted|refused|delivered|changed|reloaded|succeeded|failed|recorded)"
     ),
     Mode.FIRST: FIRST_NAMES,
     Mode.COLLECT: re.compile(r"check_[a-z_]+"),
@@ -36,7 +36,9 @@ def options(name: str) -> SpecOptions:
 @pytest.mark.parametrize("name", SPECS)
 def test_a_hook_is_a_documented_annotated_function_without_a_body(name: str) -> None:
     spec = SPECS[name]
-    assert (inspect.getdoc(spec) or "").strip().endswith((".", '"', ")", "`")), "the docstring is the manual"
+    assert (inspect.getdoc(spec) or "").strip().endswith((".", '"', ")", "]", "`")), (
+        "the docstring is the manual"
+    )
     hints = get_type_hints(spec)
     assert set(inspect.signature(spec).parameters) | {"return"} == set(hints), "fully annotated"
     assert next(iter(inspect.signature(spec).parameters)) == "plugin"

@@ -25,3 +25,10 @@ class Make(Protocol):
     """Makes the protocol of one connection; without an arrival its transport says who it is."""
 
     def __call__(self, arrival: Arrival | None = None) -> asyncio.BaseProtocol: ...
+
+
+def endpoint(name: object) -> tuple[str, int]:
+    """Address and port out of a transport's `peername` or `sockname`; a Unix socket's are this machine's."""
+    if isinstance(name, tuple):
+        return str(name[0]), int(name[1])
+    return ("127.0.0.1", 0) if isinstance(name, str) else ("", 0)  # it is gone already

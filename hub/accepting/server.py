@@ -11,14 +11,16 @@ from __future__ import annotations
 import asyncio
 import errno
 import socket
+from collections.abc import Mapping
 from functools import partial
+from types import MappingProxyType
 from typing import Final
 
 from hub.accepting.arrival import Arrival, Make
 from hub.accepting.header import BadHeader, parse, wanted
 from hub.config.networks import LOOPBACK, Networks
 from hub.listening import BACKLOG, Bound
-from hub.loading.census import IMAP, SMTP
+from hub.loading.census import HTTP, IMAP, SMTP
 from hub.loading.kernel import Kernel
 from hub.log import get_logger
 
@@ -29,6 +31,10 @@ AT_ONCE: Final = 100
 RETRY: Final = 1.0
 """Seconds without accepting when the system has no descriptor to spare."""
 _EXHAUSTED: Final = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
+
+_FAMILIES: Final[Mapping[str, int]] = MappingProxyType(
+    {"imap": IMAP, "imaps": IMAP, "http": HTTP, "https": HTTP}
+)
 
 _log = get_logger(area="listening")
 
@@ -54,7 +60,7 @@ class ArrivalServer:
         self._socket = bound.socket
         self._make = make
         self._is_implicit = bound.listener.is_implicit
-        self._family = IMAP if bound.listener.protocol in ("imap", "imaps") else SMTP
+        self._family = _FAMILIES.get(bound.listener.protocol, SMTP)
         self._proxies = Networks(bound.listener.proxy_protocol)
         self._loop = asyncio.get_running_loop()
         self._arriving: set[asyncio.Task[None]] = set()
@@ -134,7 +140,7 @@ class ArrivalServer:
             await self._loop.connect_accepted_socket(partial(self._make, arrival), client)
             return True
         census, settings = self._kernel.census, self._kernel.settings
-        limits = settings.imap if self._family == IMAP else settings.smtp
+        limits = {SMTP: settings.smtp, IMAP: settings.imap, HTTP: settings.http}[self._family]
         cell = census.enter(self._family, arrival.peer[0], limits)
         if not isinstance(cell, int):
             return False  # before a handshake there is no way to say why, and it is the costly part

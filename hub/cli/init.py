@@ -21,7 +21,12 @@ plugins = ["storage-sql", "blobs-segment", "directory-sql"{more}]
 [listeners.smtp]
 protocol = "smtp"
 bind = ["0.0.0.0:25", "[::]:25"]
-{secured}"""
+{secured}
+# What plugins answer over HTTP, such as the metrics of `prometheus`:
+# [listeners.http]
+# protocol = "http"
+# bind = ["127.0.0.1:9580"]
+"""
 
 _SECURED = """
 [listeners.submission]

@@ -108,7 +108,7 @@ Address: TypeAlias = Annotated[str, AfterValidator(_address), Field(title="host:
 
 Network: TypeAlias = Annotated[str, AfterValidator(_network), Field(title="network")]
 
-Protocol: TypeAlias = Literal["smtp", "submission", "submissions", "lmtp", "imap", "imaps"]
+Protocol: TypeAlias = Literal["smtp", "submission", "submissions", "lmtp", "imap", "imaps", "http", "https"]
 TlsMode: TypeAlias = Literal["none", "starttls", "implicit"]
 
 
@@ -221,7 +221,7 @@ class ServicesTable(Table):
 
 
 class SessionLimits(Table):
-    """What [smtp] and [imap] share: how many clients at once. All workers count together."""
+    """What [smtp], [imap] and [http] share: how many clients at once. All workers count together."""
 
     max_sessions: Annotated[Count, Field(ge=0)] = Field(
         default=20_000, description="How many sessions there may be at once; 0 for no limit."
@@ -310,6 +310,28 @@ class ImapTable(SessionLimits):
     )
 
 
+class HttpTable(SessionLimits):
+    """[http]: limits of the HTTP listeners."""
+
+    max_sessions: Annotated[Count, Field(ge=0)] = Field(
+        default=1000, description="How many connections there may be at once; 0 for no limit."
+    )
+    max_body: Size = Field(
+        default=1_000_000,
+        description="The largest body of a request, in bytes; more is answered 413 (RFC 9110 §15.5.14).",
+    )
+    timeout: Annotated[Duration, Field(gt=0)] = Field(
+        default=30.0,
+        description=(
+            "How long a client may take for each of these: to send a request's line and fields, to send its "
+            "body, and to read the response."
+        ),
+    )
+    keep_alive: Annotated[Duration, Field(gt=0)] = Field(
+        default=75.0, description="How long a connection is kept for the next request."
+    )
+
+
 class TlsTable(Table):
     """[tls]: the certificate for every listener, and which versions are spoken."""
 
@@ -339,8 +361,8 @@ class Listener(Table):
         description=(
             "What is spoken: smtp takes mail for local recipients; submission and submissions take it from "
             "users who log in; lmtp takes it from a mail server beside this one and answers for each "
-            "recipient (RFC 2033); imap and imaps let users read it. A name that ends in s starts with TLS "
-            "(RFC 8314)."
+            "recipient (RFC 2033); imap and imaps let users read it; http and https answer what plugins "
+            "provide. A name that ends in s starts with TLS (RFC 8314)."
         )
     )
     bind: Annotated[tuple[Address, ...], AfterValidator(_at_least_one)] = Field(
@@ -353,8 +375,8 @@ class Listener(Table):
     tls: TlsMode | None = Field(
         default=None,
         description=(
-            "none, starttls or implicit. Without it: implicit for submissions and imaps; else starttls "
-            "where [tls] has a certificate, and none where it has not."
+            "none, starttls or implicit. Without it: implicit for submissions, imaps and https, none for "
+            "http; else starttls where [tls] has a certificate, and none where it has not."
         ),
     )
 
@@ -399,7 +421,7 @@ class Listener(Table):
 
     @model_validator(mode="after")
     def _xclient_fits(self) -> "Listener":
-        if self.xclient and self.protocol in ("imap", "imaps"):
+        if self.xclient and self.protocol in ("imap", "imaps", "http", "https"):
             raise ValueError(
                 f"has xclient, which {self.protocol} does not have; proxy_protocol works for all"
             )
@@ -410,9 +432,11 @@ class Listener(Table):
         if self.is_implicit and self.tls in ("none", "starttls"):
             raise ValueError(f'has tls = "{self.tls}", but {self.protocol} begins with TLS')
         if not self.is_implicit and self.tls == "implicit":
-            wanted = {"submission": "submissions", "imap": "imaps"}.get(self.protocol)
+            wanted = {"submission": "submissions", "imap": "imaps", "http": "https"}.get(self.protocol)
             advice = f"; use the protocol {wanted}" if wanted else ""
             raise ValueError(f'has tls = "implicit", but {self.protocol} begins without TLS{advice}')
+        if self.protocol == "http" and self.tls == "starttls":
+            raise ValueError('has tls = "starttls", which http does not have; use the protocol https')
         return self
 
     @cached_property
@@ -433,7 +457,7 @@ class Listener(Table):
     @property
     def is_implicit(self) -> bool:
         """Whether the protocol begins with the TLS handshake."""
-        return self.protocol in ("submissions", "imaps")
+        return self.protocol in ("submissions", "imaps", "https")
 
 
 def _default_listeners() -> dict[str, Listener]:
@@ -541,6 +565,7 @@ class HubSettings(Table):
     )
     smtp: SmtpTable = Field(default=SmtpTable(), description="Limits of the SMTP and submission listeners.")
     imap: ImapTable = Field(default=ImapTable(), description="Limits of the IMAP listeners.")
+    http: HttpTable = Field(default=HttpTable(), description="Limits of the HTTP listeners.")
     tls: TlsTable = Field(
         default=TlsTable(), description="The certificate for every listener, and which versions are spoken."
     )
@@ -575,7 +600,8 @@ class HubSettings(Table):
 
 
 def _settle_tls(listener: Listener, certified: bool) -> Listener:
-    mode = listener.tls or ("implicit" if listener.is_implicit else "starttls" if certified else "none")
+    upgrades = certified and listener.protocol != "http"
+    mode = listener.tls or ("implicit" if listener.is_implicit else "starttls" if upgrades else "none")
     return listener.model_copy(update={"tls": mode})
 
 

@@ -183,6 +183,29 @@ class NotifyPlan(Plan, Generic[P]):
             notifier.put(partial(step.run, None, arguments))
 
 
+class GatherPlan(Plan, Generic[R]):
+    """Once, while a generation is built: everybody's lists. item: what may be in them."""
+
+    __slots__ = ("item",)
+
+    def __init__(self, hook: str, parameters: frozenset[str], steps: tuple[Step, ...], item: type[R]) -> None:
+        super().__init__(hook, parameters, steps)
+        self.item = item
+
+    def __call__(self) -> list[tuple[Step, R]]:
+        """Each thing and who gave it, in run order. HookFailed, whatever the rules say."""
+        found: list[tuple[Step, R]] = []
+        for step in self.steps:
+            given = step.call({})
+            if isinstance(given, Failure):
+                raise HookFailed(given)
+            for each in cast("Sequence[object]", given or ()):
+                if not isinstance(each, self.item):
+                    raise HookFailed(step.wrong(each, f"a list of {self.item.__name__}"))
+                found.append((step, each))
+        return found
+
+
 def check_arguments(plan: Plan, arguments: Mapping[str, object]) -> None:
     """TypeError that names what is missing or too much; for calls that no type checker has seen."""
     if arguments.keys() != plan.parameters:

@@ -57,9 +57,7 @@ class Step:
         ticket = breaker.admit()
         if not ticket:
             return self._conclude(trace, Failure(self.hook, self.plugin, self._why_shut()), 0.0)
-        chosen: dict[str, object] = {"plugin": self.scope} if self.takes_plugin else {}
-        for name in self.accepts:
-            chosen[name] = arguments[name]
+        chosen = self._choose(arguments)
         judged = JUDGED.get() if self.judges else None
         began = perf_counter()
         try:
@@ -78,12 +76,26 @@ class Step:
             outcome = Failure(self.hook, self.plugin, self._reason(error), self._where(error))
         if isinstance(outcome, Failure):
             self.scope.log.error("hook failed", hook=self.hook, reason=outcome.reason, where=outcome.where)
-            breaker.failed(ticket, self.hook, _subject(arguments), outcome.reason)
+            breaker.failed(ticket, self.hook, _subject(arguments, self.function), outcome.reason)
         else:
             breaker.succeeded(ticket, self.hook)
         if trace is None:
             return outcome
         return self._conclude(trace, outcome, perf_counter() - began)
+
+    def call(self, arguments: Mapping[str, object]) -> object:
+        """The answer of a plain function, None, or a Failure; called on the loop, while nothing else runs."""
+        try:
+            result = self.function(**self._choose(arguments))
+        except BaseException as error:
+            return Failure(self.hook, self.plugin, reason(error), self._where(error))
+        return result if result is None or isinstance(result, self.returns) else self._wrong(result)
+
+    def _choose(self, arguments: Mapping[str, object]) -> dict[str, object]:
+        chosen: dict[str, object] = {"plugin": self.scope} if self.takes_plugin else {}
+        for name in self.accepts:
+            chosen[name] = arguments[name]
+        return chosen
 
     def _why_shut(self) -> str:
         return "it was replaced by a reload" if self.breaker.retired else "its breaker is open"
@@ -91,7 +103,10 @@ class Step:
     def _wrong(self, result: object) -> Failure:
         if inspect.iscoroutine(result):
             result.close()
-        wanted = " or ".join([kind.__name__ for kind in self.returns] + ["None"])
+        return self.wrong(result, " or ".join([kind.__name__ for kind in self.returns] + ["None"]))
+
+    def wrong(self, result: object, wanted: str) -> Failure:
+        """The plugin gave something else than what is wanted."""
         code = self.function.__code__
         said = f"it returned {type(result).__name__}, not {wanted}. See: hub hooks {self.hook}"
         return Failure(self.hook, self.plugin, said, f"{code.co_filename}:{code.co_firstlineno}")
@@ -128,8 +143,13 @@ def describe(outcome: object) -> tuple[str, str]:
             return type(outcome).__name__.lower(), ""
 
 
-def _subject(arguments: Mapping[str, object]) -> object:
-    """What failures are counted by: the message's own id, else the transaction, else the session."""
+def _subject(arguments: Mapping[str, object], function: FunctionType) -> object:
+    """What failures are counted by: the message's own id, else the transaction, else the session.
+
+    Of what anybody may ask for over HTTP all failures of one handler count once.
+    """
+    if "request" in arguments:
+        return function
     message = arguments.get("message")
     if isinstance(message, Message):
         return message.headers.raw("Message-ID") or hash(message.head)

@@ -38,6 +38,17 @@ _ENTRIES: Final = (
         "plugin-not-started-again", _STAYS, "", "a stopped plugin does not start again",
         "Its successor failed and it had to stop for it: mend either and save it, or restart the hub.",
     ),
+    # HTTP
+    (
+        "http-response-cut-short", _AGAIN, "", "a response was cut short",
+        "Its client did not read it within http.timeout, or the plugin that makes it failed in the middle.",
+    ),
+    (
+        "http-not-heard", _STAYS, "", "no listener speaks HTTP",
+        "Plugins provide routes that nobody can ask for: add a listener, `[listeners.http]` with protocol = "
+        '"http" and bind = ["127.0.0.1:9580"].',
+    ),
+    ("http-bug", _STAYS, "", "a request failed", _BUG),
     # reloads
     (
         "reload-refused", _STAYS, "", "reload refused",

@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TypeAlias
 
 from hub.hooks.markers import NOTIFY, hookspec
 from hub.hooks.plugin import Plugin
 from hub.hooks.session import Session
 from hub.mail.login import Identity
+
+TraceRecord: TypeAlias = tuple[int, str | None, str, str, str | None, str, int, str]
+"""(microseconds since the session began, message id, kind, name, plugin, outcome,
+microseconds it took, detail).
+
+kind is `session`, `command`, `hook`, `commit`, `delivery` or `note`; name is the command, the hook, the
+mailbox …
+"""
 
 
 @hookspec(NOTIFY)
@@ -18,6 +27,18 @@ async def session_opened(plugin: Plugin, session: Session) -> None:
 @hookspec(NOTIFY)
 async def session_closed(plugin: Plugin, session: Session) -> None:
     """A connection has ended, whoever ended it."""
+
+
+@hookspec(NOTIFY)
+async def session_recorded(
+    plugin: Plugin, session_id: str, protocol: str, records: tuple[TraceRecord, ...], dropped: int
+) -> None:
+    """What has happened in a session, as `hub trace` shows it: all of every session, for whoever counts.
+
+    It runs when a session has ended, and in between once it has more than 200 records; each record comes
+    once. `dropped`: how many fell out of the middle of a session that was too long. Names and details are
+    often the client's own words.
+    """
 
 
 @hookspec(NOTIFY)

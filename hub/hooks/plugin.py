@@ -124,6 +124,14 @@ class Plugin(Protocol):
         For what lives in the memory of each worker: counters, connections. RuntimeError if nobody answers.
         """
 
+    async def status(self) -> Mapping[str, object]:
+        """How the hub does, all workers together: what `hub status --json` prints.
+
+        Among it `sessions`, `generation`, `queue` (`rows`, `age`), `store`, `dependencies`, and `plugins`:
+        name → in how many workers its breaker is open, how many threads hang, how many facts were dropped.
+        It costs a look at the store. RuntimeError if nobody answers.
+        """
+
     def wait(self, awaitable: Awaitable[T]) -> T:
         """Wait for an awaitable from a plain `def`, which runs in a thread.
 

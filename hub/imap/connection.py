@@ -8,7 +8,7 @@ import ssl
 from time import perf_counter
 from typing import Final, cast
 
-from hub.accepting.arrival import Arrival
+from hub.accepting.arrival import Arrival, endpoint
 from hub.hooks.observe import session_closed, session_opened
 from hub.hooks.session import TlsInfo
 from hub.imap.capabilities import capabilities
@@ -34,6 +34,8 @@ BLOCKED_TIMEOUT: Final = 300.0
 MAX_FAILURES_BEFORE_LOGIN: Final = 20
 LINGER: Final = 2.0
 WRITE_BUFFER: Final = 256 << 10
+TRACE_CHUNK: Final = 200
+"""A session with more records than this has them written before its end."""
 
 _log = get_logger(area="imap")
 
@@ -76,8 +78,8 @@ class Connection(asyncio.Protocol):
         session.wakened = self._wakened
         self._attach(cast(asyncio.Transport, transport))
         arrival = self._arrival
-        session.peer = arrival.peer if arrival else _address(transport.get_extra_info("peername"))
-        session.local = arrival.local if arrival else _address(transport.get_extra_info("sockname"))
+        session.peer = arrival.peer if arrival else endpoint(transport.get_extra_info("peername"))
+        session.local = arrival.local if arrival else endpoint(transport.get_extra_info("sockname"))
         session.kernel.connections.add(self)
         session.kernel.sessions[session.id] = session.trace
         client = f"{session.peer[0]}:{session.peer[1]}"
@@ -227,6 +229,8 @@ class Connection(asyncio.Protocol):
         session.trace.add(
             "command", name, reply.condition.decode(), seconds=perf_counter() - began, detail=_detail(reply)
         )
+        if len(session.trace) > TRACE_CHUNK:
+            session.kernel.write_trace(session.trace)
         if reply.condition != b"OK" and session.identity is None:
             self._failures += 1
             if self._failures >= MAX_FAILURES_BEFORE_LOGIN:
@@ -338,12 +342,6 @@ class Connection(asyncio.Protocol):
         if closed:
             closed(session=session)
         session.unpin()
-
-
-def _address(name: object) -> tuple[str, int]:
-    if isinstance(name, tuple):
-        return str(name[0]), int(name[1])
-    return ("127.0.0.1", 0) if isinstance(name, str) else ("", 0)  # by a Unix socket, or gone already
 
 
 def _detail(reply: Reply) -> str:

@@ -1,7 +1,7 @@
 """How many sessions there are, in total and for each address, over all workers of a hub.
 
-    cell          0             1             2 … 65535
-    worker 0  │ all of SMTP │ all of IMAP │ sessions of the addresses that fall on this cell │
+    cell          0             1             2             3 … 65535
+    worker 0  │ all of SMTP │ all of IMAP │ all of HTTP │ sessions of the addresses that fall on this cell │
     worker 1  │     …
 
 The rows lie in memory that the workers share since before the fork. Each worker writes its own row and reads
@@ -33,7 +33,9 @@ SMTP: Final = 0
 """The cell of all sessions that bring mail."""
 IMAP: Final = 1
 """The cell of all sessions that read it."""
-_FAMILIES: Final = ("smtp", "imap")
+HTTP: Final = 2
+"""The cell of all connections that speak HTTP."""
+_FAMILIES: Final = ("smtp", "imap", "http")
 
 
 class Full(enum.Enum):
@@ -99,7 +101,7 @@ def shared(workers: int) -> mmap.mmap:
 def _cell(family: int, host: str) -> int:
     if ":" in host:
         host = _network(host)
-    # One row for both: an address has its cell for SMTP and the one beside it for IMAP.
+    # One row for all: an address has its cell for SMTP and the ones beside it for IMAP and HTTP.
     return len(_FAMILIES) + (hash(host) + family) % (CELLS - len(_FAMILIES))
 
 

@@ -16,7 +16,7 @@ import pluggy
 from hub.config.key import nearest
 from hub.config.model import PluginOptions
 from hub.dispatch.judging import step_note
-from hub.dispatch.plan import ChainPlan, CollectPlan, FirstPlan, NotifyPlan, Plan
+from hub.dispatch.plan import ChainPlan, CollectPlan, FirstPlan, GatherPlan, NotifyPlan, Plan
 from hub.dispatch.step import Step
 from hub.hooks.areas import AREAS, SPECS
 from hub.hooks.markers import PROJECT, ImplOptions, Mode, OnFailure, SpecOptions
@@ -28,13 +28,17 @@ from hub.mail.verdict import Finding
 
 @dataclass(frozen=True, slots=True)
 class Hook:
-    """A hookspec in the form that building needs. parameters: its arguments in order, `plugin` first."""
+    """A hookspec in the form that building needs.
+
+    parameters: its arguments in order, `plugin` first. item: what the list of a GATHER hook holds.
+    """
 
     name: str
     options: SpecOptions
     parameters: tuple[str, ...]
     returns: tuple[type, ...]
     is_async: bool
+    item: type[object] = object
 
     @property
     def offered(self) -> frozenset[str]:
@@ -50,8 +54,9 @@ def hooks(specs: Mapping[str, Callable[..., object]] = SPECS) -> Mapping[str, Ho
 def _hook(name: str, spec: Callable[..., object]) -> Hook:
     options = cast(SpecOptions, vars(spec)["hub_spec_options"])
     parameters = tuple(inspect.signature(spec).parameters)
-    returns = _flat(get_type_hints(spec)["return"])
-    return Hook(name, options, parameters, returns, inspect.iscoroutinefunction(spec))
+    answer = get_type_hints(spec)["return"]
+    item = get_args(answer)[0] if options.mode is Mode.GATHER else object
+    return Hook(name, options, parameters, _flat(answer), inspect.iscoroutinefunction(spec), item)
 
 
 def _flat(annotation: object) -> tuple[type, ...]:
@@ -111,7 +116,9 @@ def _in_order(manager: pluggy.PluginManager, hook: str) -> list[pluggy.HookImpl]
 
 
 def _plan(hook: Hook, found: Sequence[pluggy.HookImpl], parts: Mapping[str, Part]) -> Plan:
-    steps = tuple(_step(hook, cast(FunctionType, impl.function), parts[impl.plugin_name]) for impl in found)
+    steps = tuple(
+        make_step(hook, cast(FunctionType, impl.function), parts[impl.plugin_name]) for impl in found
+    )
     match hook.options.mode:
         case Mode.FIRST:
             return FirstPlan(hook.name, hook.offered, steps)
@@ -122,11 +129,14 @@ def _plan(hook: Hook, found: Sequence[pluggy.HookImpl], parts: Mapping[str, Part
         case Mode.NOTIFY:
             notifiers = tuple(parts[impl.plugin_name].scope.notifier for impl in found)
             return NotifyPlan(hook.name, hook.offered, steps, notifiers)
-        case Mode.OWN | Mode.GATHER:
+        case Mode.GATHER:
+            return GatherPlan(hook.name, hook.offered, steps, hook.item)
+        case Mode.OWN:
             return Plan(hook.name, hook.offered, steps)
 
 
-def _step(hook: Hook, function: FunctionType, part: Part) -> Step:
+def make_step(hook: Hook, function: FunctionType, part: Part) -> Step:
+    """A function of a plugin as its part in a plan."""
     impl = cast(ImplOptions, vars(function).get("hub_impl_options", ImplOptions()))
     names = _parameters(function)
     configured = part.options.on_failure
@@ -170,39 +180,40 @@ def _check(part: Part, table: Mapping[str, Hook]) -> Iterator[LoadError]:
         wanted = options.get("specname") or name
         hook = table.get(wanted)
         if hook is not None:
-            yield from _check_one(part, value, wanted, hook)
+            yield from check_function(part, value, wanted, hook)
         elif not options.get("optionalhook"):
             near = nearest(wanted, table)
             hint = f"Did you mean '{near}'?  See: hub hooks {near}" if near else "See: hub hooks"
-            yield _fault(part, value, f"there is no hook '{wanted}'", hint)
+            yield fault(part, value, f"there is no hook '{wanted}'", hint)
 
 
-def _check_one(part: Part, function: FunctionType, name: str, hook: Hook) -> Iterator[LoadError]:
-    see = f"See: hub hooks {name}"
+def check_function(part: Part, function: FunctionType, name: str, hook: Hook) -> Iterator[LoadError]:
+    """What is wrong with one implementation, which the texts call `name`."""
+    see = f"See: hub hooks {hook.name}"
     for parameter in inspect.signature(function).parameters.values():
         if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD, parameter.POSITIONAL_ONLY):
-            yield _fault(part, function, f"{name} must name its arguments, '{parameter}' does not", see)
+            yield fault(part, function, f"{name} must name its arguments, '{parameter}' does not", see)
         elif parameter.name not in hook.parameters and parameter.default is parameter.empty:
             near = nearest(parameter.name, hook.parameters)
-            yield _fault(
+            yield fault(
                 part,
                 function,
                 f"{name} has no argument '{parameter.name}'. It offers: {', '.join(hook.parameters)}",
                 f"Did you mean '{near}'?  {see}" if near else see,
             )
     if inspect.isasyncgenfunction(function) or inspect.isgeneratorfunction(function):
-        yield _fault(part, function, f"{name} yields; a hook returns its one answer", see)
+        yield fault(part, function, f"{name} yields; a hook returns its one answer", see)
     elif inspect.iscoroutinefunction(function) and not hook.is_async:
-        yield _fault(part, function, f"{name} must be a plain def: it is called while nothing else runs", see)
+        yield fault(part, function, f"{name} must be a plain def: it is called while nothing else runs", see)
     impl = cast(ImplOptions, vars(function).get("hub_impl_options", ImplOptions()))
     if impl.max_size is not None and "message" not in hook.offered:
-        yield _fault(part, function, f"{name} has no message, so max_size means nothing", see)
+        yield fault(part, function, f"{name} has no message, so max_size means nothing", see)
     if impl.score is not None and Finding not in hook.returns:
-        yield _fault(part, function, f"{name} returns no Finding, so score means nothing", see)
+        yield fault(part, function, f"{name} returns no Finding, so score means nothing", see)
     elif impl.score is not None and not -1e6 < impl.score[0] <= impl.score[1] < 1e6:
-        yield _fault(part, function, f"{name}: score={impl.score} is not (least, most)", see)
+        yield fault(part, function, f"{name}: score={impl.score} is not (least, most)", see)
     if impl.timeout is not None and impl.timeout <= 0:
-        yield _fault(part, function, f"{name}: timeout={impl.timeout:g} leaves no time", see)
+        yield fault(part, function, f"{name}: timeout={impl.timeout:g} leaves no time", see)
 
 
 def _unmarked(part: Part, table: Mapping[str, Hook]) -> Iterator[LoadError]:
@@ -210,10 +221,11 @@ def _unmarked(part: Part, table: Mapping[str, Hook]) -> Iterator[LoadError]:
     for name, value in vars(part.module).items():
         own = isinstance(value, FunctionType) and value.__module__ == part.module.__name__
         if own and name in table and not hasattr(value, PROJECT + "_impl"):
-            yield _fault(part, value, f"{name} is not marked with @hookimpl and will not run")
+            yield fault(part, value, f"{name} is not marked with @hookimpl and will not run")
 
 
-def _fault(part: Part, function: FunctionType, reason: str, hint: str = "") -> LoadError:
+def fault(part: Part, function: FunctionType, reason: str, hint: str = "") -> LoadError:
+    """A fault of a function, at the line of its `def`."""
     function = cast(FunctionType, inspect.unwrap(function))
     file = part.source.shown(function.__code__.co_filename)
     return LoadError(part.scope.name, reason, file, _def_line(function), hint)

@@ -30,6 +30,17 @@ class PluginInfo(TypedDict):
     shadowed: list[str]
 
 
+class Health(TypedDict):
+    """One plugin for `status`, as numbers that add up over workers.
+
+    breaker_open: 1 if it is; threads_hung and facts_dropped: how many.
+    """
+
+    breaker_open: int
+    threads_hung: int
+    facts_dropped: int
+
+
 class StepInfo(TypedDict):
     """One step for `hub hooks`. timeout: seconds; max_size: octets."""
 
@@ -74,14 +85,28 @@ def _plugin(member: Member, lineup: Lineup, catalogue: Catalogue, digest: str | 
     )
 
 
+def healths(lineup: Lineup) -> dict[str, Health]:
+    """Plugin → what is wrong inside of it."""
+    return {name: _numbers(member.scope) for name, member in lineup.members.items()}
+
+
+def _numbers(scope: Scope) -> Health:
+    return Health(
+        breaker_open=int(scope.breaker.open),
+        threads_hung=scope.threads.hung,
+        facts_dropped=scope.notifier.dropped,
+    )
+
+
 def _health(scope: Scope) -> str:
+    found = _numbers(scope)
     wrong = []
-    if scope.breaker.open:
+    if found["breaker_open"]:
         wrong.append("breaker open")
-    if scope.threads.hung:
-        wrong.append(f"{scope.threads.hung} threads hang")
-    if scope.notifier.dropped:
-        wrong.append(f"{scope.notifier.dropped} facts dropped")
+    if found["threads_hung"]:
+        wrong.append(f"{found['threads_hung']} threads hang")
+    if found["facts_dropped"]:
+        wrong.append(f"{found['facts_dropped']} facts dropped")
     return ", ".join(wrong) or "ok"
 
 

@@ -9,6 +9,7 @@ from typing import Concatenate, ParamSpec, TypeVar, cast
 from hub.dispatch.failure import Failure, HookFailed
 from hub.dispatch.plan import ChainPlan, CollectPlan, FirstPlan, NotifyPlan, Plan
 from hub.hooks.plugin import Plugin
+from hub.loading.routes import NO_ROUTES, Routes
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -16,14 +17,16 @@ R = TypeVar("R")
 
 @dataclass(frozen=True, slots=True)
 class Generation:
-    """A set of plugins that serves together. plugins: name → scope, in run order; plans.
+    """A set of plugins that serves together.
 
-    Hook → plan, every hook has one.
+    plugins: name → scope, in run order. plans: hook → plan, every hook has one. routes: what they answer
+    over HTTP.
     """
 
     number: int
     plugins: Mapping[str, Plugin]
     plans: Mapping[str, Plan]
+    routes: Routes = NO_ROUTES
 
 
 class Pin:

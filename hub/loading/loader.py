@@ -22,7 +22,7 @@ from hub.dispatch.threads import PluginThreads, PoolFull
 from hub.loading import describing
 from hub.loading.catalogue import Catalogue
 from hub.loading.compile import compile_plans, hooks
-from hub.loading.describing import PluginInfo, StepInfo
+from hub.loading.describing import Health, PluginInfo, StepInfo
 from hub.loading.drivers import SERVICES
 from hub.loading.errors import LoadError, LoadErrors
 from hub.loading.generation import Generation, Generations
@@ -31,7 +31,7 @@ from hub.loading.leaks import end_leaks
 from hub.loading.libraries import outdated, versions
 from hub.loading.looking import Target, look, planned, target
 from hub.loading.reload import Agree, Lineup, Member, Report, Transaction, Wish, alone, changes, same
-from hub.loading.scope import Ask, Surroundings
+from hub.loading.scope import Ask, Status, Surroundings
 from hub.loading.snapshot import keep, lay_over
 from hub.loading.sources import Kind
 from hub.loading.watching import Place, Watcher
@@ -60,7 +60,8 @@ class Loader:
 
     trees: folders of source trees (`--plugins`). path: in place of `sys.path`, for what is installed.
     snapshot: where it is kept what others serve with instead of what is on disk, to start with that.
-    ask: asks a plugin in every worker; without it this process is all there is.
+    ask: asks a plugin in every worker; without it this process is all there is. status: what the hub says of
+    itself, for plugins.
     """
 
     def __init__(
@@ -72,6 +73,7 @@ class Loader:
         path: Sequence[str] | None = None,
         snapshot: Path | None = None,
         ask: Ask | None = None,
+        status: Status | None = None,
     ) -> None:
         self.config = config
         self._clock = clock
@@ -98,7 +100,7 @@ class Loader:
         self._services: Services | None = None
         self.catalogue: Catalogue | None = None
         self._watcher: Watcher | None = None
-        self._around = Surroundings(
+        around = Surroundings(
             config.settings.hub.data_dir,
             clock,
             self._call,
@@ -106,6 +108,9 @@ class Loader:
             self._tell,
             asyncio.get_running_loop(),
         )
+        if status is not None:
+            around.status = status
+        self._around = around
 
     @property
     def services(self) -> Services:
@@ -194,6 +199,10 @@ class Loader:
     def plugins(self) -> list[PluginInfo]:
         """Every plugin that serves, in run order."""
         return describing.plugins(self._now, self.catalogue, self._on_disk) if self.catalogue else []
+
+    def healths(self) -> dict[str, Health]:
+        """What is wrong inside of the plugins that serve, in numbers."""
+        return describing.healths(self._now)
 
     def dependencies(self) -> list[Mapping[str, str | None]]:
         """What the plugins need outside, and what is wrong with it: `plugin`, `name`, `trouble`."""

@@ -6,21 +6,23 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Final, TypeAlias
+from typing import Final, TypeAlias, cast
 
 from hub.config.errors import ConfigErrors
 from hub.config.load import Config
 from hub.config.model import PluginOptions
 from hub.dispatch.driving import drive
-from hub.dispatch.failure import Failure, reason, where
-from hub.dispatch.plan import Plan
+from hub.dispatch.failure import Failure, HookFailed, reason
+from hub.dispatch.plan import GatherPlan, Plan
 from hub.dispatch.step import Step
+from hub.hooks.http import Route
 from hub.loading.compile import Hook, Part, compile_plans
 from hub.loading.drivers import SERVICES, driver_class
 from hub.loading.errors import LoadError, LoadErrors
 from hub.loading.generation import Generation
 from hub.loading.importing import Loaded
 from hub.loading.leaks import end_leaks
+from hub.loading.routes import Routes, gather_routes
 from hub.loading.scope import Scope, Surroundings
 
 OPENING: Final = 600.0
@@ -130,16 +132,17 @@ class Transaction:
 
     async def run(self, agree: Agree = alone) -> Lineup:
         """The next lineup, every scope started. LoadErrors, with all undone but the stop of `stopped`."""
-        compiled = compile_plans(
-            [
-                Part(member.wish.loaded.source, member.wish.loaded.module, member.scope, member.wish.options)
-                for member in self._members.values()
-            ],
-            self._hooks,
-        )
+        parts = {
+            name: Part(
+                member.wish.loaded.source, member.wish.loaded.module, member.scope, member.wish.options
+            )
+            for name, member in self._members.items()
+        }
+        compiled = compile_plans(list(parts.values()), self._hooks)
         errors = [*compiled.errors, *(error for member in self._new for error in _check_settings(member))]
         if errors:
             raise LoadErrors(errors)
+        routes = self._gather(compiled.plans, parts)
         try:
             await self._stop_exclusive()
             for member in sorted(self._new, key=_start_order):
@@ -152,7 +155,7 @@ class Transaction:
             await self.undo()
             raise
         plugins = {name: member.scope for name, member in self._members.items()}
-        generation = Generation(self._number, plugins, compiled.plans)
+        generation = Generation(self._number, plugins, compiled.plans, routes)
         return Lineup(self._members, generation, compiled.warnings)
 
     @property
@@ -202,14 +205,17 @@ class Transaction:
         if old is None:
             return
         for step in _own(plans["plugin_handover"], member.scope.name):
-            offered = {"plugin": member.scope, "old": old.scope}
-            names = (*step.accepts, *(("plugin",) if step.takes_plugin else ()))
-            try:
-                step.function(**{name: offered[name] for name in names})
-            except BaseException as error:
-                place = where(error, step.function.__code__)
-                failure = Failure(step.hook, step.plugin, reason(error), place)
-                raise LoadErrors([_located(member, failure)]) from error
+            outcome = step.call({"old": old.scope})
+            if isinstance(outcome, Failure):
+                raise LoadErrors([_located(member, outcome)])
+
+    def _gather(self, plans: Mapping[str, Plan], parts: Mapping[str, Part]) -> Routes:
+        """What the plugins provide. LoadErrors."""
+        try:
+            found = cast("GatherPlan[Route]", plans["provide_routes"])()
+        except HookFailed as failed:
+            raise LoadErrors([_located(self._members[failed.failure.plugin], failed.failure)]) from failed
+        return gather_routes([(parts[step.plugin], route) for step, route in found])
 
 
 def changes(old: Lineup, new: Lineup) -> dict[str, str]:

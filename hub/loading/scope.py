@@ -54,6 +54,14 @@ Ask: TypeAlias = Callable[[str, str, Mapping[str, object]], Awaitable[Sequence[o
 """Asks a plugin, by name, a question in every worker; the answers. RuntimeError if there is none."""
 
 
+Status: TypeAlias = Callable[[], Awaitable[Mapping[str, object]]]
+"""Says what `hub status` says. RuntimeError."""
+
+
+async def _no_status() -> Mapping[str, object]:
+    raise RuntimeError("there is no hub around this scope that could say how it does")
+
+
 @dataclass(slots=True)
 class Surroundings:
     """What all scopes share. tell: fires a NOTIFY hook. storage: None until its driver is open."""
@@ -65,6 +73,7 @@ class Surroundings:
     tell: Callable[[str, Mapping[str, object]], None]
     loop: asyncio.AbstractEventLoop
     storage: Storage | None = field(default=None)
+    status: Status = field(default=_no_status)
 
     def need_storage(self) -> Storage:
         """The storage driver; RuntimeError while it is still being opened."""
@@ -205,6 +214,10 @@ class Scope:
     async def ask(self, question: str, **arguments: object) -> Sequence[object]:
         """Ask this plugin in every worker."""
         return await self._around.ask(self._name, question, arguments)
+
+    async def status(self) -> Mapping[str, object]:
+        """What `hub status` says."""
+        return await self._around.status()
 
     def wait(self, awaitable: Awaitable[T]) -> T:
         """Wait for an awaitable from one of the plugin's threads."""

@@ -27,6 +27,7 @@ def status(answers: Mapping[int, Fields], workers: Sequence[Fields], pid: int, u
         "rolled_back": any(each["rolled_back"] for each in answers.values()),
         "sessions": sum(cast(int, each["sessions"]) for each in answers.values()),
         "unwell": _unwell(answers),
+        "plugins": _healths(answers),
         "dependencies": _dependencies(answers),
         "storage": storage,
         "workers": workers,
@@ -39,6 +40,17 @@ def _unwell(answers: Mapping[int, Fields]) -> dict[str, str]:
         for name, health in cast(Mapping[str, str], answer["unwell"]).items():
             said.setdefault(name, []).append(f"{health} (worker {number})")
     return {name: "; ".join(healths) for name, healths in said.items()}
+
+
+def _healths(answers: Mapping[int, Fields]) -> dict[str, dict[str, int]]:
+    """Plugin → the sums of what is wrong inside of it."""
+    sums: dict[str, dict[str, int]] = {}
+    for answer in answers.values():
+        for name, numbers in cast(Mapping[str, Mapping[str, int]], answer["plugins"]).items():
+            own = sums.setdefault(name, {})
+            for key, value in numbers.items():
+                own[key] = own.get(key, 0) + value
+    return sums
 
 
 def _dependencies(answers: Mapping[int, Fields]) -> list[Fields]:

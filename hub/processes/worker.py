@@ -69,6 +69,10 @@ class Worker(Hub):
         """The supervisor asks all."""
         return self._ask_all
 
+    async def hub_status(self) -> Mapping[str, object]:
+        """The supervisor says it of all workers. RuntimeError."""
+        return cast("Mapping[str, object]", await self._ask_supervisor("status"))
+
     @property
     def notes(self) -> Path:
         """Where the supervisor reads what this worker died of."""
@@ -124,14 +128,15 @@ class Worker(Hub):
         await super()._close()
 
     async def _ask_all(self, plugin: str, question: str, arguments: Mapping[str, object]) -> Sequence[object]:
+        said = await self._ask_supervisor("ask-plugin", plugin=plugin, question=question, arguments=arguments)
+        return cast("list[object]", said)
+
+    async def _ask_supervisor(self, verb: str, **arguments: object) -> object:
         control = self.notes.with_name("control.sock")
         try:
-            said = await inquire(
-                control, "ask-plugin", timeout=ASKING, plugin=plugin, question=question, arguments=arguments
-            )
+            return await inquire(control, verb, timeout=ASKING, **arguments)
         except (NotRunning, Refused, TimeoutError) as error:
             raise RuntimeError(str(error) or "the workers did not answer in time") from error
-        return cast("list[object]", said)
 
     async def _changed(self) -> None:
         self._note(Note.CHANGED, "")

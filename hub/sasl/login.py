@@ -45,6 +45,7 @@ async def authenticate(
     try:
         answer = await pin.first(hooks.authenticate)(trace, session=session, credentials=credentials)
     except HookFailed:
+        trace.add("note", "login", "unavailable", detail=credentials.mechanism)
         return Unavailable()
     finally:
         pin.release()
@@ -63,6 +64,7 @@ async def scram_keys(login: LoginContext, username: str) -> ScramKeys | Refuse |
             login.trace, session=login.session, username=username
         )
     except HookFailed:
+        login.trace.add("note", "login", "unavailable", detail="SCRAM-SHA-256")
         return Unavailable()
     finally:
         pin.release()

@@ -5,15 +5,10 @@ from __future__ import annotations
 import time
 from typing import Final, TypeAlias
 
+from hub.hooks.observe import TraceRecord
 from hub.mail.envelope import Envelope
 
-Record: TypeAlias = tuple[int, str | None, str, str, str | None, str, int, str]
-"""(microseconds since the session began, message id, kind, name, plugin, outcome,
-microseconds it took, detail).
-
-kind is `session`, `command`, `hook`, `commit`, `delivery` or `note`; name is the command, the hook, the
-mailbox …
-"""
+Record: TypeAlias = TraceRecord
 
 HEAD: Final = 200
 TAIL: Final = 400
@@ -72,6 +67,11 @@ class Trace:
     def records(self) -> list[Record]:
         """What `take` would give now."""
         return self._first + self._last
+
+    @property
+    def dropped(self) -> int:
+        """How many records have fallen out of the middle."""
+        return self._dropped
 
     def take(self) -> tuple[list[Record], int]:
         """All records so far and how many were dropped; they are forgotten here."""

@@ -33,7 +33,8 @@ TOML = {
     ),
     "wrong protocol": (
         '[listeners.mx]\nbind = ["127.0.0.1:25"]\nprotocol = "stmp"\n', 3, "listeners.mx.protocol",
-        "should be 'smtp', 'submission', 'submissions', 'lmtp', 'imap' or 'imaps'. Did you mean 'smtp'?",
+        "should be 'smtp', 'submission', 'submissions', 'lmtp', 'imap', 'imaps', 'http' or 'https'. "
+        "Did you mean 'smtp'?",
     ),
     "wrong size": (
         "[smtp]\nmax_size = '25 miles'\n", 2, "smtp.max_size",

@@ -10,7 +10,7 @@ policy=/usr/sbin/policy-rc.d
 missing_packages() {
     # command:package
     for pair in clamd:clamav-daemon postfix:postfix smtp-source:postfix swaks:swaks mutt:mutt openssl:openssl \
-        strace:strace knotd:knot; do
+        strace:strace knotd:knot promtool:prometheus; do
         command -v "${pair%%:*}" >/dev/null 2>&1 || echo "${pair#*:}"
     done | sort -u | tr '\n' ' '
     # Its programs are in no folder of the path.
@@ -78,6 +78,9 @@ if [ -d /run/systemd/system ]; then
     esac
     case " $missing" in *" knot "*)
         systemctl disable --quiet knot.service || : ;;
+    esac
+    case " $missing" in *" prometheus "*)
+        systemctl disable --quiet prometheus.service || : ;;
     esac
 fi
 
