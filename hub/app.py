@@ -30,7 +30,7 @@ from hub.loading.errors import LoadError, LoadErrors
 from hub.loading.kernel import Kernel
 from hub.loading.loader import Loader
 from hub.loading.reload import Agree, Report, alone
-from hub.loading.scope import Ask
+from hub.loading.scope import Ask, Status
 from hub.loading.watching import Watcher
 from hub.log import get_logger
 from hub.raising import Raising
@@ -90,7 +90,14 @@ class Hub:
         self._collecting: Collecting | None = None
         self._first = bound
         self._serving = Serving(self._serve)
-        self.loader = Loader(config, clock or SystemClock(), trees=trees, snapshot=snapshot, ask=self.asking)
+        self.loader = Loader(
+            config,
+            clock or SystemClock(),
+            trees=trees,
+            snapshot=snapshot,
+            ask=self.asking,
+            status=self.telling,
+        )
         self._started_at = time.monotonic()
         self._judging = Judging()
         self._raising = Raising(
@@ -124,6 +131,11 @@ class Hub:
     def asking(self) -> Ask | None:
         """Asks a plugin in all workers; None if there is only this process."""
         return None
+
+    @property
+    def telling(self) -> Status:
+        """Says what `hub status` prints."""
+        return partial(self._status, {})
 
     @property
     def notes(self) -> Path:
@@ -293,7 +305,7 @@ class Hub:
 
     # -- what the control socket answers
 
-    async def _status(self, _: Mapping[str, object]) -> object:
+    async def _status(self, _: Mapping[str, object]) -> Mapping[str, object]:
         said = dict(self.kernel.services.storage.status())
         trouble = None if (wrong := said.pop("trouble", "none")) == "none" else wrong
         return {
@@ -335,10 +347,16 @@ class Hub:
         except Exception as error:
             reason = f"cannot be counted: {type(error).__name__}: {error}".removesuffix(": ")
             return {"store": {"trouble": reason}, "queue": {"trouble": reason}}
-        free = shutil.disk_usage(folder).free
+        disk = shutil.disk_usage(folder)
         age = None if totals.oldest is None else services.clock.time() - totals.oldest
         return {
-            "store": {"messages": totals.messages, "octets": totals.size, "free": free, "blobs": dict(blobs)},
+            "store": {
+                "messages": totals.messages,
+                "octets": totals.size,
+                "free": disk.free,
+                "disk": disk.total,
+                "blobs": dict(blobs),
+            },
             "queue": {"rows": totals.queued, "age": age},
         }
 

@@ -21,6 +21,10 @@ Answering: TypeAlias = Callable[[Mapping[str, object]], Awaitable[object]]
 """What answers a question to a plugin: its arguments in, what JSON can hold out."""
 
 
+Implementation: TypeAlias = Callable[..., Awaitable[object]]
+"""One plugin's implementation of a hook: called with the hook's arguments by keyword, `plugin` aside."""
+
+
 class Logger(Protocol):
     """A structured log: an event in a few words, everything else as fields."""
 
@@ -94,6 +98,16 @@ class Plugin(Protocol):
 
         LookupError if there is no such hook, TypeError if the arguments are not the hook's.
         """
+
+    def implementations(self, hook: str) -> Mapping[str, Implementation]:
+        """Who implements a FIRST or COLLECT hook, in run order, each to be called by itself: plugin → call.
+
+        For whoever asks some of them, or must know who failed: the failure of one is a RuntimeError of its
+        call. LookupError if there is no such hook.
+        """
+
+    async def status(self) -> Mapping[str, object]:
+        """What `hub status --json` prints, for the whole hub. RuntimeError if that cannot be had."""
 
     def follow(self, name: str, handler: Callable[[Sequence[LogEntry]], Awaitable[None]]) -> None:
         """Hand every entry of the change log to the handler, at least once, in order, on one worker at a

@@ -16,9 +16,11 @@ from typing import TYPE_CHECKING, Final, cast
 
 from hub.config.key import suggestion
 from hub.config.load import Config
-from hub.dispatch.failure import HookFailed, reason
-from hub.dispatch.plan import ChainPlan, CollectPlan, FirstPlan, NotifyPlan, check_arguments
+from hub.dispatch.failure import Failure, HookFailed, reason
+from hub.dispatch.plan import ChainPlan, CollectPlan, FirstPlan, NotifyPlan, Plan, check_arguments
+from hub.dispatch.step import Step
 from hub.dispatch.threads import PluginThreads, PoolFull
+from hub.hooks.plugin import Implementation
 from hub.loading import describing
 from hub.loading.catalogue import Catalogue
 from hub.loading.compile import compile_plans, hooks
@@ -31,7 +33,7 @@ from hub.loading.leaks import end_leaks
 from hub.loading.libraries import outdated, versions
 from hub.loading.looking import Target, look, planned, target
 from hub.loading.reload import Agree, Lineup, Member, Report, Transaction, Wish, alone, changes, same
-from hub.loading.scope import Ask, Surroundings
+from hub.loading.scope import Ask, Status, Surroundings
 from hub.loading.snapshot import keep, lay_over
 from hub.loading.sources import Kind
 from hub.loading.watching import Place, Watcher
@@ -60,7 +62,8 @@ class Loader:
 
     trees: folders of source trees (`--plugins`). path: in place of `sys.path`, for what is installed.
     snapshot: where it is kept what others serve with instead of what is on disk, to start with that.
-    ask: asks a plugin in every worker; without it this process is all there is.
+    ask: asks a plugin in every worker; without it this process is all there is. status: what `hub status`
+    prints.
     """
 
     def __init__(
@@ -72,6 +75,7 @@ class Loader:
         path: Sequence[str] | None = None,
         snapshot: Path | None = None,
         ask: Ask | None = None,
+        status: Status | None = None,
     ) -> None:
         self.config = config
         self._clock = clock
@@ -105,7 +109,10 @@ class Loader:
             ask or self.reply,
             self._tell,
             asyncio.get_running_loop(),
+            implementations=self._implementations,
         )
+        if status is not None:
+            self._around.status = status
 
     @property
     def services(self) -> Services:
@@ -457,6 +464,23 @@ class Loader:
             if failure is not None:
                 raise HookFailed(failure)
         return [answer.value for answer in answers]
+
+    def _implementations(self, hook: str) -> Mapping[str, Implementation]:
+        plan = self.generations.current.plans.get(hook)
+        if not isinstance(plan, FirstPlan | CollectPlan):
+            raise LookupError(f"there is no such hook as '{hook}'. {suggestion(hook, self._hooks)}")
+        return {step.plugin: partial(self._call_one, plan, step) for step in plan.steps}
+
+    async def _call_one(self, plan: Plan, step: Step, **arguments: object) -> object:
+        check_arguments(plan, arguments)
+        pin = self.generations.pin()
+        try:
+            answer = await step.run(None, arguments)
+        finally:
+            pin.release()
+        if isinstance(answer, Failure):
+            raise RuntimeError(str(answer))
+        return answer
 
     def _tell(self, name: str, arguments: Mapping[str, object]) -> None:
         plan = self.generations.current.plans[name]

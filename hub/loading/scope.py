@@ -19,7 +19,7 @@ from hub.dispatch.failure import reason
 from hub.dispatch.flood import BoundedLog
 from hub.dispatch.notify import Notifier
 from hub.dispatch.threads import PluginThreads
-from hub.hooks.plugin import Answering, Logger
+from hub.hooks.plugin import Answering, Implementation, Logger
 from hub.loading.follower import Follower
 from hub.loading.lease import Lease
 from hub.loading.sources import module_name
@@ -54,6 +54,18 @@ Ask: TypeAlias = Callable[[str, str, Mapping[str, object]], Awaitable[Sequence[o
 """Asks a plugin, by name, a question in every worker; the answers. RuntimeError if there is none."""
 
 
+Status: TypeAlias = Callable[[], Awaitable[Mapping[str, object]]]
+"""What `hub status --json` prints. RuntimeError."""
+
+
+def _implementations(hook: str) -> Mapping[str, Implementation]:
+    raise LookupError(f"nobody can be asked for {hook}: no plugin is running")
+
+
+async def _status() -> Mapping[str, object]:
+    raise RuntimeError("there is no status: no hub is running")
+
+
 @dataclass(slots=True)
 class Surroundings:
     """What all scopes share. tell: fires a NOTIFY hook. storage: None until its driver is open."""
@@ -65,6 +77,8 @@ class Surroundings:
     tell: Callable[[str, Mapping[str, object]], None]
     loop: asyncio.AbstractEventLoop
     storage: Storage | None = field(default=None)
+    implementations: Callable[[str], Mapping[str, Implementation]] = field(default=_implementations)
+    status: Status = field(default=_status)
 
     def need_storage(self) -> Storage:
         """The storage driver; RuntimeError while it is still being opened."""
@@ -191,6 +205,14 @@ class Scope:
     async def call(self, name: str, /, **arguments: object) -> object:
         """Fire a hook by name, in the generation that serves now."""
         return await self._around.call(name, arguments)
+
+    def implementations(self, hook: str) -> Mapping[str, Implementation]:
+        """Who implements a hook in the generation that serves now."""
+        return self._around.implementations(hook)
+
+    async def status(self) -> Mapping[str, object]:
+        """What `hub status --json` prints."""
+        return await self._around.status()
 
     def dependency(self, name: str, trouble: str | None = None) -> None:
         """Note how something outside does that the plugin needs."""

@@ -25,7 +25,7 @@ from hub.loading.census import Census
 from hub.loading.errors import LoadErrors
 from hub.loading.proposal import Proposal
 from hub.loading.reload import Agree
-from hub.loading.scope import Ask
+from hub.loading.scope import Ask, Status
 from hub.log import get_logger
 from hub.processes.handing import fetch
 from hub.processes.names import ASKING, Note, worker_notes, worker_socket
@@ -68,6 +68,11 @@ class Worker(Hub):
     def asking(self) -> Ask:
         """The supervisor asks all."""
         return self._ask_all
+
+    @property
+    def telling(self) -> Status:
+        """The supervisor's, for it knows all."""
+        return self._ask_status
 
     @property
     def notes(self) -> Path:
@@ -124,14 +129,18 @@ class Worker(Hub):
         await super()._close()
 
     async def _ask_all(self, plugin: str, question: str, arguments: Mapping[str, object]) -> Sequence[object]:
+        said = await self._inquire("ask-plugin", plugin=plugin, question=question, arguments=arguments)
+        return cast("list[object]", said)
+
+    async def _ask_status(self) -> Mapping[str, object]:
+        return cast("Mapping[str, object]", await self._inquire("status"))
+
+    async def _inquire(self, verb: str, **arguments: object) -> object:
         control = self.notes.with_name("control.sock")
         try:
-            said = await inquire(
-                control, "ask-plugin", timeout=ASKING, plugin=plugin, question=question, arguments=arguments
-            )
+            return await inquire(control, verb, timeout=ASKING, **arguments)
         except (NotRunning, Refused, TimeoutError) as error:
             raise RuntimeError(str(error) or "the workers did not answer in time") from error
-        return cast("list[object]", said)
 
     async def _changed(self) -> None:
         self._note(Note.CHANGED, "")
