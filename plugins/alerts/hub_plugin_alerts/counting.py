@@ -1,0 +1,69 @@
+"""Events counted in the memory of each worker, until they are written down together."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final, TypeAlias
+
+MINUTE: Final = 60
+MOST_KINDS: Final = 100
+"""Sets of labels of one event in one minute that are told apart; the rest are counted without labels."""
+LONGEST_LABEL: Final = 80
+LONGEST_TEXT: Final = 400
+
+Labels: TypeAlias = tuple[tuple[str, str], ...]
+"""Names and values, in a fixed order."""
+
+
+@dataclass(slots=True)
+class Tally:
+    """How often, and what was said about it last."""
+
+    count: int = 0
+    text: str = ""
+
+
+Kind: TypeAlias = tuple[int, str, Labels]
+"""The minute since the epoch, the event, its labels."""
+
+
+class Counter:
+    """What this worker has seen since it was last written down; bounded, whatever comes."""
+
+    def __init__(self) -> None:
+        self._tallies: dict[Kind, Tally] = {}
+        self._kinds: dict[tuple[int, str], int] = {}
+
+    def add(self, now: float, event: str, labels: Mapping[str, str], text: str = "", count: int = 1) -> None:
+        """Count an event. now: seconds since the epoch."""
+        self._add((int(now) // MINUTE, event, tuple((k, clean(v)) for k, v in labels.items())), count, text)
+
+    def _add(self, kind: Kind, count: int, text: str) -> None:
+        tally = self._tallies.get(kind)
+        if tally is None:
+            minute, event, labels = kind
+            kinds = self._kinds.get((minute, event), 0)
+            if kinds >= MOST_KINDS and labels:
+                self._add((minute, event, ()), count, text)
+                return
+            self._kinds[minute, event] = kinds + 1
+            tally = self._tallies[kind] = Tally()
+        tally.count += count
+        tally.text = clean(text, LONGEST_TEXT) or tally.text
+
+    def take(self) -> dict[Kind, Tally]:
+        """What was counted; from now on it counts from nothing."""
+        taken, self._tallies, self._kinds = self._tallies, {}, {}
+        return taken
+
+    def give_back(self, taken: Mapping[Kind, Tally]) -> None:
+        """It could not be written down: keep it for the next time."""
+        for kind, tally in taken.items():
+            self._add(kind, tally.count, tally.text)
+
+
+def clean(text: str, longest: int = LONGEST_LABEL) -> str:
+    """One printable line of bounded length, out of what may come from anybody."""
+    line = " ".join(text[: 2 * longest].split())
+    return "".join(each if each.isprintable() else "?" for each in line)[:longest]
