@@ -161,17 +161,14 @@ class Rule(BaseModel):
             raise ValueError("`above` and `below` are for metrics; events take `count`, or `share` with `of`")
         if (self.share is None) != (not self.of):
             raise ValueError("`share` and `of` belong together")
-        for label in (*self.where, *self.by):
-            _known(label, dict.fromkeys(self.labels()), "label")
+        own = EVENTS[self.event] if self.event is not None else METRICS[self.metric or ""]
+        for label in self.where:
+            _known(label, dict.fromkeys(own), "label")
+        for label in self.by:
+            in_all = (each for each in own if all(each in EVENTS[event] for event in self.of))
+            _known(label, dict.fromkeys(in_all), "label")
         self.sentence(dict.fromkeys(("rule", "value", "count", "window", *self.by), ""))
         return self
-
-    def labels(self) -> tuple[str, ...]:
-        """The labels that all of the rule's events, or its metric, have."""
-        if self.metric is not None:
-            return METRICS[self.metric]
-        sets = [EVENTS[event] for event in (self.event or "", *self.of)]
-        return tuple(label for label in sets[0] if all(label in other for other in sets))
 
     def admits(self, labels: Mapping[str, str]) -> bool:
         """Whether what has these labels is the rule's business; a label that is not known fits none."""
