@@ -54,10 +54,10 @@ class Alert:
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """What became of handing something to a service outside: by default, it has it.
+    """What became of handing something to a service outside: without a trouble, it has it.
 
     trouble: what went wrong, in words that hold no secret. again: whether a later attempt may succeed. after:
-    seconds that the service asks to be left alone.
+    seconds that the service asks to be left alone, also if it has taken this.
     """
 
     trouble: str | None = None

@@ -73,7 +73,7 @@ async def open_poster(timeout: float = 10.0) -> AsyncIterator[Poster]:
 
 def _read(status: int, headers: Mapping[str, str], said: bytes) -> Attempt:
     if 200 <= status < 300:
-        return Attempt()
+        return Attempt(after=_pause(headers, b"") if headers.get("X-RateLimit-Remaining") == "0" else 0.0)
     text = " ".join(said.decode("utf-8", "replace").split())
     shown = "".join(each for each in text if each.isprintable())[:SHOWN]
     trouble = f"HTTP {status}: {shown}" if shown else f"HTTP {status}"

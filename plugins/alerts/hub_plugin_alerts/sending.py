@@ -101,7 +101,7 @@ class _Turn:
         trouble = None if attempt.trouble is None else clean(attempt.trouble, LONGEST_TEXT)
         sent = [*(each for each in self._state.sent if each > now - RATE_WINDOW), now]
         if trouble is None:
-            self._state = SinkState(sent)
+            self._state = SinkState(sent, later=now + attempt.after)
             self._plugin.log.info("alert told", sink=self._name, alert=alert.key, status=str(status))
         elif attempt.again:
             failures = self._state.failures + 1

@@ -1,18 +1,28 @@
 """Rules, alerts and what sinks are told, in a hub whose clock the test turns."""
 
 import asyncio
+import base64
+import json
+import smtplib
+import sys
+import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from importlib.metadata import entry_points
 from pathlib import Path
-from typing import cast
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
-
-from hub import Alert, Attempt, Plugin
-from hub.testing.clock import ManualClock
-from hub.testing.running import RunningHub, running_hub
+from click.testing import CliRunner, Result
 from hub_plugin_alerts.keeping import Keeper, fire, silence, unsilence
+from hub_plugin_alerts.settings import DEFAULTS
+
+from hub import Alert, Attempt, Plugin, Severity
+from hub.testing.clock import ManualClock
+from hub.testing.http import http_peer
+from hub.testing.running import RunningHub, running_hub
 
 SINK = '''"""Hands on what it is told."""
 from hub import StashKey, hookimpl
@@ -42,8 +52,6 @@ class Alerting:
         return self.hub.hub.kernel.generations.current.plugins[name]
 
     def _sink(self, name: str) -> tuple[list[Alert], list[object]]:
-        import sys
-
         scope = self.scope(name)
         key = vars(sys.modules[f"hub_plugin_{name.replace('-', '_')}"])["TOLD"]
         return cast("tuple[list[Alert], list[object]]", scope.stash.setdefault(key, lambda: ([], [])))
@@ -70,9 +78,7 @@ class Alerting:
         await self.drain()
 
     async def drain(self) -> None:
-        from hub.loading.scope import Scope
-
-        await cast(Scope, self.scope()).notifier.drain(10)
+        await cast(Any, self.scope()).notifier.drain(10)
 
     async def look(self, seconds: float = 0) -> list[str]:
         """Let time pass and look at the rules; what the sink was told."""
@@ -106,8 +112,6 @@ async def alerting(
 
 def only(**rules: Mapping[str, object]) -> dict[str, object]:
     """These rules and none of the default ones."""
-    from hub_plugin_alerts.settings import DEFAULTS
-
     return {**{name: {"enabled": False} for name in DEFAULTS}, **rules}
 
 
@@ -119,7 +123,9 @@ async def opened(hub: Alerting, name: str = "clamav", times: int = 1) -> None:
 async def test_ten_thousand_identical_events_make_one_page(tmp_path: Path, manual_clock: ManualClock) -> None:
     async with alerting(tmp_path, manual_clock) as hub:
         await opened(hub, times=10_000)
-        message = "firing breaker-opened/clamav: the plugin clamav failed too often and is not asked for a while"
+        message = (
+            "firing breaker-opened/clamav: the plugin clamav failed too often and is not asked for a while"
+        )
         assert await hub.look() == [message]
         alert = hub.last()
         assert (alert.count, alert.severity, alert.labels) == (10_000, "error", {"plugin": "clamav"})
@@ -151,41 +157,30 @@ async def test_a_storm_of_different_alerts_is_bounded_and_grouped(
         assert len(others.written()) < 2_000
 
 
-async def test_a_burst_of_logins_pages_only_above_its_threshold(
+async def test_failed_logins_page_by_client_and_only_above_a_threshold(
     tmp_path: Path, manual_clock: ManualClock
 ) -> None:
-    rules = only(logins={"event": "login_failed", "count": 3, "window": "2min", "by": ["client"]})
-    async with alerting(tmp_path, manual_clock, rules=rules) as hub:
+    rule = {"event": "login_failed", "count": 3, "window": "2min", "by": ["client"], "quiet": 0}
+    async with alerting(tmp_path, manual_clock, rules=only(logins=rule)) as hub:
 
-        async def fail() -> None:
-            def work(client: object) -> None:
-                import smtplib
+        def fail(client: smtplib.SMTP) -> None:
+            client.ehlo("client.example.test")
+            shown = base64.b64encode(b"\0alice@example.test\0wrong").decode()
+            assert client.docmd("AUTH", f"PLAIN {shown}")[0] == 535
 
-                assert isinstance(client, smtplib.SMTP)
-                client.ehlo("client.example.test")
-                with pytest.raises(smtplib.SMTPAuthenticationError):
-                    client.login("alice@example.test", "wrong")
-
-            await hub.hub.smtp(work, "submission")
+        for expected in ([], [], ["firing logins/127.0.0.1: logins: 3"]):
+            await hub.hub.smtp(fail, "submission")
             await hub.drain()
-
-        await fail()
-        first = await hub.look()
-        await fail()
-        assert [*first, *await hub.look(130)] == []
-        assert hub.clock is manual_clock
+            assert await hub.look() == expected
+        assert await hub.look(60) == []
+        assert await hub.look(60) == ["resolved logins/127.0.0.1: logins: 3"]
 
 
 async def test_deferred_messages_are_a_share_of_all(tmp_path: Path, manual_clock: ManualClock) -> None:
     async with alerting(tmp_path, manual_clock) as hub:
-        session, envelope = object(), object()
-
-        class Session:
-            protocol = "smtp"
-
-        session = Session()
-        accepted = {"session": session, "envelope": envelope, "size": 10}
-        refused = {"session": session, "envelope": envelope, "text": "4.3.0 later"}
+        session = SimpleNamespace(protocol="smtp")
+        accepted = {"session": session, "envelope": None, "size": 10}
+        refused = {"session": session, "envelope": None, "text": "4.3.0 later"}
         await hub.happened("message_accepted", 300, **accepted)
         await hub.happened("message_refused", 30, code=451, **refused)
         await hub.happened("message_refused", 900, code=554, **refused)
@@ -307,8 +302,6 @@ async def test_routes_choose_by_rule_and_severity(tmp_path: Path, manual_clock: 
 
 
 async def test_an_alert_by_hand_ends_by_itself(tmp_path: Path, manual_clock: ManualClock) -> None:
-    from hub import Severity
-
     async with alerting(tmp_path, manual_clock) as hub:
         made = await fire(hub.scope(), "only a test", Severity.CRITICAL, 60)
         assert await hub.look() == [f"firing {made.key}: only a test"]
@@ -332,3 +325,102 @@ async def test_the_timers_look_without_being_asked(tmp_path: Path, manual_clock:
                 await manual_clock.turn(10)
                 await asyncio.sleep(0.01)
         assert told[0].startswith("firing breaker-opened/clamav")
+
+
+async def test_the_heartbeat_goes_out_only_while_rules_are_looked_at(
+    tmp_path: Path, manual_clock: ManualClock
+) -> None:
+    async with http_peer(lambda _: (200, {}, "ok")) as watchman:
+        heartbeat = {"url": f"{watchman.url}/beat/secret", "every": 60}
+        async with alerting(tmp_path, manual_clock, heartbeat=heartbeat) as hub:
+            await hub.look()
+            assert watchman.received[0].path == "/beat/secret"
+            assert watchman.received[0].json() == {"source": "mail.example.test", "time": manual_clock.time()}
+            await hub.look(59)
+            assert len(watchman.received) == 1
+            await hub.look(1)
+            assert len(watchman.received) == 2
+            cast(Any, hub.scope())._around.status = broken
+            with pytest.raises(RuntimeError, match="no store"):
+                await hub.look(60)
+            assert len(watchman.received) == 2
+
+
+async def broken() -> Mapping[str, object]:
+    raise RuntimeError("no store")
+
+
+@pytest.mark.proves("alerting: `hub alerts test RULE --days N` says when a rule would have fired")
+async def test_a_rule_is_tried_on_the_last_days(tmp_path: Path) -> None:
+    clock = ManualClock(time.time() - 2 * 86400)
+    rules = {"breaker-opened": {"count": 2}, "slow": {"metric": "sessions", "above": -1, "for": "10min"}}
+    async with alerting(tmp_path, clock, rules=rules) as hub:
+        began = int(clock.time())
+        await opened(hub)
+        await hub.look()
+        await hub.look(86400)
+        await opened(hub, times=5)
+        told = [line for _ in range(13) for line in await hub.look(60)]
+        assert [line.split(":")[0] for line in told] == [
+            "firing breaker-opened/clamav",
+            "resolved breaker-opened/clamav",
+        ]
+        said = json.loads((await command(tmp_path, "test", "breaker-opened", "--days", "3", "--json")).output)
+        (firing,) = said["firings"]
+        assert firing["key"] == "breaker-opened/clamav"
+        assert began + 86400 - 60 <= firing["began"] <= began + 86400 + 60
+        assert 600 <= firing["ended"] - firing["began"] <= 780
+        shown = await command(tmp_path, "test", "slow", "--days", "3")
+        assert shown.output.startswith("slow would have fired 1 times in the last 3 days\n")
+        assert "slow: 0" in shown.output
+        assert (
+            "would have fired 0 times"
+            in (await command(tmp_path, "test", "breaker-opened", "--days", "0.1")).output
+        )
+        unknown = await command(tmp_path, "test", "nothing")
+        assert (
+            unknown.exit_code,
+            "there is no rule 'nothing'; there are breaker-opened" in unknown.output,
+        ) == (1, True)
+
+
+@pytest.mark.proves(
+    "alerting: `hub alerts list | silence | unsilence | fire`, beside a hub that runs or does not"
+)
+async def test_the_command_lists_silences_and_fires(tmp_path: Path) -> None:
+    clock = ManualClock(time.time())
+    async with alerting(tmp_path, clock) as hub:
+        assert (await command(tmp_path, "list")).output == "no alerts\n"
+        await opened(hub)
+        hub.will_answer(Attempt("HTTP 400: no"))
+        await hub.look()
+        made = json.loads(
+            (
+                await command(
+                    tmp_path, "silence", "breaker-*", "--where", "plugin=clam*", "--for", "1h", "--json"
+                )
+            ).output
+        )
+        listed = (await command(tmp_path, "list")).output
+        assert "firing (silenced)" in listed
+        assert "sink: did not take it: HTTP 400: no" in listed
+        assert made["id"] in listed
+        assert (await command(tmp_path, "unsilence", made["id"])).output == "breaker-* is silent no more\n"
+        assert (await command(tmp_path, "unsilence", made["id"])).exit_code == 1
+        fired = (
+            await command(tmp_path, "fire", "does it arrive?", "--severity", "critical", "--for", "1min")
+        ).output
+        assert fired.endswith(" fires for 60 s\n")
+        assert len(await hub.look(1)) == 1
+    said = json.loads((await command(tmp_path, "list", "--json")).output)
+    assert sorted(each["state"] for each in said["alerts"]) == ["firing", "firing"]
+    assert said["silences"] == []
+    assert (await command(tmp_path, "silence", "x", "--for", "soon")).exit_code == 2
+    assert (await command(tmp_path, "silence", "x", "--where", "plugin")).exit_code == 2
+
+
+async def command(folder: Path, *arguments: str) -> Result:
+    """`hub alerts …` as from a shell."""
+    (script,) = entry_points(group="console_scripts", name="hub")
+    words = ["--config", str(folder / "hub.toml"), "alerts", *arguments]
+    return await asyncio.to_thread(CliRunner().invoke, script.load(), words)
