@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fnmatch
 from collections.abc import Mapping
+from string import Formatter
 from types import MappingProxyType
 from typing import Annotated, Final, Self
 
@@ -167,7 +168,7 @@ class Rule(BaseModel):
         for label in self.by:
             in_all = (each for each in own if all(each in EVENTS[event] for event in self.of))
             _known(label, dict.fromkeys(in_all), "label")
-        self.sentence(dict.fromkeys(("rule", "value", "count", "window", *self.by), ""))
+        self._check_text()
         return self
 
     def admits(self, labels: Mapping[str, str]) -> bool:
@@ -180,12 +181,18 @@ class Rule(BaseModel):
 
     def sentence(self, values: Mapping[str, str]) -> str:
         """The rule's text with the values put in."""
+        return (self.text or "{rule}: {value}").format_map(values)
+
+    def _check_text(self) -> None:
+        offered = ("rule", "value", "count", "window", *self.by)
         try:
-            return (self.text or "{rule}: {value}").format_map(values)
-        except (KeyError, IndexError, AttributeError, ValueError) as error:
-            raise ValueError(
-                f"`text` may name {', '.join(f'{{{each}}}' for each in values)}; {error} is none of them"
-            ) from None
+            named = [part[1:] for part in Formatter().parse(self.text) if part[1] is not None]
+        except ValueError as error:
+            raise ValueError(f"`text` has a brace too many or too few: {error}") from None
+        for name, spec, conversion in named:
+            if name not in offered or spec or conversion:
+                shown = ", ".join(f"{{{each}}}" for each in offered)
+                raise ValueError(f"`text` may name {shown}; '{name}' is none of them")
 
 
 class Route(BaseModel):
@@ -208,7 +215,7 @@ class Heartbeat(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     url: Secret = Field(description="Gets a POST for as long as alerts are evaluated; often a secret.")
-    every: Duration = Field(default=60.0, ge=10, le=86400, description="The pause between two of them.")
+    every: Duration = Field(default=60.0, ge=1, le=86400, description="The pause between two of them.")
 
 
 class Settings(BaseModel):
