@@ -43,14 +43,14 @@ class Poster:
         How long to wait is taken from Retry-After (RFC 9110 §10.2.3), in seconds or as a date, else from
         X-RateLimit-Reset-After or a number `retry_after` in the answer. headers: besides Content-Type.
         """
-        from aiohttp import ClientError, InvalidURL
+        from aiohttp import ClientError, InvalidURL, NonHttpUrlClientError
 
         sent = {"Content-Type": "application/json", **(headers or {})}
         try:
             async with self._session.post(url, data=body, headers=sent, allow_redirects=False) as response:
                 said = await response.content.read(LONGEST_ANSWER)
                 return _read(response.status, response.headers, said)
-        except InvalidURL:
+        except (InvalidURL, NonHttpUrlClientError):
             return Attempt("its address is none that HTTP knows")
         except TimeoutError:
             return Attempt("no answer in time", again=True)

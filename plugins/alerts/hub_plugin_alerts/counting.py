@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, TypeAlias
@@ -11,6 +12,8 @@ MOST_KINDS: Final = 100
 """Sets of labels of one event in one minute that are told apart; the rest are counted without labels."""
 LONGEST_LABEL: Final = 80
 LONGEST_TEXT: Final = 400
+
+_LOCAL_PART: Final = re.compile(r"[^\s<>()\[\]\",:;@]{1,64}@(?=[\w\[])")
 
 Labels: TypeAlias = tuple[tuple[str, str], ...]
 """Names and values, in a fixed order."""
@@ -50,7 +53,7 @@ class Counter:
             self._kinds[minute, event] = kinds + 1
             tally = self._tallies[kind] = Tally()
         tally.count += count
-        tally.text = clean(text, LONGEST_TEXT) or tally.text
+        tally.text = clean(without_names(text[: 2 * LONGEST_TEXT]), LONGEST_TEXT) or tally.text
 
     def take(self) -> dict[Kind, Tally]:
         """What was counted; from now on it counts from nothing."""
@@ -61,6 +64,11 @@ class Counter:
         """It could not be written down: keep it for the next time."""
         for kind, tally in taken.items():
             self._add(kind, tally.count, tally.text)
+
+
+def without_names(text: str) -> str:
+    """A text that may leave the hub: of mail addresses only the domain is left."""
+    return _LOCAL_PART.sub("…@", text)
 
 
 def clean(text: str, longest: int = LONGEST_LABEL) -> str:

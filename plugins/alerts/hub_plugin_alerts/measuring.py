@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TypeAlias, cast
 
 from hub import Plugin
-from hub_plugin_alerts.counting import LONGEST_TEXT, MINUTE, Counter, clean
+from hub_plugin_alerts.counting import LONGEST_TEXT, MINUTE, Counter, clean, without_names
 from hub_plugin_alerts.history import Sample
 
 Fields: TypeAlias = Mapping[str, object]
@@ -35,7 +35,9 @@ def _samples(status: Fields) -> Iterator[Sample]:
     yield Sample("sessions", (), float(cast(int, status["sessions"])))
     yield Sample("set_aside", (), float(cast(int, status["set_aside"])))
     for name, health in cast("Mapping[str, str]", status["unwell"]).items():
-        yield Sample("plugin_unwell", (("plugin", clean(name)),), 1.0, clean(health, LONGEST_TEXT))
+        yield Sample(
+            "plugin_unwell", (("plugin", clean(name)),), 1.0, clean(without_names(health), LONGEST_TEXT)
+        )
     for each in cast("Sequence[Mapping[str, str | None]]", status["dependencies"]):
         labels = (
             ("plugin", clean(str(each["plugin"]))),
@@ -43,7 +45,10 @@ def _samples(status: Fields) -> Iterator[Sample]:
         )
         trouble = each["trouble"]
         yield Sample(
-            "dependency_down", labels, float(trouble is not None), clean(trouble or "", LONGEST_TEXT)
+            "dependency_down",
+            labels,
+            float(trouble is not None),
+            clean(without_names(trouble or ""), LONGEST_TEXT),
         )
 
 

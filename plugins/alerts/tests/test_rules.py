@@ -1,11 +1,12 @@
 """Settings, counting, observing and history by themselves."""
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
-from hub_plugin_alerts.counting import MOST_KINDS, Counter, Labels, Tally, clean
+from hub_plugin_alerts.counting import MOST_KINDS, Counter, Labels, Tally, clean, without_names
 from hub_plugin_alerts.history import History, Sample
 from hub_plugin_alerts.measuring import count_restarts, minute_of, samples_of
 from hub_plugin_alerts.observing import (
@@ -168,10 +169,16 @@ def test_values_are_shown_with_their_units(metric: str) -> None:
     assert (span(90), span(86400 * 3), span(0.4)) == ("90 s", "3 d", "0.4 s")
 
 
-@pytest.fixture
-async def scope(tmp_path: Path, manual_clock: ManualClock) -> AsyncIterator[Any]:
+@pytest.fixture(params=["sqlite", "postgresql"])
+async def scope(
+    request: pytest.FixtureRequest, tmp_path: Path, manual_clock: ManualClock
+) -> AsyncIterator[Any]:
     """The plugin's own, in a hub whose store is real."""
-    async with running_hub(tmp_path, plugins=["alerts"], accounts=(), clock=manual_clock) as hub:
+    storage = {} if request.param == "sqlite" else {"url": request.getfixturevalue("postgres_url")}
+    tables = {"plugins": {"storage-sql": storage}}
+    async with running_hub(
+        tmp_path, plugins=["alerts"], tables=tables, accounts=(), clock=manual_clock
+    ) as hub:
         yield hub.hub.kernel.generations.current.plugins["alerts"]
 
 
@@ -180,8 +187,9 @@ async def test_history_adds_up_and_is_bounded(scope: Any) -> None:
     minute = minute_of(START)
     labels = (("client", '"\\“ü'),)
     for number in range(10):
-        await history.add({(minute + number, "login_failed", labels): Tally(1, "first")})
-        await history.add({(minute + number, "login_failed", labels): Tally(2)})
+        kind = (minute + number, "login_failed", labels)
+        # As two workers do.
+        await asyncio.gather(history.add({kind: Tally(1, "first")}), history.add({kind: Tally(2)}))
         await history.measure(START + 60 * number, [Sample("sessions", (), float(number), "said")])
         await history.measure(START + 60 * number + 30, [Sample("sessions", (), 99.0)])
     entries = await history.events(minute + 5)
@@ -193,6 +201,10 @@ async def test_history_adds_up_and_is_bounded(scope: Any) -> None:
     assert len(await history.events(0)) == 8
     await history.forget(0, most=3)
     assert [kind[0] - minute for kind, _ in await history.events(0)] == [7, 8, 9]
+
+
+@pytest.mark.parametrize("scope", ["sqlite"], indirect=True)
+async def test_what_cannot_be_measured_is_left_out(scope: Any) -> None:
     status = await scope.status()
     assert {each.metric for each in samples_of(status)} >= {"disk_free", "queue_rows", "dependency_down"}
     broken = {**status, "store": {"trouble": "x"}, "queue": {"trouble": "x"}, "unwell": {"p": "breaker open"}}
@@ -204,6 +216,7 @@ async def test_history_adds_up_and_is_bounded(scope: Any) -> None:
     }
 
 
+@pytest.mark.parametrize("scope", ["sqlite"], indirect=True)
 async def test_each_replaced_worker_is_counted_once(scope: Any) -> None:
     def status(pid: int, *restarts: int) -> dict[str, object]:
         workers = [
@@ -228,3 +241,9 @@ async def test_each_replaced_worker_is_counted_once(scope: Any) -> None:
     assert rule.admits({"worker": "1", "why": "signal SIGKILL"})
     assert not rule.admits({"worker": "1", "why": "hub reload --workers"})
     assert set(EVENTS) >= {rule.event for rule in Settings().rules.values() if rule.event}
+
+
+def test_of_an_address_only_the_domain_leaves_the_hub() -> None:
+    text = "ValueError: <bob.o'neil+x@example.org> and alice@[192.0.2.1], 5 @ 3, user@"
+    shown = without_names(text)
+    assert shown == "ValueError: <…@example.org> and …@[192.0.2.1], 5 @ 3, user@"
