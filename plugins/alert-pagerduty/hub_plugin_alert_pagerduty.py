@@ -48,9 +48,7 @@ async def send_alert(plugin: Plugin, alert: Alert) -> Attempt:
     """Enqueue an event."""
     settings = plugin.settings(Settings)
     body = json.dumps(event(alert, settings.routing_key)).encode()
-    attempt = await plugin.stash[POSTER].post(settings.url, body)
-    plugin.dependency("PagerDuty", attempt.trouble)
-    return attempt
+    return await plugin.stash[POSTER].post(settings.url, body)
 
 
 def event(alert: Alert, routing_key: Secret) -> dict[str, object]:

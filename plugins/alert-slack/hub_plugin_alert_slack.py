@@ -42,9 +42,7 @@ async def plugin_start(plugin: Plugin) -> None:
 async def send_alert(plugin: Plugin, alert: Alert) -> Attempt:
     """Post a message."""
     url = plugin.settings(Settings).url.reveal()
-    attempt = await plugin.stash[POSTER].post(url, json.dumps(message(alert)).encode())
-    plugin.dependency("Slack", attempt.trouble)
-    return attempt
+    return await plugin.stash[POSTER].post(url, json.dumps(message(alert)).encode())
 
 
 def message(alert: Alert) -> dict[str, object]:

@@ -47,9 +47,7 @@ async def send_alert(plugin: Plugin, alert: Alert) -> Attempt:
     settings = plugin.settings(Settings)
     body = json.dumps(document(alert), separators=(",", ":")).encode()
     headers = signed(settings.secret, identifier(alert), int(plugin.clock.time()), body)
-    attempt = await plugin.stash[POSTER].post(settings.url.reveal(), body, headers)
-    plugin.dependency("alert webhook", attempt.trouble)
-    return attempt
+    return await plugin.stash[POSTER].post(settings.url.reveal(), body, headers)
 
 
 def document(alert: Alert) -> dict[str, object]:

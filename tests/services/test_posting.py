@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
+import socket
 
 from hub.mail.alert import Attempt
 from hub.services.posting import open_poster
 
 
 async def test_no_answer_is_for_later_and_no_address_is_said() -> None:
-    silent = await asyncio.start_server(lambda reader, writer: None, "127.0.0.1", 0)
-    port = silent.sockets[0].getsockname()[1]
-    async with contextlib.AsyncExitStack() as stack:
-        stack.callback(silent.close)
-        poster = await stack.enter_async_context(open_poster(timeout=0.1))
-        attempt = await poster.post(f"http://127.0.0.1:{port}/secret", b"{}")
-        assert attempt == Attempt("no answer in time", again=True)
-        assert await poster.post("http://[::secret", b"{}") == Attempt("its address is none that HTTP knows")
-        assert await poster.post("gopher://secret/", b"{}") == Attempt("its address is none that HTTP knows")
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        port = silent.getsockname()[1]
+        async with open_poster(timeout=0.1) as poster:
+            attempt = await poster.post(f"http://127.0.0.1:{port}/secret", b"{}")
+            assert attempt == Attempt("no answer in time", again=True)
+            for wrong in ("http://[::secret", "gopher://secret/"):
+                assert await poster.post(wrong, b"{}") == Attempt("its address is none that HTTP knows")

@@ -15,7 +15,7 @@ from functools import partial
 
 from hub import Plugin, Session, hookimpl, open_poster
 from hub_plugin_alerts.counting import Counter
-from hub_plugin_alerts.evaluating import COUNTER, HISTORY, POSTER, evaluate, flush, forget
+from hub_plugin_alerts.evaluating import COUNTER, HISTORY, POSTER, evaluate, flush, forget, show_sinks
 from hub_plugin_alerts.history import History
 from hub_plugin_alerts.settings import Settings as Settings
 from hub_plugin_alerts.tables import METADATA
@@ -32,6 +32,7 @@ async def plugin_start(plugin: Plugin) -> None:
     plugin.stash[POSTER] = await plugin.enter(open_poster())
     await plugin.enter(_flushed_at_the_end(plugin))
     plugin.every(settings.interval / 2, partial(flush, plugin))
+    plugin.every(settings.interval, partial(show_sinks, plugin))
     plugin.every(settings.interval, partial(evaluate, plugin), once=True)
     plugin.every(HOUR, partial(forget, plugin), once=True)
 

@@ -37,33 +37,45 @@ class Counter:
     def __init__(self) -> None:
         self._tallies: dict[Kind, Tally] = {}
         self._kinds: dict[tuple[int, str], int] = {}
+        self._as_given: dict[tuple[object, ...], Tally] = {}
 
     def add(self, now: float, event: str, labels: Mapping[str, str], text: str = "", count: int = 1) -> None:
         """Count an event. now: seconds since the epoch."""
-        self._add((int(now) // MINUTE, event, tuple((k, clean(v)) for k, v in labels.items())), count, text)
+        minute = int(now) // MINUTE
+        given = (minute, event, *labels.values())
+        tally = self._as_given.get(given)
+        if tally is None:
+            kind = (minute, event, tuple((name, clean(value)) for name, value in labels.items()))
+            tally = self._tally(kind)
+            if len(self._as_given) < MOST_KINDS:
+                self._as_given[given] = tally
+        _raise(tally, count, clean(without_names(text[: 2 * LONGEST_TEXT]), LONGEST_TEXT) if text else "")
 
-    def _add(self, kind: Kind, count: int, text: str) -> None:
+    def _tally(self, kind: Kind) -> Tally:
         tally = self._tallies.get(kind)
         if tally is None:
             minute, event, labels = kind
             kinds = self._kinds.get((minute, event), 0)
             if kinds >= MOST_KINDS and labels:
-                self._add((minute, event, ()), count, text)
-                return
+                return self._tally((minute, event, ()))
             self._kinds[minute, event] = kinds + 1
             tally = self._tallies[kind] = Tally()
-        tally.count += count
-        tally.text = clean(without_names(text[: 2 * LONGEST_TEXT]), LONGEST_TEXT) or tally.text
+        return tally
 
     def take(self) -> dict[Kind, Tally]:
         """What was counted; from now on it counts from nothing."""
-        taken, self._tallies, self._kinds = self._tallies, {}, {}
+        taken, self._tallies, self._kinds, self._as_given = self._tallies, {}, {}, {}
         return taken
 
     def give_back(self, taken: Mapping[Kind, Tally]) -> None:
         """It could not be written down: keep it for the next time."""
         for kind, tally in taken.items():
-            self._add(kind, tally.count, tally.text)
+            _raise(self._tally(kind), tally.count, tally.text)
+
+
+def _raise(tally: Tally, count: int, text: str) -> None:
+    tally.count += count
+    tally.text = text or tally.text
 
 
 def without_names(text: str) -> str:

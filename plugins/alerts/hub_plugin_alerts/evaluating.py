@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Sequence
+from typing import Final
 
 from hub import Plugin, Poster, StashKey
 from hub_plugin_alerts.counting import Counter
 from hub_plugin_alerts.history import History, Sample
-from hub_plugin_alerts.keeping import Keeper
+from hub_plugin_alerts.keeping import Keeper, SinkState
 from hub_plugin_alerts.measuring import count_restarts, minute_of, samples_of
 from hub_plugin_alerts.observing import Window, fold, minutes_of, observe_events, observe_metric
-from hub_plugin_alerts.sending import tell_all
+from hub_plugin_alerts.sending import HOOK, tell_all
 from hub_plugin_alerts.settings import Rule, Settings
 from hub_plugin_alerts.tracking import Tracked, end, go_on
 
@@ -19,6 +20,9 @@ COUNTER = StashKey[Counter]()
 HISTORY = StashKey[History]()
 POSTER = StashKey[Poster]()
 BEATEN = StashKey[float]()
+
+HEARTBEAT: Final = "heartbeat"
+"""What it is called among the sinks."""
 
 
 async def flush(plugin: Plugin) -> None:
@@ -44,6 +48,7 @@ async def evaluate(plugin: Plugin) -> None:
     source = str(status["hostname"])
     await _beat(plugin, settings, source)
     await tell_all(plugin, settings, source)
+    await show_sinks(plugin)
 
 
 async def _look(plugin: Plugin, settings: Settings, samples: Sequence[Sample]) -> None:
@@ -86,9 +91,19 @@ async def _beat(plugin: Plugin, settings: Settings, source: str) -> None:
     plugin.stash[BEATEN] = now
     body = json.dumps({"source": source, "time": now}).encode()
     attempt = await plugin.stash[POSTER].post(heartbeat.url.reveal(), body)
-    plugin.dependency("heartbeat", attempt.trouble)
     if attempt.trouble is not None:
         plugin.log.warning("the heartbeat was not taken", reason=attempt.trouble)
+    keeper = Keeper(plugin.kv)
+    known = (await keeper.sinks()).get(HEARTBEAT, SinkState())
+    if attempt.trouble != known.trouble:
+        await keeper.keep_sink(HEARTBEAT, SinkState(trouble=attempt.trouble))
+
+
+async def show_sinks(plugin: Plugin) -> None:
+    """Say in the hub's status how the sinks and the heartbeat do; each worker says what any has found."""
+    alive = {HEARTBEAT, *plugin.implementations(HOOK)}
+    for name, state in (await Keeper(plugin.kv).sinks()).items():
+        plugin.dependency(name, state.trouble if name in alive else None)
 
 
 def _log(plugin: Plugin, before: Tracked | None, after: Tracked | None) -> None:

@@ -41,6 +41,9 @@ async def send_alert(plugin, alert):
 '''
 
 
+NOT_ABOUT_SINKS = {"dependency-down": {"enabled": False}}
+
+
 @dataclass
 class Alerting:
     """The plugin in a running hub, looked at when the test says so."""
@@ -290,14 +293,18 @@ async def test_a_sink_that_fails_is_tried_again_later_and_the_others_are_told_at
 async def test_a_notice_that_a_sink_refuses_is_given_up_and_said(
     tmp_path: Path, manual_clock: ManualClock
 ) -> None:
-    async with alerting(tmp_path, manual_clock) as hub:
+    async with alerting(tmp_path, manual_clock, rules=NOT_ABOUT_SINKS) as hub:
         hub.will_answer(Attempt("HTTP 400: invalid key"))
         await opened(hub)
         assert len(await hub.look()) == 1
-        assert await hub.look(600) == []
+        assert await hub.look(60) == []
         (alert,) = (await Keeper(hub.scope().kv).alerts()).values()
         assert tuple(alert.refused["sink"]) == ("firing", "HTTP 400: invalid key")
         assert (await Keeper(hub.scope().kv).sinks())["sink"].trouble == "HTTP 400: invalid key"
+        status = await hub.scope().status()
+        assert {"plugin": "alerts", "name": "sink", "trouble": "HTTP 400: invalid key"} in cast(
+            "list[object]", status["dependencies"]
+        )
         await hub.look(700)
         assert await hub.look(61) == []
         assert await Keeper(hub.scope().kv).alerts() == {}
@@ -400,7 +407,7 @@ async def test_a_rule_is_tried_on_the_last_days(tmp_path: Path) -> None:
 )
 async def test_the_command_lists_silences_and_fires(tmp_path: Path) -> None:
     clock = ManualClock(time.time())
-    async with alerting(tmp_path, clock) as hub:
+    async with alerting(tmp_path, clock, rules=NOT_ABOUT_SINKS) as hub:
         assert (await command(tmp_path, "list")).output == "no alerts\n"
         await opened(hub)
         hub.will_answer(Attempt("HTTP 400: no"))
