@@ -290,6 +290,19 @@ async def test_a_sink_that_fails_is_tried_again_later_and_the_others_are_told_at
         assert hub.told("other") == []
 
 
+async def test_of_a_sink_that_is_down_the_others_are_told(tmp_path: Path, manual_clock: ManualClock) -> None:
+    async with alerting(tmp_path, manual_clock, sinks=("sink", "other")) as hub:
+        hub.will_answer(*(Attempt("HTTP 503", again=True) for _ in range(5)))
+        await opened(hub)
+        told = [line for _ in range(14) for line in (await hub.look(10), hub.told("other"))[1]]
+        assert [line.split(":")[0] for line in told] == [
+            "firing breaker-opened/clamav",
+            "firing dependency-down/alerts/sink",
+        ]
+        told = [line for _ in range(26) for line in (await hub.look(10), hub.told("other"))[1]]
+        assert told == ["resolved dependency-down/alerts/sink: alerts cannot use sink"]
+
+
 async def test_a_notice_that_a_sink_refuses_is_given_up_and_said(
     tmp_path: Path, manual_clock: ManualClock
 ) -> None:
