@@ -348,6 +348,23 @@ async def test_a_rule_that_is_gone_resolves_its_alerts(tmp_path: Path, manual_cl
         assert [line.split(":")[0] for line in await hub.look()] == ["resolved breaker-opened/clamav"]
 
 
+async def test_what_was_counted_outlives_a_change_of_the_rules(
+    tmp_path: Path, manual_clock: ManualClock
+) -> None:
+    async with alerting(tmp_path, manual_clock, max_alerts=7) as hub:
+        await opened(hub)
+        old, path = hub.scope(), tmp_path / "hub.toml"
+        path.write_text(path.read_text().replace("max_alerts = 7", "max_alerts = 8"))
+        report = await hub.hub.hub.reload()
+        assert report is not None
+        assert report["changed"] == {"alerts": "replaced"}
+        assert hub.scope() is not old
+        async with asyncio.timeout(20):
+            while not (told := await hub.look()):  # the old scope writes down what it has as it closes
+                await asyncio.sleep(0.01)
+        assert told[0].startswith("firing breaker-opened/clamav")
+
+
 async def test_the_timers_look_without_being_asked(tmp_path: Path, manual_clock: ManualClock) -> None:
     async with alerting(tmp_path, manual_clock, timers=True) as hub:
         await opened(hub)
