@@ -23,12 +23,17 @@ if TYPE_CHECKING:
     from hub.hooks.markers import hookimpl as hookimpl
     from hub.hooks.observe import TraceRecord as TraceRecord
     from hub.hooks.plugin import Answering as Answering
+    from hub.hooks.plugin import Implementation as Implementation
     from hub.hooks.plugin import Logger as Logger
     from hub.hooks.plugin import Plugin as Plugin
     from hub.hooks.session import Session as Session
     from hub.hooks.session import TlsInfo as TlsInfo
     from hub.mail.address import Address as Address
     from hub.mail.address import AddressError as AddressError
+    from hub.mail.alert import Alert as Alert
+    from hub.mail.alert import AlertStatus as AlertStatus
+    from hub.mail.alert import Attempt as Attempt
+    from hub.mail.alert import Severity as Severity
     from hub.mail.dsn import Dsn as Dsn
     from hub.mail.dsn import RecipientDsn as RecipientDsn
     from hub.mail.envelope import Envelope as Envelope
@@ -73,6 +78,8 @@ if TYPE_CHECKING:
     from hub.services.kv import Kv as Kv
     from hub.services.log import ChangeKind as ChangeKind
     from hub.services.log import LogEntry as LogEntry
+    from hub.services.posting import Poster as Poster
+    from hub.services.posting import open_poster as open_poster
     from hub.services.storage import Acceptance as Acceptance
     from hub.services.storage import Appended as Appended
     from hub.services.storage import Copied as Copied
@@ -104,9 +111,10 @@ _HOMES = {
     "hub.hooks.markers": "hookimpl",
     "hub.hooks.command": "CommandContext",
     "hub.hooks.observe": "TraceRecord",
-    "hub.hooks.plugin": "Answering Logger Plugin",
+    "hub.hooks.plugin": "Answering Implementation Logger Plugin",
     "hub.hooks.session": "Session TlsInfo",
     "hub.mail.address": "Address AddressError",
+    "hub.mail.alert": "Alert AlertStatus Attempt Severity",
     "hub.mail.dsn": "Dsn RecipientDsn",
     "hub.mail.envelope": "Envelope",
     "hub.mail.headers": "Headers",
@@ -122,6 +130,7 @@ _HOMES = {
     "hub.services.group": "GroupWriter",
     "hub.services.kv": "Kv",
     "hub.services.log": "ChangeKind LogEntry",
+    "hub.services.posting": "Poster open_poster",
     "hub.services.storage": "Acceptance Appended Copied Delivery FlagMode Item ItemState Mailbox "
     "MailboxChanges MailboxExists MailboxMissing MigrationStatus Migrations NewItem Placed QueueRow "
     "Storage Totals UidRanges Usage",

@@ -361,10 +361,16 @@ class Hub:
         except Exception as error:
             reason = f"cannot be counted: {type(error).__name__}: {error}".removesuffix(": ")
             return {"store": {"trouble": reason}, "queue": {"trouble": reason}}
-        free = shutil.disk_usage(folder).free
+        disk = shutil.disk_usage(folder)
         age = None if totals.oldest is None else services.clock.time() - totals.oldest
         return {
-            "store": {"messages": totals.messages, "octets": totals.size, "free": free, "blobs": dict(blobs)},
+            "store": {
+                "messages": totals.messages,
+                "octets": totals.size,
+                "free": disk.free,
+                "disk": disk.total,
+                "blobs": dict(blobs),
+            },
             "queue": {"rows": totals.queued, "age": age},
         }
 

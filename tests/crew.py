@@ -175,7 +175,8 @@ async def serving(
     plugins: file name → text, in the watched folder. tables: more of the configuration. enabled: installed
     plugins besides the drivers. settings: of `[hub]`.
     """
-    tables = {**tables, "hub": {"workers": 2, **settings}, "log": {"format": "json"}}
+    own = cast("Mapping[str, object]", tables.get("hub", {}))
+    tables = {**tables, "hub": {"workers": 2, **own, **settings}, "log": {"format": "json"}}
     async with running_hub(folder, plugins=enabled, tables=tables, accounts=(ALICE, BOB)):
         pass  # the configuration, the store and the accounts
     for name, text in plugins.items():

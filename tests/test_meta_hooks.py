@@ -20,7 +20,7 @@ NAMES = {
         r"[a-z]+_(opened|closed|accepted|refused|delivered|changed|reloaded|succeeded|failed|recorded)"
     ),
     Mode.FIRST: FIRST_NAMES,
-    Mode.COLLECT: re.compile(r"check_[a-z_]+"),
+    Mode.COLLECT: re.compile(r"(check|send)_[a-z_]+"),
     Mode.CHAIN: re.compile(r"rewrite_[a-z_]+"),
     Mode.GATHER: re.compile(r"provide_[a-z_]+"),
     Mode.OWN: re.compile(r"plugin_[a-z_]+"),

@@ -101,9 +101,9 @@ HELP = "import sys; sys.argv = ['hub', '--help']; from hub.cli.main import main;
 
 @pytest.mark.parametrize("statement", ["import hub", HELP])
 def test_importing_the_hub_and_its_help_loads_nothing_heavy(statement: str) -> None:
-    code = f"{statement}\nimport sys\nprint('\\n'.join(sys.modules))"
+    code = f"{statement}\nimport sys\nprint('\\n'.join(sys.modules), file=sys.stderr)"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    loaded = {name.split(".")[0] for name in run.stdout.split()}
+    loaded = {name.split(".")[0] for name in run.stderr.split()}
     assert loaded & set(HEAVY) == set()
     assert not [name for name in loaded if name.startswith("hub_plugin_")]
 

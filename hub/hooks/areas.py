@@ -6,10 +6,20 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType, ModuleType
 from typing import Final
 
-from hub.hooks import delivery, http, imap, lifecycle, login, message, observe, smtp
+from hub.hooks import alerting, delivery, http, imap, lifecycle, login, message, observe, smtp
 from hub.hooks.markers import SpecOptions
 
-AREAS: Final[tuple[ModuleType, ...]] = (lifecycle, smtp, login, message, delivery, imap, http, observe)
+AREAS: Final[tuple[ModuleType, ...]] = (
+    lifecycle,
+    smtp,
+    login,
+    message,
+    delivery,
+    imap,
+    http,
+    observe,
+    alerting,
+)
 """The modules that declare hooks, in the order in which a message meets them."""
 
 

@@ -21,6 +21,10 @@ Answering: TypeAlias = Callable[[Mapping[str, object]], Awaitable[object]]
 """What answers a question to a plugin: its arguments in, what JSON can hold out."""
 
 
+Implementation: TypeAlias = Callable[..., Awaitable[object]]
+"""One plugin's implementation of a hook: called with the hook's arguments by keyword, `plugin` aside."""
+
+
 class Logger(Protocol):
     """A structured log: an event in a few words, everything else as fields."""
 
@@ -93,6 +97,13 @@ class Plugin(Protocol):
         """Fire a hook by name: FIRST gives its answer, COLLECT a list, CHAIN the value, NOTIFY None.
 
         LookupError if there is no such hook, TypeError if the arguments are not the hook's.
+        """
+
+    def implementations(self, hook: str) -> Mapping[str, Implementation]:
+        """Who implements a FIRST or COLLECT hook, in run order, each to be called by itself: plugin → call.
+
+        For whoever asks some of them, or must know who failed: the failure of one is a RuntimeError of its
+        call. LookupError if there is no such hook.
         """
 
     def follow(self, name: str, handler: Callable[[Sequence[LogEntry]], Awaitable[None]]) -> None:

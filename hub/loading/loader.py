@@ -16,9 +16,11 @@ from typing import TYPE_CHECKING, Final, cast
 
 from hub.config.key import suggestion
 from hub.config.load import Config
-from hub.dispatch.failure import HookFailed, reason
-from hub.dispatch.plan import ChainPlan, CollectPlan, FirstPlan, NotifyPlan, check_arguments
+from hub.dispatch.failure import Failure, HookFailed, reason
+from hub.dispatch.plan import ChainPlan, CollectPlan, FirstPlan, NotifyPlan, Plan, check_arguments
+from hub.dispatch.step import Step
 from hub.dispatch.threads import PluginThreads, PoolFull
+from hub.hooks.plugin import Implementation
 from hub.loading import describing
 from hub.loading.catalogue import Catalogue
 from hub.loading.compile import compile_plans, hooks
@@ -107,6 +109,7 @@ class Loader:
             ask or self.reply,
             self._tell,
             asyncio.get_running_loop(),
+            implementations=self._implementations,
         )
         if status is not None:
             around.status = status
@@ -466,6 +469,23 @@ class Loader:
             if failure is not None:
                 raise HookFailed(failure)
         return [answer.value for answer in answers]
+
+    def _implementations(self, hook: str) -> Mapping[str, Implementation]:
+        plan = self.generations.current.plans.get(hook)
+        if not isinstance(plan, FirstPlan | CollectPlan):
+            raise LookupError(f"there is no such hook as '{hook}'. {suggestion(hook, self._hooks)}")
+        return {step.plugin: partial(self._call_one, plan, step) for step in plan.steps}
+
+    async def _call_one(self, plan: Plan, step: Step, **arguments: object) -> object:
+        check_arguments(plan, arguments)
+        pin = self.generations.pin()
+        try:
+            answer = await step.run(None, arguments)
+        finally:
+            pin.release()
+        if isinstance(answer, Failure):
+            raise RuntimeError(str(answer))
+        return answer
 
     def _tell(self, name: str, arguments: Mapping[str, object]) -> None:
         plan = self.generations.current.plans[name]

@@ -19,7 +19,7 @@ from hub.dispatch.failure import reason
 from hub.dispatch.flood import BoundedLog
 from hub.dispatch.notify import Notifier
 from hub.dispatch.threads import PluginThreads
-from hub.hooks.plugin import Answering, Logger
+from hub.hooks.plugin import Answering, Implementation, Logger
 from hub.loading.follower import Follower
 from hub.loading.lease import Lease
 from hub.loading.sources import module_name
@@ -62,6 +62,10 @@ async def _no_status() -> Mapping[str, object]:
     raise RuntimeError("there is no hub around this scope that could say how it does")
 
 
+def _implementations(hook: str) -> Mapping[str, Implementation]:
+    raise LookupError(f"nobody can be asked for {hook}: no plugin is running")
+
+
 @dataclass(slots=True)
 class Surroundings:
     """What all scopes share. tell: fires a NOTIFY hook. storage: None until its driver is open."""
@@ -74,6 +78,7 @@ class Surroundings:
     loop: asyncio.AbstractEventLoop
     storage: Storage | None = field(default=None)
     status: Status = field(default=_no_status)
+    implementations: Callable[[str], Mapping[str, Implementation]] = field(default=_implementations)
 
     def need_storage(self) -> Storage:
         """The storage driver; RuntimeError while it is still being opened."""
@@ -201,6 +206,14 @@ class Scope:
         """Fire a hook by name, in the generation that serves now."""
         return await self._around.call(name, arguments)
 
+    def implementations(self, hook: str) -> Mapping[str, Implementation]:
+        """Who implements a hook in the generation that serves now."""
+        return self._around.implementations(hook)
+
+    async def status(self) -> Mapping[str, object]:
+        """What `hub status --json` prints."""
+        return await self._around.status()
+
     def dependency(self, name: str, trouble: str | None = None) -> None:
         """Note how something outside does that the plugin needs."""
         self.dependencies[name] = trouble
@@ -214,10 +227,6 @@ class Scope:
     async def ask(self, question: str, **arguments: object) -> Sequence[object]:
         """Ask this plugin in every worker."""
         return await self._around.ask(self._name, question, arguments)
-
-    async def status(self) -> Mapping[str, object]:
-        """What `hub status` says."""
-        return await self._around.status()
 
     def wait(self, awaitable: Awaitable[T]) -> T:
         """Wait for an awaitable from one of the plugin's threads."""
