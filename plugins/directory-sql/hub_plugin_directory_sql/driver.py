@@ -15,6 +15,7 @@ from hub import (
     Address,
     AddressError,
     Alias,
+    Cache,
     Identity,
     Password,
     Plugin,
@@ -24,7 +25,6 @@ from hub import (
     StashKey,
 )
 from hub_plugin_directory_sql import changes, lookup
-from hub_plugin_directory_sql.cache import Cache
 from hub_plugin_directory_sql.login import Logins
 from hub_plugin_directory_sql.lookup import AddressKey, Credential
 from hub_plugin_directory_sql.passwords import Hasher, checked_hash
