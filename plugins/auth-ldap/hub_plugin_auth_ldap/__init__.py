@@ -1,7 +1,7 @@
 """Logins by an LDAP directory, and on request the hub's own directory read from there.
 
-`connection` speaks with a server, `servers` with all of them, `names` makes questions of names, `people` reads
-entries, `lookup` follows addresses, `login` says who somebody is, `driver` is what the hub enters.
+`connection` speaks with a server, `servers` with all of them, `names` makes questions of names, `people`
+reads entries, `lookup` follows addresses, `login` says who somebody is, `driver` is what the hub enters.
 """
 
 from hub import Account, Credentials, Identity, Plugin, Refuse, StashKey, hookimpl

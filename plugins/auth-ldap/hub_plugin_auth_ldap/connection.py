@@ -99,7 +99,7 @@ class Connection(asyncio.Protocol):
     async def search(
         self,
         base: str,
-        filter: LDAPFilter,
+        question: LDAPFilter,
         attributes: Sequence[str],
         *,
         limit: int = MAX_ENTRIES,
@@ -107,7 +107,7 @@ class Connection(asyncio.Protocol):
     ) -> list[Entry] | None:
         """What is there, no more than `limit`; None if there is no such base. Referrals are not followed."""
         self._client.search_request(
-            base, scope, size_limit=limit, filter=filter, attributes=list(attributes) or ["1.1"]
+            base, scope, size_limit=limit, filter=question, attributes=list(attributes) or ["1.1"]
         )
         found: list[Entry] = []
         while not isinstance(answer := await self._answer(), SearchResultDone):

@@ -103,5 +103,5 @@ def _is_usable(text: str, most: int) -> bool:
 
 
 def _nobody(base: str) -> str:
-    """A DN that nobody has, so that a name that is unknown costs the server as many questions as any other."""
+    """A DN that nobody has: a name that is nobody's costs as many questions as any other."""
     return f"cn={escaped(secrets.token_hex(16))},{base}"

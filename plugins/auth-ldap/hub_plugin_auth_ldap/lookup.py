@@ -1,4 +1,4 @@
-"""Where mail for an address goes: the questions that follow people, aliases and lists through the directory."""
+"""Where mail for an address goes: questions that follow people, aliases and lists."""
 
 from __future__ import annotations
 
@@ -11,7 +11,15 @@ from sansldap import FilterPresent, LDAPFilter, SearchScope
 from hub import Account, AccountRef, Address, Logger, Resolution
 from hub_plugin_auth_ldap import people as entries
 from hub_plugin_auth_ldap.connection import Connection, Entry, LdapError
-from hub_plugin_auth_ldap.names import AddressKey, both, has_address, has_name, in_domain, key_of, parse_address
+from hub_plugin_auth_ldap.names import (
+    AddressKey,
+    both,
+    has_address,
+    has_name,
+    in_domain,
+    key_of,
+    parse_address,
+)
 from hub_plugin_auth_ldap.people import Person
 from hub_plugin_auth_ldap.servers import Servers
 from hub_plugin_auth_ldap.settings import Settings
@@ -155,7 +163,9 @@ class Walk:
         if key is None or not self._is_new(key):
             return
         if not self.is_local(key.domain):
-            self.forwards[AddressKey(address.local, key.domain)] = address  # their local parts may have a case
+            self.forwards[AddressKey(address.local, key.domain)] = (
+                address  # their local parts may have a case
+            )
             return
         keys = list(dict.fromkeys((key, key._replace(local=key_of_base(key)), key._replace(local=CATCH_ALL))))
         people, lists = await self._best(keys)

@@ -42,7 +42,9 @@ def person(settings: Settings, entry: Entry, log: Logger) -> Person | None:
     addresses = list(_addresses(people, entry))
     key = _key(people.key, entry)
     if not addresses or key is None:
-        log.warning("an entry has no address or no key", entry=entry.dn, address=people.address, key=people.key)
+        log.warning(
+            "an entry has no address or no key", entry=entry.dn, address=people.address, key=people.key
+        )
         return None
     own = Address(addresses[0].local, addresses[0].domain)
     account = Account(

@@ -127,7 +127,8 @@ class Settings(BaseModel):
         min_length=1, description="Asked in this order: ldaps://host or ldap://host, with a :port if need be."
     )
     starttls: bool = Field(
-        default=True, description="Whether ldap:// goes on encrypted (StartTLS) or not at all; false: in the clear."
+        default=True,
+        description="Whether ldap:// goes on encrypted (StartTLS) or not at all; false: in the clear.",
     )
     ca_file: Path | None = Field(
         default=None, description="The certificates that servers' are checked by; without it the system's."
@@ -136,7 +137,10 @@ class Settings(BaseModel):
         default=3.0, description="How long one server has, connecting included, before the next is asked."
     )
     connections: int = Field(
-        default=4, ge=1, le=100, description="To each server, per worker: for lookups, and as many for logins."
+        default=4,
+        ge=1,
+        le=100,
+        description="To each server, per worker: for lookups, and as many for logins.",
     )
     bind_dn: str = Field(default="", description="Who looks entries up; empty: anonymously.")
     bind_password: Secret | None = Field(default=None, description="Its password.")
