@@ -75,8 +75,9 @@ def has_address(attributes: Iterable[str], addresses: Iterable[AddressKey]) -> L
 
 
 def has_name(attributes: Iterable[str], name: str) -> LDAPFilter:
-    """Entries that have the name in one of the attributes."""
-    return FilterOr([FilterEquality(attribute, name.encode()) for attribute in attributes])
+    """Entries that have the name in one of the attributes, or the address that it is with A-labels."""
+    spellings = {name: None, _in_ascii(name): None}
+    return FilterOr([FilterEquality(each, text.encode()) for each in attributes for text in spellings])
 
 
 def in_domain(attribute: str, domain: str) -> LDAPFilter:
@@ -92,6 +93,14 @@ def has_member(attributes: Iterable[str], dn: str) -> LDAPFilter:
 def both(one: LDAPFilter, other: LDAPFilter) -> LDAPFilter:
     """Entries that pass both."""
     return FilterAnd([one, other])
+
+
+def _in_ascii(name: str) -> str:
+    try:
+        address = Address.parse(name)
+        return str(Address(address.local, address.ascii_domain))
+    except AddressError:
+        return name
 
 
 def _matches(attribute: str, value: bytes) -> LDAPFilter:

@@ -7,10 +7,14 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hub_plugin_auth_ldap.names import escaped
+
+from hub import Address
+from hub.testing.contracts.directory import PASSWORD, WORLD, World
 
 PATH = "/usr/sbin:/usr/local/sbin:/usr/bin:/usr/local/bin:/sbin:/bin"
 PROGRAM = shutil.which("slapd", path=PATH)
@@ -51,40 +55,70 @@ ou: groups
 """
 
 
-def person(uid: str, mail: str, password: str = "", **more: str | list[str]) -> str:
+def person(uid: str, mail: str, password: str = PASSWORD, **more: str | list[str]) -> str:
     """An entry as LDIF."""
-    lines = [f"dn: uid={uid},ou=people,{SUFFIX}"]
+    lines = [f"dn: uid={escaped(uid)},ou=people,{SUFFIX}"]
     lines += [f"objectClass: {each}" for each in ("inetOrgPerson", "inetLocalMailRecipient", "hubPerson")]
-    lines += [f"uid: {uid}", f"sn: {uid}", f"mail: {mail}"]
-    if password:
-        lines.append(f"userPassword: {password}")
-    for name, values in {"cn": uid.capitalize(), **more}.items():
+    lines += [f"uid: {uid}", f"sn: {uid}", f"mail: {mail}", f"userPassword: {password}"]
+    for name, values in {"cn": uid, **more}.items():
         lines += [f"{name}: {value}" for value in ([values] if isinstance(values, str) else values)]
     return "\n".join(lines) + "\n\n"
 
 
 def alias(address: str, *targets: str) -> str:
     """A `nisMailAlias` as LDIF."""
-    lines = [f'dn: cn="{address}",ou=lists,{SUFFIX}', "objectClass: nisMailAlias"]
+    lines = [f"dn: cn={escaped(address)},ou=lists,{SUFFIX}", "objectClass: nisMailAlias"]
     lines += ["objectClass: inetLocalMailRecipient", f"cn: {address}", f"mailLocalAddress: {address}"]
     return "\n".join([*lines, *(f"rfc822MailMember: {target}" for target in targets)]) + "\n\n"
 
 
-def group(cn: str, *members: str, mail: str = "", ou: str = "groups") -> str:
+def group(cn: str, *members: str, mail: str = "") -> str:
     """A `groupOfNames` as LDIF; with an address it is a list."""
-    lines = [f"dn: cn={cn},ou={ou},{SUFFIX}", "objectClass: groupOfNames", f"cn: {cn}"]
+    lines = [f"dn: cn={cn},ou=groups,{SUFFIX}", "objectClass: groupOfNames"]
     if mail:
         lines += ["objectClass: inetLocalMailRecipient", f"mailLocalAddress: {mail}"]
+    lines.append(f"cn: {cn}")
     return "\n".join([*lines, *(f"member: {member}" for member in members)]) + "\n\n"
 
 
-PEOPLE = (
-    person("alice", "alice@example.test", "wonderland")
-    + person("bob", "bob@example.test", "builder", mailLocalAddress=["robert@example.test"])
-    + person("carol", "carol@example.test", "pässwörd", mailQuota="2 MB")
-    + person("dora", "dora@example.test", "explorer", mailEnabled="FALSE")
-    + group("mail", f"uid=alice,ou=people,{SUFFIX}", f"uid=dora,ou=people,{SUFFIX}")
-    + group("other", f"uid=bob,ou=people,{SUFFIX}")
+def dn_of(uid: str) -> str:
+    """Where a person's entry is."""
+    return f"uid={escaped(uid)},ou=people,{SUFFIX}"
+
+
+def in_ascii(address: Address) -> str:
+    """As it stands in an IA5String."""
+    return str(Address(address.local, address.ascii_domain))
+
+
+def ldif(world: World) -> str:
+    """What the contract wants to be there; a person of another domain has a uid with it."""
+    text = ""
+    for each in world.people:
+        uid = each.address.local if each.address.domain == "example.test" else in_ascii(each.address)
+        more = {"cn": each.name, "mailEnabled": str(each.enabled).upper()}
+        if each.quota is not None:
+            more["mailQuota"] = str(each.quota)
+        text += person(uid, in_ascii(each.address), **more)
+    for entry in world.aliases:
+        text += alias(in_ascii(entry.address), *map(in_ascii, entry.targets))
+    return text
+
+
+ENTRIES = (
+    BASE
+    + "\n"
+    + ldif(WORLD)
+    + person("robert", "robert@example.test", mailLocalAddress=["bobby@example.test"], mailQuota="2 MB")
+    + person("ursel", "ursel@example.test", "pässwörd")
+    + person("twin", "twin@example.test", mailLocalAddress="same@example.test")
+    + person("other,o=x", "twin2@example.test", mailLocalAddress="twin@example.test")
+    + person("moved", "moved@elsewhere.test", mailLocalAddress="moved@example.test")
+    + group("mail", dn_of("alice"), dn_of("dora"), dn_of("other,o=x"))
+    + group("board", dn_of("bob"), f"cn=mail,ou=groups,{SUFFIX}", mail="board@example.test")
+    + group(
+        "staff", dn_of("robert"), f"cn=board,ou=groups,{SUFFIX}", dn_of("gone"), mail="staff@example.test"
+    )
 )
 
 
@@ -160,7 +194,13 @@ class Slapd:
             "bind_dn": HUB[0],
             "bind_password": HUB[1],
             "base": SUFFIX,
+            "domains": list(WORLD.domains),
             "people": {"aliases": ["mailLocalAddress"], "quota": "mailQuota", "enabled": "mailEnabled"},
+            "lists": {
+                "filter": "(|(objectClass=nisMailAlias)(&(objectClass=groupOfNames)(mailLocalAddress=*)))",
+                "addresses": ["mailLocalAddress"],
+                "members": ["member", "rfc822MailMember"],
+            },
         }
         return common | more
 
@@ -234,7 +274,7 @@ def running_slapd(certificates: Certificates) -> Iterator[Slapd]:
     """One for all tests that change nothing in it."""
     with tempfile.TemporaryDirectory(prefix="slapd-") as folder:
         slapd = Slapd(Path(folder), certificates, certificates.make("localhost", "DNS:localhost"))
-        slapd.load(BASE + "\n" + PEOPLE)
+        slapd.load(ENTRIES)
         try:
             slapd.start()
             yield slapd
@@ -248,6 +288,3 @@ def slapd(running_slapd: Slapd) -> Iterator[Slapd]:
     yield running_slapd
     if not running_slapd.answers():
         running_slapd.start()
-
-
-Tables = Mapping[str, object]
