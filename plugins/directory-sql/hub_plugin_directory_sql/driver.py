@@ -222,7 +222,11 @@ class SqlDirectory:
 
 
 def _login_key(connection: Connection, login: str) -> AddressKey | None:
-    if "\0" in login:
+    try:
+        encoded = login.encode()
+    except UnicodeEncodeError:
+        return None
+    if b"\0" in encoded:
         return None  # in nobody's name, and PostgreSQL does not even take the question
     if "@" not in login:
         domain = lookup.sole_domain(connection)
