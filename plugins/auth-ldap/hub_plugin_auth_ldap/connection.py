@@ -105,7 +105,10 @@ class Connection(asyncio.Protocol):
         limit: int = MAX_ENTRIES,
         scope: SearchScope = SearchScope.SUBTREE,
     ) -> list[Entry] | None:
-        """What is there, no more than `limit`; None if there is no such base. Referrals are not followed."""
+        """What is there, no more than `limit`; None if there is no such base.
+
+        Referrals are not followed: what they lead to is not there.
+        """
         self._client.search_request(
             base, scope, size_limit=limit, filter=question, attributes=list(attributes) or ["1.1"]
         )
@@ -116,7 +119,7 @@ class Connection(asyncio.Protocol):
                 if len(found) > limit:
                     raise LdapError(f"the server gives more than the {limit} entries that were asked for")
         code = answer.result.result_code
-        if code == LDAPResultCode.NO_SUCH_OBJECT:
+        if code in (LDAPResultCode.NO_SUCH_OBJECT, LDAPResultCode.REFERRAL):
             return None
         if code not in (LDAPResultCode.SUCCESS, LDAPResultCode.SIZE_LIMIT_EXCEEDED):
             raise LdapError(f"the server does not search below {base!r}: {_said(answer)}")

@@ -62,8 +62,8 @@ def _domain(text: str) -> str:
 
 
 def _template(text: str) -> str:
-    unknown = set(re.findall(r"\{.*?\}", text)) - set(PLACEHOLDER.findall(text))
-    if unknown or not PLACEHOLDER.search(text) or "=" not in text:
+    rest, places = PLACEHOLDER.subn("", text)
+    if not places or "{" in rest or "}" in rest or "=" not in rest:
         raise ValueError("should be a DN with {login}, {local} or {domain}: uid={local},ou=people,dc=example")
     return text
 

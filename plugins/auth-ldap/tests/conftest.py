@@ -105,6 +105,15 @@ def ldif(world: World) -> str:
     return text
 
 
+# A search below the suffix is told of it, and so are nearly all tests.
+REFERRAL = f"""
+dn: cn=far,ou=people,{SUFFIX}
+objectClass: referral
+objectClass: extensibleObject
+cn: far
+ref: ldap://127.0.0.1:1/cn=far,{SUFFIX}
+
+"""
 ENTRIES = (
     BASE
     + "\n"
@@ -113,7 +122,10 @@ ENTRIES = (
     + person("ursel", "ursel@example.test", "pässwörd")
     + person("twin", "twin@example.test", mailLocalAddress="same@example.test")
     + person("other,o=x", "twin2@example.test", mailLocalAddress="twin@example.test")
+    + person("erin", "erin@example.test", "demo")
     + person("moved", "moved@elsewhere.test", mailLocalAddress="moved@example.test")
+    + REFERRAL
+    + group("far", dn_of("bob"), f"cn=someone,cn=far,ou=people,{SUFFIX}", mail="far@example.test")
     + group("mail", dn_of("alice"), dn_of("dora"), dn_of("other,o=x"))
     + group("board", dn_of("bob"), f"cn=mail,ou=groups,{SUFFIX}", mail="board@example.test")
     + group(
