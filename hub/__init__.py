@@ -64,6 +64,7 @@ if TYPE_CHECKING:
     from hub.services.directory import Alias as Alias
     from hub.services.directory import Directory as Directory
     from hub.services.directory import DirectoryAdmin as DirectoryAdmin
+    from hub.services.directory import DirectoryUnavailable as DirectoryUnavailable
     from hub.services.directory import Resolution as Resolution
     from hub.services.group import GroupWriter as GroupWriter
     from hub.services.kv import Kv as Kv
@@ -113,7 +114,7 @@ _HOMES = {
     "Spool StoreFull no_progress",
     "hub.services.cache": "Cache",
     "hub.services.clock": "Clock",
-    "hub.services.directory": "Account Alias Directory DirectoryAdmin Resolution",
+    "hub.services.directory": "Account Alias Directory DirectoryAdmin DirectoryUnavailable Resolution",
     "hub.services.group": "GroupWriter",
     "hub.services.kv": "Kv",
     "hub.services.log": "ChangeKind LogEntry",

@@ -38,6 +38,10 @@ _ENTRIES: Final = (
         "plugin-not-started-again", _STAYS, "", "a stopped plugin does not start again",
         "Its successor failed and it had to stop for it: mend either and save it, or restart the hub.",
     ),
+    (
+        "directory-silent", _AGAIN, "4.4.3", "the directory does not answer",
+        "Mail is put off until it does: hub status says what is wrong with the servers that it asks.",
+    ),
     # reloads
     (
         "reload-refused", _STAYS, "", "reload refused",

@@ -40,7 +40,7 @@ class Logins:
         self._account_of = account_of
 
     async def check(self, login: Password) -> Identity | Refuse | None:
-        """Who it is; None for a name that is nobody's here. ConnectionError if no server can tell."""
+        """Who it is; None for a name that is nobody's here. DirectoryUnavailable if no server answers."""
         name, password = login.username, login.password
         if not _is_usable(name, MAX_NAME):
             return None

@@ -8,7 +8,7 @@ from typing import Final, TypeVar
 
 from sansldap import FilterPresent, LDAPFilter, SearchScope
 
-from hub import Account, AccountRef, Address, Logger, Resolution
+from hub import Account, AccountRef, Address, DirectoryUnavailable, Logger, Resolution
 from hub_plugin_auth_ldap import people as entries
 from hub_plugin_auth_ldap.connection import Connection, Entry, LdapError
 from hub_plugin_auth_ldap.names import (
@@ -214,7 +214,7 @@ class Walk:
             return False
         self.seen.add(what)
         if len(self.seen) > MAX_TARGETS:
-            raise LdapError(f"an address leads to more than {MAX_TARGETS} others")
+            raise DirectoryUnavailable(f"an address leads to more than {MAX_TARGETS} others")
         return True
 
 

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 from typing import Final, TypeAlias, TypeVar
 from urllib.parse import urlsplit
 
-from hub import Clock, Plugin
+from hub import Clock, DirectoryUnavailable, Plugin
 from hub_plugin_auth_ldap.connection import Connection, LdapError, connect
 from hub_plugin_auth_ldap.settings import DEFAULT_PORTS, Settings
 
@@ -132,11 +132,11 @@ class Servers:
             server.logins.close()
 
     async def look_up(self, work: Callable[[Connection], Awaitable[T]]) -> T:
-        """Let work ask as who looks entries up. ConnectionError if no server gives an answer."""
+        """Let work ask as who looks entries up. DirectoryUnavailable if no server answers."""
         return await self._ask(lambda server: server.lookups.run(work))
 
     async def log_in(self, work: Callable[[Connection], Awaitable[T]]) -> T:
-        """Let work ask as whoever it binds as. ConnectionError if no server gives an answer."""
+        """Let work ask as whoever it binds as. DirectoryUnavailable if no server answers."""
         return await self._ask(lambda server: server.logins.run(work))
 
     async def _ask(self, ask: Callable[[Server], Awaitable[T]]) -> T:
@@ -157,7 +157,7 @@ class Servers:
             server.avoided_until = self._plugin.clock.monotonic() + AVOIDED
             self._plugin.dependency(server.name, trouble)
             troubles.append(f"{server.name}: {trouble}")
-        raise ConnectionError("; ".join(troubles))
+        raise DirectoryUnavailable("; ".join(troubles))
 
     async def _sweep(self) -> None:
         for server in self._servers:
