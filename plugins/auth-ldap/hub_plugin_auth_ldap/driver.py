@@ -7,7 +7,7 @@ from typing import Final, TypeVar, cast
 
 from hub import Account, AccountRef, Address, AddressError, Cache, Plugin, Resolution, StashKey
 from hub_plugin_auth_ldap.lookup import Lookup, Walk
-from hub_plugin_auth_ldap.names import MAX_NAME, domain_id, key_of
+from hub_plugin_auth_ldap.names import MAX_NAME, domain_id, is_text, key_of
 from hub_plugin_auth_ldap.opening import LOOKUP, open_servers
 from hub_plugin_auth_ldap.settings import Settings
 
@@ -53,7 +53,7 @@ class LdapDirectory:
 
     async def account(self, login: str) -> Account | None:
         """By any attribute that one may log in by; None if several entries have it."""
-        if not login or len(login.encode("utf-8", "replace")) > MAX_NAME:
+        if not is_text(login, MAX_NAME):
             return None
         return await self._remembered(login.lower(), lambda: self._account(login))
 

@@ -9,7 +9,7 @@ from typing import Final
 from hub import Account, Identity, Password, Refuse
 from hub_plugin_auth_ldap.connection import Connection, Entry
 from hub_plugin_auth_ldap.lookup import Lookup
-from hub_plugin_auth_ldap.names import MAX_NAME, escaped, filled, has_member
+from hub_plugin_auth_ldap.names import MAX_NAME, escaped, filled, has_member, is_text
 from hub_plugin_auth_ldap.people import Person, identity_of, is_enabled
 from hub_plugin_auth_ldap.servers import Servers
 from hub_plugin_auth_ldap.settings import Settings
@@ -42,10 +42,11 @@ class Logins:
     async def check(self, login: Password) -> Identity | Refuse | None:
         """Who it is; None for a name that is nobody's here. DirectoryUnavailable if no server answers."""
         name, password = login.username, login.password
-        if not _is_usable(name, MAX_NAME):
+        if not is_text(name, MAX_NAME):
             return None
-        if not _is_usable(password, MAX_PASSWORD):
+        if not is_text(password, MAX_PASSWORD):
             return Refuse("the password is empty, too long or no text")
+        found: Entry | Refuse | None
         if self._settings.bind_template is not None:
             found = await self._by_template(self._settings.bind_template, name, password)
         else:
@@ -93,13 +94,6 @@ class Logins:
             if await self._lookup.is_in(group, question):
                 return True
         return not self._settings.required_groups
-
-
-def _is_usable(text: str, most: int) -> bool:
-    try:
-        return 0 < len(text.encode()) <= most
-    except UnicodeEncodeError:
-        return False
 
 
 def _nobody(base: str) -> str:

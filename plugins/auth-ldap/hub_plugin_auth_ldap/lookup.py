@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Final, TypeVar
+from typing import Final
 
-from sansldap import FilterPresent, LDAPFilter, SearchScope
+from sansldap import LDAPFilter, SearchScope
 
 from hub import Account, AccountRef, Address, DirectoryUnavailable, Logger, Resolution
 from hub_plugin_auth_ldap import people as entries
-from hub_plugin_auth_ldap.connection import Connection, Entry, LdapError
+from hub_plugin_auth_ldap.connection import MAX_ENTRIES, Connection, Entry, LdapError
 from hub_plugin_auth_ldap.names import (
     AddressKey,
     both,
@@ -28,10 +28,7 @@ CATCH_ALL: Final = "*"
 MAX_DEPTH: Final = 10
 MAX_TARGETS: Final = 5000
 """Members and addresses that one address may lead to."""
-_POSTMASTER: Final = "postmaster"
 _CANDIDATES: Final = 50
-
-T = TypeVar("T")
 
 
 class Lookup:
@@ -41,8 +38,8 @@ class Lookup:
         self._settings = settings
         self._servers = servers
         self._log = log
-        self._people = _parsed(settings.people.filter)
-        self._lists = None if settings.lists is None else _parsed(settings.lists.filter)
+        self._people = LDAPFilter.from_string(settings.people.filter)
+        self._lists = None if settings.lists is None else LDAPFilter.from_string(settings.lists.filter)
         self._wanted = entries.attributes(settings.people)
         self._addresses = (settings.people.address, *settings.people.aliases)
 
@@ -124,11 +121,13 @@ class Lookup:
         )
         return found[0] if found else None
 
-    async def _search(self, question: LDAPFilter, wanted: Sequence[str], **limit: int) -> list[Entry]:
+    async def _search(
+        self, question: LDAPFilter, wanted: Sequence[str], limit: int = MAX_ENTRIES
+    ) -> list[Entry]:
         base = self._settings.base
 
         async def ask(connection: Connection) -> list[Entry]:
-            found = await connection.search(base, question, wanted, **limit)
+            found = await connection.search(base, question, wanted, limit=limit)
             if found is None:
                 raise LdapError(f"there is no entry {base!r} to look below, or nobody may see it")
             return found
@@ -232,7 +231,3 @@ def _keys(attributes: Sequence[str], entry: Entry) -> list[AddressKey]:
             if key is not None:
                 found.append(key)
     return found
-
-
-def _parsed(text: str) -> LDAPFilter:
-    return LDAPFilter.from_string(text) if text else FilterPresent("objectClass")

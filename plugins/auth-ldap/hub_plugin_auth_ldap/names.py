@@ -33,13 +33,23 @@ class AddressKey(NamedTuple):
     domain: str
 
 
+def is_text(text: str, most: int) -> bool:
+    """Whether it is UTF-8 of one octet at least, and at most so many."""
+    try:
+        return 0 < len(text.encode()) <= most
+    except UnicodeEncodeError:
+        return False
+
+
 def domain_id(domain: str) -> str:
     """The domain as it is compared, with A-labels. AddressError if it has none."""
     return Address.parse(f"x@{domain}").ascii_domain.lower()
 
 
 def key_of(address: Address) -> AddressKey | None:
-    """None for a domain that no DNS could hold, and so no hub."""
+    """None for what is no text, and for a domain that no DNS could hold, and so no hub."""
+    if not is_text(address.local, MAX_NAME):
+        return None
     try:
         domain = address.ascii_domain.lower()
     except AddressError:
