@@ -27,6 +27,8 @@ from hub_plugin_auth_ldap.settings import DEFAULT_PORTS
 MAX_MESSAGE: Final = 256 << 10
 """Octets of one answer: a list with five thousand members, which takes 50 ms to read."""
 MAX_ENTRIES: Final = 1000
+GOODBYE: Final = 1.0
+"""Seconds that a server has to close a connection after us."""
 _NOT_YOU: Final = frozenset(
     {
         LDAPResultCode.CONSTRAINT_VIOLATION,  # locked, in 389 Directory Server
@@ -56,13 +58,16 @@ class Entry:
 class Connection(asyncio.Protocol):
     """One question at a time; whoever gives one up closes the connection, for its answer may still come."""
 
-    def __init__(self) -> None:
+    def __init__(self, open_: set[Connection]) -> None:
+        """open_: where it stands as long as its socket is open."""
+        self._open = open_
         self._client = LDAPClient()
         self._transport: asyncio.Transport | None = None
         self._inbox: list[LDAPMessage] = []
         self._unread = 0  # octets since the last whole message
         self._failure: Exception | None = None
         self._arrived = asyncio.Event()
+        self._lost = asyncio.Event()
 
     # -- questions ------------------------------------------------------------------------------
 
@@ -72,14 +77,23 @@ class Connection(asyncio.Protocol):
         answer = await self._answer()
         if not isinstance(answer, ExtendedResponse) or answer.result.result_code:
             raise LdapError(f"the server refuses StartTLS: {_said(answer)}")
-        assert self._transport is not None
-        loop = asyncio.get_running_loop()
-        encrypted = await loop.start_tls(self._transport, self, context, server_hostname=hostname)
-        if encrypted is None:
-            raise LdapError("the connection was closed during StartTLS")
-        self._transport = encrypted
+        await self.encrypt(context, hostname)
         self._client = LDAPClient()
         self._inbox.clear()
+
+    async def encrypt(self, context: ssl.SSLContext, hostname: str) -> None:
+        """Shake hands. OSError if the certificate is not that host's, or of nobody who is trusted."""
+        assert self._transport is not None
+        loop = asyncio.get_running_loop()
+        try:
+            encrypted = await loop.start_tls(self._transport, self, context, server_hostname=hostname)
+        except BaseException:
+            self.abort()
+            self.connection_lost(None)  # which asyncio only says after a handshake that went well
+            raise
+        if encrypted is None:
+            raise ConnectionError("the server closed the connection during the handshake")
+        self._transport = encrypted
 
     async def bind(self, dn: str, password: str) -> str | None:
         """None if the password is that entry's, otherwise what the server says of it. LdapError.
@@ -160,6 +174,15 @@ class Connection(asyncio.Protocol):
         if self._transport is not None:
             self._transport.abort()
 
+    async def wait_closed(self) -> None:
+        """Return when its socket is closed, which is soon."""
+        try:
+            async with asyncio.timeout(GOODBYE):
+                await self._lost.wait()
+        except TimeoutError:
+            self.abort()
+        await asyncio.sleep(0)
+
     def _fail(self, failure: Exception) -> None:
         self._failure = self._failure or failure
         self._arrived.set()
@@ -168,6 +191,7 @@ class Connection(asyncio.Protocol):
         """asyncio's."""
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
+        self._open.add(self)
 
     def data_received(self, data: bytes) -> None:
         """Whole messages go to who waits; whatever else this may be ends the conversation."""
@@ -187,6 +211,8 @@ class Connection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """asyncio's."""
         self._fail(ConnectionError(f"the server closed the connection{f': {exc}' if exc else ''}"))
+        self._open.discard(self)
+        self._lost.set()
 
     def _refuse(self, failure: Exception) -> None:
         self._fail(failure)
@@ -194,16 +220,17 @@ class Connection(asyncio.Protocol):
             self._transport.abort()
 
 
-async def connect(url: str, context: ssl.SSLContext, *, starttls: bool) -> Connection:
+async def connect(url: str, context: ssl.SSLContext, open_: set[Connection], *, starttls: bool) -> Connection:
     """A connection to `ldap://host` or `ldaps://host`, encrypted as it should be. OSError, LdapError."""
     parts = urlsplit(url)
     assert parts.hostname is not None
     port = parts.port or DEFAULT_PORTS[parts.scheme]
-    tls = context if parts.scheme == "ldaps" else None
     loop = asyncio.get_running_loop()
-    _, connection = await loop.create_connection(Connection, parts.hostname, port, ssl=tls)
+    _, connection = await loop.create_connection(lambda: Connection(open_), parts.hostname, port)
     try:
-        if tls is None and starttls:
+        if parts.scheme == "ldaps":
+            await connection.encrypt(context, parts.hostname)
+        elif starttls:
             await connection.start_tls(context, parts.hostname)
     except BaseException:
         connection.abort()

@@ -90,6 +90,7 @@ class Server:
         parts = urlsplit(url)
         self.name = f"ldap {parts.hostname}:{parts.port or DEFAULT_PORTS[parts.scheme]}"
         self.avoided_until = 0.0
+        self.open: set[Connection] = set()
         self._url = url
         self._settings = settings
         self._context = context
@@ -97,7 +98,7 @@ class Server:
         self.logins = Pool(self._connect, settings.connections, clock)
 
     async def _connect(self) -> Connection:
-        return await connect(self._url, self._context, starttls=self._settings.starttls)
+        return await connect(self._url, self._context, self.open, starttls=self._settings.starttls)
 
     async def _bound(self) -> Connection:
         connection = await self._connect()
@@ -130,6 +131,8 @@ class Servers:
         for server in self._servers:
             server.lookups.close()
             server.logins.close()
+        connections = [each for server in self._servers for each in server.open]
+        await asyncio.gather(*(each.wait_closed() for each in connections))
 
     async def look_up(self, work: Callable[[Connection], Awaitable[T]]) -> T:
         """Let work ask as who looks entries up. DirectoryUnavailable if no server answers."""

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import pytest
-from hub_plugin_auth_ldap import LdapDirectory, authenticate, plugin_start
+from hub_plugin_auth_ldap import LdapDirectory, Settings, authenticate, plugin_start
 from hub_plugin_auth_ldap.connection import Connection
 from hub_plugin_auth_ldap.opening import SERVERS
 from hub_plugin_auth_ldap.servers import AVOIDED, IDLE
 
-from hub import Identity, Password, Refuse
+from hub import Identity, Password, Refuse, Secret
 from hub.testing.clock import ManualClock
 from hub.testing.contracts.directory import PASSWORD
 from hub.testing.plugin import PluginScope
@@ -95,9 +94,9 @@ async def test_an_empty_password_never_reaches_a_server(
         assert not await succeeds(scope, name, "")
     monkeypatch.undo()
     with pytest.raises(ValueError, match="anonymous"):
-        await Connection().bind(dn_of("alice"), "")
+        await Connection(set()).bind(dn_of("alice"), "")
     with pytest.raises(ValueError, match="anonymous"):
-        await Connection().bind("", "x")
+        await Connection(set()).bind("", "x")
 
 
 # -- by template --------------------------------------------------------------------------------
@@ -402,7 +401,5 @@ async def test_a_question_that_is_given_up_closes_its_connection(
 
 
 def test_nothing_secret_is_shown() -> None:
-    settings = cast(Any, sys.modules["hub_plugin_auth_ldap.settings"]).Settings(
-        servers=["ldap://x"], base="dc=x", bind_dn="cn=x", bind_password="hush"
-    )
+    settings = Settings(servers=("ldap://x",), base="dc=x", bind_dn="cn=x", bind_password=Secret("hush"))
     assert "hush" not in repr(settings)
