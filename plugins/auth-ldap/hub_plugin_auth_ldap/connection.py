@@ -19,14 +19,16 @@ from sansldap import (
     LDAPResultCode,
     SearchResultDone,
     SearchResultEntry,
+    SearchResultReference,
     SearchScope,
 )
 
+from hub_plugin_auth_ldap.framing import take_message
 from hub_plugin_auth_ldap.settings import DEFAULT_PORTS
 
-MAX_MESSAGE: Final = 256 << 10
-"""Octets of one answer: a list with five thousand members, which takes 50 ms to read."""
 MAX_ENTRIES: Final = 1000
+MAX_ANSWER: Final = 4 << 20
+"""Octets of all that answers one question."""
 GOODBYE: Final = 1.0
 """Seconds that a server has to close a connection after us."""
 _NOT_YOU: Final = frozenset(
@@ -64,7 +66,8 @@ class Connection(asyncio.Protocol):
         self._client = LDAPClient()
         self._transport: asyncio.Transport | None = None
         self._inbox: list[LDAPMessage] = []
-        self._unread = 0  # octets since the last whole message
+        self._buffer = bytearray()  # what is no whole message yet
+        self._heard = 0  # octets since the question
         self._failure: Exception | None = None
         self._arrived = asyncio.Event()
         self._lost = asyncio.Event()
@@ -80,6 +83,7 @@ class Connection(asyncio.Protocol):
         await self.encrypt(context, hostname)
         self._client = LDAPClient()
         self._inbox.clear()
+        self._buffer.clear()
 
     async def encrypt(self, context: ssl.SSLContext, hostname: str) -> None:
         """Shake hands. OSError if the certificate is not that host's, or of nobody who is trusted."""
@@ -130,8 +134,10 @@ class Connection(asyncio.Protocol):
         while not isinstance(answer := await self._answer(), SearchResultDone):
             if isinstance(answer, SearchResultEntry):
                 found.append(_entry(answer))
-                if len(found) > limit:
-                    raise LdapError(f"the server gives more than the {limit} entries that were asked for")
+            elif not isinstance(answer, SearchResultReference):
+                raise LdapError(f"the server answers a search with {type(answer).__name__}")
+            if len(found) > limit:
+                raise LdapError(f"the server gives more than the {limit} entries that were asked for")
         code = answer.result.result_code
         if code in (LDAPResultCode.NO_SUCH_OBJECT, LDAPResultCode.REFERRAL):
             return None
@@ -141,7 +147,10 @@ class Connection(asyncio.Protocol):
 
     async def _answer(self) -> LDAPMessage:
         assert self._transport is not None
-        self._transport.write(self._client.data_to_send())
+        question = self._client.data_to_send()
+        if question:
+            self._heard = 0
+            self._transport.write(question)
         while not self._inbox:
             if self._failure is not None:
                 raise self._failure
@@ -154,7 +163,7 @@ class Connection(asyncio.Protocol):
     @property
     def is_open(self) -> bool:
         """Whether it may be asked something: nothing is known to be wrong, and nothing came unasked."""
-        return self._failure is None and not self._inbox and not self._unread
+        return self._failure is None and not self._inbox and not self._buffer
 
     def close(self) -> None:
         """Say goodbye, if the server listens, and close."""
@@ -197,27 +206,23 @@ class Connection(asyncio.Protocol):
         """Whole messages go to who waits; whatever else this may be ends the conversation."""
         if self._failure is not None:
             return
+        self._buffer += data
+        self._heard += len(data)
         try:
-            messages = self._client.receive(data)
+            while (message := take_message(self._buffer)) is not None:
+                self._inbox += self._client.receive(message)
+            if self._heard > MAX_ANSWER:
+                raise ValueError("it does not end")
         except Exception as error:  # whatever a reader of untrusted octets runs into
-            self._refuse(LdapError(f"the server speaks no LDAP: {error}"))
-            return
-        self._unread = 0 if messages else self._unread + len(data)
-        self._inbox += messages
+            self._fail(LdapError(f"what the server says is no answer: {error}"))
+            self.abort()
         self._arrived.set()
-        if self._unread > MAX_MESSAGE or len(self._inbox) > 2 * MAX_ENTRIES:
-            self._refuse(LdapError("the server's answer is too long"))
 
     def connection_lost(self, exc: Exception | None) -> None:
         """asyncio's."""
         self._fail(ConnectionError(f"the server closed the connection{f': {exc}' if exc else ''}"))
         self._open.discard(self)
         self._lost.set()
-
-    def _refuse(self, failure: Exception) -> None:
-        self._fail(failure)
-        if self._transport is not None:
-            self._transport.abort()
 
 
 async def connect(url: str, context: ssl.SSLContext, open_: set[Connection], *, starttls: bool) -> Connection:

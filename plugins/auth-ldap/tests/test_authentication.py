@@ -24,7 +24,11 @@ async def asked(
     folder: Path, slapd: Slapd, monkeypatch: pytest.MonkeyPatch, directory: str, **settings: object
 ) -> AsyncIterator[AuthenticationSource]:
     table = slapd.settings(**settings)
-    tables = {"plugins": {"auth-ldap": table}, "services": {"directory": directory}}
+    cheap = {"hash_memory": 1024, "hash_passes": 1}
+    tables = {
+        "plugins": {"auth-ldap": table, "directory-sql": cheap},
+        "services": {"directory": directory},
+    }
     accounts = ("alice@example.test", "dora@example.test") if directory == "directory-sql" else ()
     async with running_hub(folder, plugins=["auth-ldap"], tables=tables, accounts=accounts) as hub:
         connection = cast(Any, sys.modules["hub_plugin_auth_ldap.connection"]).Connection

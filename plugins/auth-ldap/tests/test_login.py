@@ -283,39 +283,6 @@ async def test_a_server_that_says_nothing_is_left_when_its_time_is_over(
         await log_in(scope, ALICE)
 
 
-@pytest.mark.parametrize(
-    "answer",
-    [
-        b"HTTP/1.1 400 Bad Request\r\n\r\n",
-        bytes.fromhex("300c02010178070a010204000400"),  # StartTLS: protocolError
-        bytes.fromhex("300c02010961070a010004000400"),  # an answer to another question
-        bytes.fromhex("30840fffffff"),  # an answer of 268 million octets begins
-        b"\x30\x80",
-        b"\xff" * 100,
-        b"",
-    ],
-)
-async def test_a_server_that_speaks_nonsense_is_a_failure(
-    plugin_scope: PluginScope, slapd: Slapd, answer: bytes
-) -> None:
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.read(1000)
-        try:
-            for _ in range(200 if answer.startswith(b"\x30\x84") else 1):
-                writer.write(answer + b"\x00" * 10_000 if answer[:2] == b"\x30\x84" else answer)
-                await writer.drain()
-        except ConnectionError:
-            pass
-        writer.close()
-
-    server = await asyncio.start_server(serve, "127.0.0.1", 0)
-    port = server.sockets[0].getsockname()[1]
-    scope = await started(plugin_scope, slapd, servers=[f"ldap://127.0.0.1:{port}"])
-    with pytest.raises(ConnectionError):
-        await log_in(scope, ALICE)
-    server.close()
-
-
 async def test_a_service_that_may_not_bind_is_a_failure_and_no_wrong_password(
     plugin_scope: PluginScope, slapd: Slapd
 ) -> None:
