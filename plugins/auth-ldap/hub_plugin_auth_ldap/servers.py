@@ -171,8 +171,12 @@ class Servers:
 def tls_context(settings: Settings) -> ssl.SSLContext:
     """Certificates are checked, by the hub's own list of authorities or the system's, and so are host names.
 
-    OSError if the file cannot be read or holds none.
+    ValueError if the file cannot be read or holds none.
     """
-    context = ssl.create_default_context(cafile=settings.ca_file)
+    try:
+        context = ssl.create_default_context(cafile=settings.ca_file)
+    except OSError as error:
+        said = error.strerror or str(error)
+        raise ValueError(f"the certificates in ca_file {settings.ca_file} cannot be used: {said}") from None
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     return context

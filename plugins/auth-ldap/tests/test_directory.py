@@ -300,6 +300,17 @@ def test_what_cannot_be_is_said_at_once(slapd: Slapd, wrong: dict[str, object], 
         Settings.model_validate(table)
 
 
+@pytest.mark.parametrize("content", [None, "no certificate\n"])
+async def test_a_file_without_certificates_stops_the_start(
+    plugin_scope: PluginScope, slapd: Slapd, tmp_path: Path, content: str | None
+) -> None:
+    file = tmp_path / "authorities.pem"
+    if content is not None:
+        file.write_text(content)
+    with pytest.raises(ValueError, match=r"the certificates in ca_file .*authorities\.pem cannot be used"):
+        await opened(plugin_scope, slapd, ca_file=str(file))
+
+
 async def test_a_directory_serves_domains(plugin_scope: PluginScope, slapd: Slapd) -> None:
     with pytest.raises(ValueError, match="domains is empty"):
         await opened(plugin_scope, slapd, domains=[])
