@@ -15,7 +15,7 @@ LOOKUP: Final[StashKey[Lookup]] = StashKey()
 
 
 async def open_servers(plugin: Plugin) -> None:
-    """Put them into the stash, to be closed with the scope; nothing is asked yet. ValueError without its CAs."""
+    """Put them into the stash, to be closed with the scope; nothing is asked yet. ValueError without CAs."""
     if SERVERS in plugin.stash:
         return
     settings = plugin.settings(Settings)
