@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from hub_plugin_auth_ldap import LdapDirectory, Settings, authenticate, plugin_start
-from hub_plugin_auth_ldap.connection import Connection
+from hub_plugin_auth_ldap.connection import Connection, connect
 from hub_plugin_auth_ldap.opening import SERVERS
 from hub_plugin_auth_ldap.servers import AVOIDED, IDLE
 
@@ -213,6 +214,30 @@ async def test_nothing_is_said_in_the_clear_before_the_handshake_and_nothing_bel
         await log_in(scope, ALICE)
     assert HUB[1].encode() not in heard
     server.close()
+
+
+@pytest.mark.parametrize("kind", ["asyncio", "uvloop"])
+def test_any_loop_that_the_hub_runs_on_will_do(slapd: Slapd, tmp_path: Path, kind: str) -> None:
+    make = pytest.importorskip(kind).new_event_loop
+    open_: set[Connection] = set()
+    ours = ssl.create_default_context(cafile=slapd.ca)
+    other = ssl.create_default_context(cafile=Certificates(tmp_path).ca)
+
+    async def converse() -> None:
+        for url in (slapd.url, slapd.tls_url):
+            connection = await connect(url, ours, open_, starttls=True)
+            assert await connection.bind(dn_of("alice"), "wrong") == "invalid_credentials"
+            assert await connection.bind(dn_of("alice"), PASSWORD) is None
+            assert open_ == {connection}
+            connection.close()
+            await connection.wait_closed()
+            assert not open_
+            with pytest.raises(ssl.SSLCertVerificationError):
+                await connect(url, other, open_, starttls=True)
+            assert not open_
+
+    with asyncio.Runner(loop_factory=make) as runner:
+        runner.run(converse())
 
 
 # -- servers that die ---------------------------------------------------------------------------
