@@ -68,11 +68,13 @@ if TYPE_CHECKING:
     from hub.services.blobs import Spool as Spool
     from hub.services.blobs import StoreFull as StoreFull
     from hub.services.blobs import no_progress as no_progress
+    from hub.services.cache import Cache as Cache
     from hub.services.clock import Clock as Clock
     from hub.services.directory import Account as Account
     from hub.services.directory import Alias as Alias
     from hub.services.directory import Directory as Directory
     from hub.services.directory import DirectoryAdmin as DirectoryAdmin
+    from hub.services.directory import DirectoryUnavailable as DirectoryUnavailable
     from hub.services.directory import Resolution as Resolution
     from hub.services.group import GroupWriter as GroupWriter
     from hub.services.kv import Kv as Kv
@@ -125,8 +127,9 @@ _HOMES = {
     "hub.mail.verdict": "Accept Defer Finding Junk Quarantine Reject Trust Verdict",
     "hub.services.blobs": "BlobGone BlobRecord Blobs BlobUse Collected LAST_REFERENCE Progress References "
     "Spool StoreFull no_progress",
+    "hub.services.cache": "Cache",
     "hub.services.clock": "Clock",
-    "hub.services.directory": "Account Alias Directory DirectoryAdmin Resolution",
+    "hub.services.directory": "Account Alias Directory DirectoryAdmin DirectoryUnavailable Resolution",
     "hub.services.group": "GroupWriter",
     "hub.services.kv": "Kv",
     "hub.services.log": "ChangeKind LogEntry",

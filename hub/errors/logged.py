@@ -49,6 +49,10 @@ _ENTRIES: Final = (
         '"http" and bind = ["127.0.0.1:9580"].',
     ),
     ("http-bug", _STAYS, "", "a request failed", _BUG),
+    (
+        "directory-silent", _AGAIN, "4.4.3", "the directory does not answer",
+        "Mail is put off until it does: hub status says what is wrong with the servers that it asks.",
+    ),
     # reloads
     (
         "reload-refused", _STAYS, "", "reload refused",

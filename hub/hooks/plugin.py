@@ -9,6 +9,7 @@ from typing import Protocol, TypeAlias, TypeVar
 
 from hub.mail.stash import Stash
 from hub.services.clock import Clock
+from hub.services.directory import Directory
 from hub.services.kv import Kv
 from hub.services.log import LogEntry
 from hub.services.tables import Tables
@@ -71,6 +72,13 @@ class Plugin(Protocol):
     @property
     def kv(self) -> Kv:
         """Small shared state, the same on every worker and node."""
+
+    @property
+    def directory(self) -> Directory:
+        """Who an address is, as the directory that serves now knows it: whose account somebody logs in to.
+
+        RuntimeError until the hub serves, `plugin_start` included.
+        """
 
     @property
     def clock(self) -> Clock:

@@ -416,6 +416,7 @@ class Loader:
             )
         else:
             self._services.directory = cast(Directory, filled["directory"])
+        self._around.directory = self._services.directory
 
     # -- what was replaced ------------------------------------------------------------------------------
 

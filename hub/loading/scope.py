@@ -26,6 +26,7 @@ from hub.loading.sources import module_name
 from hub.log import get_logger
 from hub.mail.stash import Stash
 from hub.services.clock import Clock
+from hub.services.directory import Directory
 from hub.services.kv import Kv
 from hub.services.log import LogEntry
 from hub.services.storage import Storage
@@ -68,7 +69,10 @@ def _implementations(hook: str) -> Mapping[str, Implementation]:
 
 @dataclass(slots=True)
 class Surroundings:
-    """What all scopes share. tell: fires a NOTIFY hook. storage: None until its driver is open."""
+    """What all scopes share.
+
+    tell: fires a NOTIFY hook. storage: None until its driver is open. directory: the one that serves.
+    """
 
     data_dir: Path
     clock: Clock
@@ -79,6 +83,7 @@ class Surroundings:
     storage: Storage | None = field(default=None)
     status: Status = field(default=_no_status)
     implementations: Callable[[str], Mapping[str, Implementation]] = field(default=_implementations)
+    directory: Directory | None = field(default=None)
 
     def need_storage(self) -> Storage:
         """The storage driver; RuntimeError while it is still being opened."""
@@ -160,6 +165,13 @@ class Scope:
         if self._kv is None:
             self._kv = self._around.need_storage().kv(self._name)
         return self._kv
+
+    @property
+    def directory(self) -> Directory:
+        """The chosen directory."""
+        if self._around.directory is None:
+            raise RuntimeError("no directory serves yet: a plugin may ask it once the hub has started")
+        return self._around.directory
 
     @property
     def closed(self) -> bool:

@@ -29,8 +29,15 @@ class Resolution:
     forwards: tuple[Address, ...] = ()
 
 
+class DirectoryUnavailable(ConnectionError):
+    """Whatever a directory asks does not answer: mail is put off (451 4.4.3), and nobody is refused."""
+
+
 class Directory(Protocol):
-    """The choose-one service of addresses, entered by the hub as an async context manager."""
+    """The choose-one service of addresses, entered by the hub as an async context manager.
+
+    All of it may raise DirectoryUnavailable.
+    """
 
     async def is_local(self, domain: str) -> bool:
         """Whether this hub is the final destination of the domain's mail."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import enum
+import sys
 from collections.abc import Awaitable, Callable, Mapping
 from typing import TypeAlias
 
@@ -15,6 +16,7 @@ from hub.config.model import Listener
 from hub.loading.kernel import Kernel
 from hub.log import get_logger
 from hub.sasl.mechanisms import Exchange
+from hub.services.directory import DirectoryUnavailable
 from hub.smtp import replies
 from hub.smtp.incoming import Intake
 from hub.smtp.replies import Reply
@@ -83,6 +85,9 @@ class Dialogue:
 
     def failed(self, where: str) -> Reply:
         """Log the exception under way; what the client is told about it, which is nothing of ours."""
+        if isinstance(error := sys.exception(), DirectoryUnavailable):
+            _log.warning("the directory does not answer", session=self.session.id, reason=str(error))
+            return replies.NO_DIRECTORY
         message = self.transaction.envelope.id if self.transaction else None
         _log.error("internal error", where=where, session=self.session.id, message=message, exc_info=True)
         return replies.INTERNAL

@@ -29,6 +29,8 @@ _ADVICE: Final = MappingProxyType(
         "SESSION_TOO_LONG TOO_SLOW IDLE TOO_MANY_RECIPIENTS TOO_LARGE MESSAGE_LINE_TOO_LONG": _LIMIT,
         "DRAINING": _TRY,
         "CONNECT_FAILED INTERNAL": _LOOK,
+        "NO_DIRECTORY": "`hub status` says what is wrong with the server that the directory asks; the "
+        "client tries again.",
         "NO_TLS": "To offer STARTTLS, name a certificate in [tls] and give the listener `tls = "
         "\"starttls\"`.",
         "NO_AUTH NO_RELAYING": "Users send on a listener of protocol submission or submissions, after login.",

@@ -68,6 +68,7 @@ IDLE: Final = Reply(421, "4.4.2", "Nothing heard for too long; closing the conne
 DRAINING: Final = Reply(421, "4.3.2", "The server is going down for a while; try again in a minute")
 CONNECT_FAILED: Final = Reply(421, "4.3.0", "Cannot serve you now; try again later")
 INTERNAL: Final = Reply(451, "4.3.0", "Something went wrong here; try again later")
+NO_DIRECTORY: Final = Reply(451, "4.4.3", "Nobody can tell now who is here; try again later")
 
 # -- XCLIENT --------------------------------------------------------------------------------------
 

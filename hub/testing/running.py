@@ -31,19 +31,29 @@ PASSWORD = "demo"
 class RunningHub:
     """A hub that serves; every account's password is `demo`.
 
-    folder: what it keeps. plugins_dir: its watched folder.
+    folder: what it keeps. plugins_dir: its watched folder. tables: what its configuration says.
     """
 
     hub: Hub
     config: Config
     folder: Path
     plugins_dir: Path
+    tables: dict[str, object]
 
     def port(self, listener: str = "smtp") -> int:
         """Where a listener listens on 127.0.0.1."""
         return next(
             cast(int, each.socket.getsockname()[1]) for each in self.hub.bound if each.name == listener
         )
+
+    async def configure(self, plugin: str, settings: Mapping[str, object]) -> None:
+        """Give a plugin other settings, as an operator does who saves the configuration."""
+        others = cast("Mapping[str, object]", self.tables.get("plugins", {}))
+        self.tables["plugins"] = {**others, plugin: settings}
+        _write(self.folder, self.tables)
+        report = await self.hub.reload()
+        assert report is not None
+        assert not report["errors"], report["errors"]
 
     async def add_account(self, address: str) -> None:
         """One more account, and its domain if that is new."""
@@ -134,16 +144,21 @@ async def running_hub(
         "plugins": [*DRIVERS, *plugins],
         **cast("Mapping[str, object]", said.get("hub", {})),
     }
-    path = folder / "hub.toml"
-    path.write_text("".join(f"{name} = {dump_value(table)}\n" for name, table in said.items()))
+    path = _write(folder, said)
     reread = partial(load, path, environ={}, cwd=folder)
     config = reread()
     hub = Hub(config, bind(config.settings.listeners, {}), trees=trees, clock=clock, reread=reread)
     await hub.start()
-    running = RunningHub(hub, config, folder, plugins_dir)
+    running = RunningHub(hub, config, folder, plugins_dir, said)
     try:
         for address in accounts:
             await running.add_account(address)
         yield running
     finally:
         await hub.stop()
+
+
+def _write(folder: Path, tables: Mapping[str, object]) -> Path:
+    path = folder / "hub.toml"
+    path.write_text("".join(f"{name} = {dump_value(table)}\n" for name, table in tables.items()))
+    return path

@@ -113,6 +113,11 @@ async def test_settings_are_validated_once_and_kept(plugin_scope: PluginScope) -
         plugin_scope("test", settings={"N": 5}).settings(Limits)
 
 
+async def test_without_a_hub_that_serves_there_is_no_directory(plugin_scope: PluginScope) -> None:
+    with pytest.raises(RuntimeError, match="no directory serves yet"):
+        _ = plugin_scope("thing").directory
+
+
 async def test_without_a_store_there_is_no_kv(plugin_scope: PluginScope) -> None:
     with pytest.raises(RuntimeError, match="the storage is not open yet"):
         _ = plugin_scope("test").kv

@@ -10,7 +10,7 @@ policy=/usr/sbin/policy-rc.d
 missing_packages() {
     # command:package
     for pair in clamd:clamav-daemon postfix:postfix smtp-source:postfix swaks:swaks mutt:mutt openssl:openssl \
-        strace:strace knotd:knot promtool:prometheus; do
+        strace:strace knotd:knot promtool:prometheus slapd:slapd ldapsearch:ldap-utils; do
         command -v "${pair%%:*}" >/dev/null 2>&1 || echo "${pair#*:}"
     done | sort -u | tr '\n' ' '
     # Its programs are in no folder of the path.
@@ -56,6 +56,9 @@ missing=$(missing_packages)  # what a package is called is known now
 case " $missing" in *" postfix "*)
     echo "postfix postfix/main_mailer_type select No configuration" | debconf-set-selections ;;
 esac
+case " $missing" in *" slapd "*)
+    echo "slapd slapd/no_configuration boolean true" | debconf-set-selections ;;
+esac
 # shellcheck disable=SC2086  # a list of words
 apt-get install -qq -y --no-install-recommends -o DPkg::Lock::Timeout=300 $missing >/dev/null
 
@@ -81,6 +84,9 @@ if [ -d /run/systemd/system ]; then
     esac
     case " $missing" in *" prometheus "*)
         systemctl disable --quiet prometheus.service || : ;;
+    esac
+    case " $missing" in *" slapd "*)
+        systemctl disable --quiet slapd.service || : ;;
     esac
 fi
 

@@ -15,6 +15,7 @@ from hub import (
     Address,
     AddressError,
     Alias,
+    Cache,
     Identity,
     Password,
     Plugin,
@@ -24,7 +25,6 @@ from hub import (
     StashKey,
 )
 from hub_plugin_directory_sql import changes, lookup
-from hub_plugin_directory_sql.cache import Cache
 from hub_plugin_directory_sql.login import Logins
 from hub_plugin_directory_sql.lookup import AddressKey, Credential
 from hub_plugin_directory_sql.passwords import Hasher, checked_hash
@@ -222,7 +222,11 @@ class SqlDirectory:
 
 
 def _login_key(connection: Connection, login: str) -> AddressKey | None:
-    if "\0" in login:
+    try:
+        encoded = login.encode()
+    except UnicodeEncodeError:
+        return None
+    if b"\0" in encoded:
         return None  # in nobody's name, and PostgreSQL does not even take the question
     if "@" not in login:
         domain = lookup.sole_domain(connection)

@@ -10,8 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Final
 
-from hub import Clock, Identity, Logger, Password, Refuse
-from hub_plugin_directory_sql.cache import Cache
+from hub import Cache, Clock, Identity, Logger, Password, Refuse
 from hub_plugin_directory_sql.changes import Secrets
 from hub_plugin_directory_sql.lookup import Credential, identity_of
 from hub_plugin_directory_sql.passwords import Hasher, prepare

@@ -41,13 +41,15 @@ def local_id(local: str) -> str:
 
 def domain_id(domain: str) -> str:
     """The domain as it is compared. AddressError if it has no A-labels."""
+    if "\0" in domain:
+        raise AddressError("a domain contains no NUL")  # PostgreSQL does not even take the question
     return Address("", domain).ascii_domain.lower()
 
 
 def key_of(address: Address) -> AddressKey | None:
     """None for a domain that no DNS could hold, and so no hub."""
     if "\0" in address.local:
-        return None  # PostgreSQL does not even take the question
+        return None  # like a domain's
     try:
         return AddressKey(local_id(address.local), domain_id(address.domain))
     except AddressError:

@@ -1,4 +1,4 @@
-"""Answers that stay right for a short time."""
+"""Answers that stay right for a short time, and not too many of them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections import OrderedDict
 from collections.abc import Hashable
 from typing import Generic, TypeVar
 
-from hub import Clock
+from hub.services.clock import Clock
 
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
