@@ -13,7 +13,7 @@ from hub.cli.context import Context, run, show_json
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from hub.services.storage import QueueRow
+    from hub.services.queue import QueueRow
 
 _ALL: Final = 1 << 31
 
@@ -68,9 +68,11 @@ def list_rows(context: Context, limit: int, as_json: bool) -> None:
 def show_message(context: Context, message_id: str, as_json: bool) -> None:
     """Show all that the queue knows about one MESSAGE, by the id that its sender was told."""
 
+    from hub.services.queue import Selection
+
     async def read() -> Sequence[QueueRow]:
         async with context.storage() as storage:
-            return await storage.queue(_ALL, message_id=message_id)
+            return await storage.queue(_ALL, selection=Selection(message_id))
 
     rows = run(read())
     if not rows:
