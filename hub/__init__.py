@@ -82,6 +82,13 @@ if TYPE_CHECKING:
     from hub.services.log import LogEntry as LogEntry
     from hub.services.posting import Poster as Poster
     from hub.services.posting import open_poster as open_poster
+    from hub.services.queue import Claim as Claim
+    from hub.services.queue import Fate as Fate
+    from hub.services.queue import LeaseLost as LeaseLost
+    from hub.services.queue import QueueAction as QueueAction
+    from hub.services.queue import QueueOutcome as QueueOutcome
+    from hub.services.queue import QueueRow as QueueRow
+    from hub.services.queue import Selection as Selection
     from hub.services.storage import Acceptance as Acceptance
     from hub.services.storage import Appended as Appended
     from hub.services.storage import Copied as Copied
@@ -97,7 +104,6 @@ if TYPE_CHECKING:
     from hub.services.storage import MigrationStatus as MigrationStatus
     from hub.services.storage import NewItem as NewItem
     from hub.services.storage import Placed as Placed
-    from hub.services.storage import QueueRow as QueueRow
     from hub.services.storage import Storage as Storage
     from hub.services.storage import Totals as Totals
     from hub.services.storage import UidRanges as UidRanges
@@ -134,8 +140,9 @@ _HOMES = {
     "hub.services.kv": "Kv",
     "hub.services.log": "ChangeKind LogEntry",
     "hub.services.posting": "Poster open_poster",
+    "hub.services.queue": "Claim Fate LeaseLost QueueAction QueueOutcome QueueRow Selection",
     "hub.services.storage": "Acceptance Appended Copied Delivery FlagMode Item ItemState Mailbox "
-    "MailboxChanges MailboxExists MailboxMissing MigrationStatus Migrations NewItem Placed QueueRow "
+    "MailboxChanges MailboxExists MailboxMissing MigrationStatus Migrations NewItem Placed "
     "Storage Totals UidRanges Usage",
     "hub.services.tables": "Tables",
     "hub.version": "__version__",

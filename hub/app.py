@@ -36,6 +36,7 @@ from hub.loading.scope import Ask
 from hub.loading.watching import Watcher
 from hub.log import get_logger
 from hub.raising import Raising
+from hub.relay.sender import Relay
 from hub.renewal import Change, Renewal, changes, hold, load_tls, places, prepare, tell_changes
 from hub.services.clock import Clock, SystemClock
 from hub.smtp import lmtp
@@ -92,6 +93,7 @@ class Hub:
         self._renewing = asyncio.Lock()
         self._watcher: Watcher | None = None
         self._collecting: Collecting | None = None
+        self._relay: Relay | None = None
         self._first = bound
         self._serving = Serving(self._serve)
         self.loader = Loader(
@@ -188,6 +190,8 @@ class Hub:
             await self._serving.swap(self._first)
             self.watch()
             self._collecting = Collecting(self.loader.services)
+            self._relay = Relay(self.kernel)
+            self._relay.start()
         except BaseException:
             self._serving.close()
             close_all_but((), self._first)
@@ -216,6 +220,8 @@ class Hub:
         await self._raising.close()
         if self._watcher is not None:
             await self._watcher.close()
+        if self._relay is not None:
+            await self._relay.close()
         if self._collecting is not None:
             await self._collecting.close()
         await self.loader.close()

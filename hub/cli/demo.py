@@ -26,6 +26,9 @@ plugins = [{plugins}]
 plugin_dirs = ["{watched}"]
 workers = 1
 
+[relay]
+enabled = false  # what is sent elsewhere waits in the queue: a demo bothers nobody
+
 [listeners.smtp]
 protocol = "smtp"
 bind = ["127.0.0.1:{smtp}"]

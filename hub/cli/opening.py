@@ -95,7 +95,14 @@ def _scope(
 ) -> Scope:
     loop = asyncio.get_running_loop()
     around = Surroundings(
-        config.settings.hub.data_dir, SystemClock(), _no_hooks, _no_workers, _nobody, loop, storage, directory
+        config.settings.hub.data_dir,
+        SystemClock(),
+        _no_hooks,
+        _no_workers,
+        _nobody,
+        loop,
+        storage,
+        directory=directory,
     )
     settings = partial(config.plugin_settings, source.name)
     return Scope(source.name, source.version, source.folder, settings, around)

@@ -3,38 +3,60 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from dataclasses import asdict
+from math import inf
 from typing import TYPE_CHECKING, Final
 
 import click
 
 from hub.cli.context import Context, run, show_json
+from hub.cli.parameters import address
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
-    from hub.services.storage import QueueRow
+    from hub.services.queue import QueueRow, Selection
 
 _ALL: Final = 1 << 31
+_AGES: Final = {
+    "under 5 minutes": (-inf, 300.0),
+    "under an hour": (300.0, 3600.0),
+    "under a day": (3600.0, 86400.0),
+    "older": (86400.0, inf),
+}
 
 
 @click.group()
 def queue() -> None:
-    """Show the mail that waits to be sent on."""
+    """Show and change the mail that waits to be sent on."""
+
+
+def _selecting(command: Callable[..., None]) -> Callable[..., None]:
+    """The options that choose rows; what is said together applies together."""
+    for option in (
+        click.option("--from", "sender", type=address, help="Rows with this reverse-path."),
+        click.option("--to", "recipient", type=address, help="Rows with this recipient."),
+        click.option("--domain", help="Rows with recipients in this domain."),
+        click.option("--message", "message_id", metavar="MESSAGE", help="Rows of the message with this id."),
+    ):
+        command = option(command)
+    return command
 
 
 @queue.command("list")
+@_selecting
 @click.option(
     "--limit", type=click.IntRange(1), default=1000, show_default=True, help="At most that many rows."
 )
 @click.option("--json", "as_json", is_flag=True, help="The rows as JSON.")
 @click.pass_obj
-def list_rows(context: Context, limit: int, as_json: bool) -> None:
+def list_rows(context: Context, /, limit: int, as_json: bool, **chosen: object) -> None:
     """List the queue, the oldest row first; one row per message and recipient."""
 
     async def read() -> Sequence[QueueRow]:
         async with context.storage() as storage:
-            return await storage.queue(limit)
+            return await storage.queue(limit, selection=_selection(chosen))
 
     rows = run(read())
     if as_json:
@@ -46,7 +68,7 @@ def list_rows(context: Context, limit: int, as_json: bool) -> None:
     from hub.cli.tables import show_table
 
     show_table(
-        ("message", "age", "from", "to", "size", "state"),
+        ("message", "age", "from", "to", "size", "state", "tries", "next", "last answer"),
         [
             (
                 row.message_id,
@@ -55,6 +77,9 @@ def list_rows(context: Context, limit: int, as_json: bool) -> None:
                 str(row.recipient),
                 f"{row.size:,}",
                 row.state,
+                str(row.attempts),
+                _until(row.due_at) if row.state == "queued" else "",
+                row.reply,
             )
             for row in rows
         ],
@@ -70,7 +95,7 @@ def show_message(context: Context, message_id: str, as_json: bool) -> None:
 
     async def read() -> Sequence[QueueRow]:
         async with context.storage() as storage:
-            return await storage.queue(_ALL, message_id=message_id)
+            return await storage.queue(_ALL, selection=_selection({"message_id": message_id}))
 
     rows = run(read())
     if not rows:
@@ -84,7 +109,85 @@ def show_message(context: Context, message_id: str, as_json: bool) -> None:
     if row.ret:
         click.echo(f"a report returns {'all of it' if row.ret == 'FULL' else 'its header'}")
     for row in rows:
-        click.echo(f"to {row.recipient}: {row.state}{_wishes(row)}")
+        tried = f", tried {row.attempts} times, last answered {row.reply!r}" if row.attempts else ""
+        click.echo(f"to {row.recipient}: {row.state}{tried}{_wishes(row)}")
+
+
+@queue.command()
+@click.option("--json", "as_json", is_flag=True, help="The figures as JSON.")
+@click.pass_obj
+def stats(context: Context, as_json: bool) -> None:
+    """Count the queue by domain and by age."""
+
+    async def read() -> Sequence[QueueRow]:
+        async with context.storage() as storage:
+            return await storage.queue(_ALL)
+
+    rows = run(read())
+    domains = Counter(row.recipient.ascii_domain.lower() for row in rows)
+    held = Counter(row.recipient.ascii_domain.lower() for row in rows if row.state == "held")
+    now = time.time()
+    ages = {
+        name: sum(low <= now - row.created_at < high for row in rows) for name, (low, high) in _AGES.items()
+    }
+    if as_json:
+        show_json({"rows": len(rows), "domains": dict(domains.most_common()), "held": held, "ages": ages})
+        return
+    from hub.cli.tables import show_table
+
+    show_table(
+        ("domain", "rows", "held"),
+        [(domain, str(count), str(held[domain])) for domain, count in domains.most_common()],
+    )
+    show_table(("age", "rows"), [(name, str(count)) for name, count in ages.items()])
+
+
+def _changing(name: str, words: str) -> None:
+    """A verb that does something to all rows of a selection."""
+
+    @queue.command(name, help=words)
+    @_selecting
+    @click.option("--all", "everything", is_flag=True, help="All rows.")
+    @click.pass_obj
+    def change(context: Context, /, everything: bool, **chosen: object) -> None:
+        from hub.services.queue import QueueAction
+
+        if everything == any(chosen.values()):
+            raise click.UsageError("say which rows, by --message, --domain, --to or --from; or --all")
+
+        async def do() -> int:
+            async with context.storage() as storage:
+                return await storage.change_queue(QueueAction(name), _selection(chosen))
+
+        count = run(do())
+        click.echo(f"{name}: {count} {'row' if count == 1 else 'rows'}")
+        if not count:
+            raise SystemExit(1)
+
+
+_changing("retry", "Send rows within half a minute, whenever they were to be tried again.")
+_changing("hold", "Keep rows from being sent until they are released.")
+_changing("release", "Let held rows be sent again.")
+_changing("drop", "Remove rows; nobody is told, and the mail is gone.")
+
+
+@queue.command()
+@click.pass_obj
+def flush(context: Context) -> None:
+    """Send all that waits within half a minute, whenever it was to be tried again."""
+    from hub.services.queue import QueueAction
+
+    async def do() -> int:
+        async with context.storage() as storage:
+            return await storage.change_queue(QueueAction.RETRY, _selection({}))
+
+    click.echo(f"flush: {run(do())} rows")
+
+
+def _selection(chosen: Mapping[str, object]) -> Selection:
+    from hub.services.queue import Selection
+
+    return Selection(**chosen)  # type: ignore[arg-type]  # as the options above make them
 
 
 def _wishes(row: QueueRow) -> str:
@@ -96,6 +199,12 @@ def _wishes(row: QueueRow) -> str:
 
 def _plain(row: QueueRow) -> dict[str, object]:
     return {**asdict(row), "recipient": str(row.recipient), "reverse_path": str(row.reverse_path or "")}
+
+
+def _until(due_at: float) -> str:
+    """How long until a time, or that it has come."""
+    seconds = int(due_at - time.time())
+    return "now" if seconds <= 0 else f"{seconds // 3600}:{seconds // 60 % 60:02}:{seconds % 60:02}"
 
 
 def _age(since: float) -> str:

@@ -552,6 +552,46 @@ class PluginOptions(Table):
     )
 
 
+class RelayTable(Table):
+    """[relay]: mail on to other servers."""
+
+    enabled: Flag = Field(default=True, description="Whether what is queued is sent.")
+    first_retry: Annotated[Duration, Field(gt=0)] = Field(
+        default=120.0,
+        description="How long after a first failure mail is tried again; then twice as long.",
+    )
+    longest_retry: Annotated[Duration, Field(gt=0)] = Field(
+        default=4 * 3600.0, description="The longest time between two tries."
+    )
+    give_up: Annotated[Duration, Field(gt=0)] = Field(
+        default=5 * 86400.0,
+        description="How long mail is tried before it goes back; RFC 5321 §4.5.4.1 wants four to five days.",
+    )
+    delay_report: Annotated[Duration, Field(gt=0)] = Field(
+        default=4 * 3600.0, description="How long mail waits before its sender is told that it does."
+    )
+    max_connections: Annotated[Count, Field(gt=0)] = Field(
+        default=50, description="Connections to other servers at once, for each worker."
+    )
+    per_domain: Annotated[Count, Field(gt=0)] = Field(
+        default=4, description="How many of them may be for one domain."
+    )
+    connect_timeout: Annotated[Duration, Field(gt=0)] = Field(
+        default=30.0, description="How long to wait for a server to take a connection."
+    )
+    tls: Literal["opportunistic", "off"] = Field(
+        default="opportunistic", description="Encrypt wherever the other server can, or never."
+    )
+    routes: Mapping[str, Address] = Field(
+        default_factory=dict,
+        description='Where mail goes without asking DNS for its exchangers: "example.org" for that domain, '
+        '".example.org" for those below it, "*" for all others.',
+    )
+    nameservers: tuple[Address, ...] = Field(
+        default=(), description="DNS servers in place of the system's, each with its port."
+    )
+
+
 class NoSettings(Table):
     """The settings of a plugin that has none."""
 
@@ -578,6 +618,9 @@ class HubSettings(Table):
     )
     checks: ChecksTable = Field(
         default=ChecksTable(), description="What the summed score of all checks does to a message."
+    )
+    relay: RelayTable = Field(
+        default=RelayTable(), description="How mail for elsewhere is sent, and for how long it is tried."
     )
     log: LogTable = Field(default=LogTable(), description="What is logged, and how it looks.")
     trace: TraceTable = Field(

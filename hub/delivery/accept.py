@@ -85,8 +85,34 @@ async def accept(
     whatever else the drivers raise: then nothing of it is kept.
     """
     began = perf_counter()
-    received_at = kernel.services.clock.time()
     sender = session.identity.account if session.identity else None
+    acceptance = await keep(kernel, envelope, recipients, content, headers, sender=sender)
+    blob, size = acceptance.blob, acceptance.size
+    try:
+        placed = await _commit(kernel.services.storage, acceptance)
+    except Exception:  # what was only cancelled may still be committed
+        kernel.services.blobs.settle(blob)
+        raise
+    kernel.services.blobs.settle(blob)
+    trace.add("commit", blob, "durable", seconds=perf_counter() - began, detail=f"{size} octets")
+    _tell(pin, session, trace, envelope, size, placed, acceptance.queue)
+    return AcceptResult(placed, len(acceptance.queue))
+
+
+async def keep(
+    kernel: Kernel,
+    envelope: Envelope,
+    recipients: Sequence[Recipient],
+    content: Content,
+    headers: Sequence[tuple[str, str]] = (),
+    *,
+    sender: AccountRef | None,
+) -> Acceptance:
+    """Make the bytes durable; gives the rows that make them mail. Who has committed them settles the blob.
+
+    StoreFull, OSError or whatever else the driver raises.
+    """
+    received_at = kernel.services.clock.time()
     deliveries = _deliveries(envelope, recipients)
     queue = tuple(dict.fromkeys(address for each in recipients for address in each.resolution.forwards))
     head = b"".join([f"{name}: {value}\r\n".encode() for name, value in headers]) + content.head
@@ -97,7 +123,7 @@ async def accept(
         blob = await kernel.services.blobs.put(head, content.body, recovery)
     else:
         blob = await content.body.keep(head, recovery)
-    acceptance = Acceptance(
+    return Acceptance(
         envelope.id,
         blob,
         len(head),
@@ -109,15 +135,6 @@ async def accept(
         sender,
         dsn,
     )
-    try:
-        placed = await _commit(kernel.services.storage, acceptance)
-    except Exception:  # what was only cancelled may still be committed
-        kernel.services.blobs.settle(blob)
-        raise
-    kernel.services.blobs.settle(blob)
-    trace.add("commit", blob, "durable", seconds=perf_counter() - began, detail=f"{size} octets")
-    _tell(pin, session, trace, envelope, size, placed, queue)
-    return AcceptResult(placed, len(queue))
 
 
 async def _commit(storage: Storage, acceptance: Acceptance) -> Sequence[Placed]:

@@ -117,6 +117,31 @@ _ENTRIES: Final = (
         "lease-not-renewed", _AGAIN, "", "lease not renewed",
         "Another worker takes the work over; look at the store if it is often.",
     ),
+    # mail that is sent on
+    ("relay-failed", _AGAIN, "4.3.0", "mail could not be sent", "It is tried again. " + _BUG),
+    ("relay-queue-unread", _AGAIN, "", "the queue cannot be read", "It is tried again; look at the store."),
+    ("relay-lease-not-renewed", _AGAIN, "", "a lease of queued mail is not renewed", "It is tried again; "
+    "look at the store."),
+    (
+        "relay-outcome-not-kept", _AGAIN, "", "what became of mail is not kept",
+        "It is tried again for a minute; after that the mail may be sent twice. Look at the store.",
+    ),
+    (
+        "relay-in-doubt", _AGAIN, "4.4.2", "mail may be sent twice",
+        "The connection broke after the last octet and before the reply to it: SMTP leaves no way to know.",
+    ),
+    (
+        "relay-lease-lost", _AGAIN, "", "somebody else has sent this mail too",
+        "This process was stopped, or had no store, for longer than its lease lasts.",
+    ),
+    (
+        "relay-report-undeliverable", _STAYS, "", "a report cannot be delivered",
+        "A report about mail came back itself, or mail with an empty sender. Nobody is told again.",
+    ),
+    (
+        "relay-sender-unknown", _STAYS, "", "nobody can be told what became of mail",
+        "Its sender has no account here any more.",
+    ),
     # workers
     (
         "worker-ended", _FATAL, "", "worker ended",

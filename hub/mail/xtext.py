@@ -31,3 +31,11 @@ def decode_utf8_xtext(text: str) -> str:
     decoded = _EMBEDDED.sub(lambda found: chr(int(found[1], 16)), text)
     decoded.encode()  # UnicodeEncodeError for half a surrogate pair
     return decoded
+
+
+def encode_xtext(text: str) -> str:
+    """The text as xtext: `+` and two hexadecimal digits for what cannot stand for itself."""
+    return "".join(
+        chr(octet) if 33 <= octet <= 126 and octet not in b"+=" else f"+{octet:02X}"
+        for octet in text.encode()
+    )

@@ -20,7 +20,10 @@ class ChangeKind(enum.Enum):
     DELETED = "deleted"
     SUBSCRIBED = "subscribed"
     UNSUBSCRIBED = "unsubscribed"
-    QUEUED = "queued"  # a queue row was written; collection is None
+    QUEUED = "queued"  # queue rows were written; collection is None, here and in the next three
+    SENT = "sent"  # a next hop has taken the message for the recipient `name`
+    DEFERRED = "deferred"
+    BOUNCED = "bounced"
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,9 +31,9 @@ class LogEntry:
     """One row of the log.
 
     position: store-wide, rising. modseq: the account's, one for a whole commit. collection: its id and
-    name, None if the change is the account's. first_uid, last_uid: the smallest and largest UID touched, 0
-    if none is. message_id: the message's id for deliveries and queue rows. account is None for a queue row
-    of a sender without an account here.
+    name, None if the change is the account's; for what became of a queue row, name is its recipient.
+    first_uid, last_uid: the smallest and largest UID touched, 0 if none is. message_id: the message's id for
+    deliveries and queue rows. account is None for a queue row of a sender without an account here.
     """
 
     position: int

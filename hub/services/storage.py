@@ -9,14 +9,15 @@ from __future__ import annotations
 import enum
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Protocol
 
 from hub.mail.address import Address
-from hub.mail.dsn import NO_DSN, NOT_SAID, Dsn, RecipientDsn, Ret
+from hub.mail.dsn import NO_DSN, Dsn
 from hub.mail.login import AccountRef
 from hub.services.blobs import LAST_REFERENCE, BlobUse
 from hub.services.kv import Kv
 from hub.services.log import LogEntry
+from hub.services.queue import Claim, QueueAction, QueueOutcome, QueueRow, Selection
 from hub.services.tables import Tables
 
 UidRanges = Sequence[tuple[int, int]]
@@ -188,26 +189,6 @@ class Totals:
 
 
 @dataclass(frozen=True, slots=True)
-class QueueRow:
-    """One recipient of one message, waiting to be sent on.
-
-    ret, envid, dsn: what the sender wants to hear about it (RFC 3461).
-    """
-
-    position: int
-    message_id: str
-    reverse_path: Address | None
-    recipient: Address
-    blob: str
-    size: int
-    created_at: float
-    state: Literal["queued", "held"]
-    ret: Ret | None = None
-    envid: str | None = None
-    dsn: RecipientDsn = NOT_SAID
-
-
-@dataclass(frozen=True, slots=True)
 class MigrationStatus:
     """One Alembic branch: the plugin that owns it, the revision in the database and the one in the code."""
 
@@ -365,10 +346,32 @@ class Storage(Protocol):
         Plugins' tables and key-value spaces stay, and positions of the log go on rising.
         """
 
-    # -- the rest
+    # -- the queue
 
-    async def queue(self, limit: int = 1000, *, message_id: str | None = None) -> Sequence[QueueRow]:
-        """The oldest rows first; only one message's, if its id is given."""
+    async def queue(self, limit: int = 1000, *, selection: Selection | None = None) -> Sequence[QueueRow]:
+        """The oldest rows first; all of them without a selection."""
+
+    async def claim(self, until: float, limit: int = 100) -> Claim:
+        """Rows that are due and that nobody has a lease of, which is now one's own; the longest due first.
+
+        until: seconds since the epoch when the lease ends unless it is renewed.
+        """
+
+    async def renew(self, lease: int, until: float) -> None:
+        """Keep what is left of a claim for longer."""
+
+    async def conclude(
+        self, lease: int, outcomes: Sequence[QueueOutcome], reports: Sequence[Acceptance] = ()
+    ) -> None:
+        """What became of rows of a claim, and the mail that tells of it; or nothing of it: LeaseLost."""
+
+    async def change_queue(self, action: QueueAction, selection: Selection) -> int:
+        """Do something to all rows of a selection, whoever has a lease of them; how many there were."""
+
+    async def next_due(self) -> float | None:
+        """When the next row that nobody has a lease of is due; None if there is none."""
+
+    # -- the rest
 
     async def totals(self) -> Totals:
         """For `hub status`: the time grows with the accounts and the queue, not with the messages."""

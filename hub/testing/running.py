@@ -135,6 +135,7 @@ async def running_hub(
         "listeners": {
             name: {"protocol": name, "bind": ["127.0.0.1:0"]} for name in ("smtp", "submission", "imap")
         },
+        "relay": {"enabled": False},
         **(tables or {}),
     }
     said["hub"] = {

@@ -16,6 +16,7 @@ from hub import (
     AccountRef,
     Appended,
     BlobUse,
+    Claim,
     Copied,
     FlagMode,
     Item,
@@ -28,13 +29,25 @@ from hub import (
     NewItem,
     Placed,
     Plugin,
+    QueueAction,
+    QueueOutcome,
     QueueRow,
+    Selection,
     Tables,
     Totals,
     UidRanges,
     Usage,
 )
-from hub_plugin_storage_sql import accept, items, keyvalue, mailboxes, maintenance, reading, revisions
+from hub_plugin_storage_sql import (
+    accept,
+    items,
+    keyvalue,
+    mailboxes,
+    maintenance,
+    reading,
+    revisions,
+    sending,
+)
 from hub_plugin_storage_sql.backend import Settings, open_database, schema_of
 from hub_plugin_storage_sql.counters import Counters
 from hub_plugin_storage_sql.database import Database, Schema
@@ -206,9 +219,31 @@ class SqlStorage:
         """Remove every account with its mailboxes, and the queue."""
         await self._db.write(maintenance.clear)
 
-    async def queue(self, limit: int = 1000, *, message_id: str | None = None) -> Sequence[QueueRow]:
-        """The oldest rows first; only one message's, if its id is given."""
-        return await self._db.read(lambda db: reading.queue(db, limit, message_id))
+    async def queue(self, limit: int = 1000, *, selection: Selection | None = None) -> Sequence[QueueRow]:
+        """The oldest rows first, of a selection or of all."""
+        return await self._db.read(lambda db: sending.rows(db, limit, selection or Selection()))
+
+    async def claim(self, until: float, limit: int = 100) -> Claim:
+        """Rows that are due and that nobody has a lease of."""
+        return await self._db.write_apart(sending.claim(until, limit))
+
+    async def renew(self, lease: int, until: float) -> None:
+        """Keep what is left of a claim for longer."""
+        await self._db.write_apart(sending.renew(lease, until))
+
+    async def conclude(
+        self, lease: int, outcomes: Sequence[QueueOutcome], reports: Sequence[Acceptance] = ()
+    ) -> None:
+        """What became of rows of a claim, and the mail that tells of it. LeaseLost."""
+        await self._db.write(sending.conclude(lease, outcomes, reports))
+
+    async def change_queue(self, action: QueueAction, selection: Selection) -> int:
+        """Do something to all rows of a selection; how many there were."""
+        return await self._db.write_apart(sending.change(action, selection))
+
+    async def next_due(self) -> float | None:
+        """When the next row that nobody has a lease of is due."""
+        return await self._db.point(sending.next_due)
 
     async def totals(self) -> Totals:
         """Sums that the accounts keep, and a count of the queue."""

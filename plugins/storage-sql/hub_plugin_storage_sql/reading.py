@@ -8,7 +8,6 @@ from sqlalchemy import and_, bindparam, func, select
 
 from hub import (
     AccountRef,
-    Address,
     ChangeKind,
     Item,
     ItemState,
@@ -16,8 +15,6 @@ from hub import (
     Mailbox,
     MailboxChanges,
     MailboxMissing,
-    QueueRow,
-    RecipientDsn,
     Totals,
     UidRanges,
     Usage,
@@ -138,28 +135,6 @@ _LAST = Statement(
     select(LOG.c.position).where(LOG.c.position <= _b("upto")).order_by(LOG.c.position.desc()).limit(1),
     "upto",
 )
-_QUEUED = (
-    select(
-        QUEUE.c.position,
-        QUEUE.c.message_id,
-        QUEUE.c.reverse_local,
-        QUEUE.c.reverse_domain,
-        QUEUE.c.local,
-        QUEUE.c.domain,
-        QUEUE.c.blob,
-        QUEUE.c.size,
-        QUEUE.c.created_at,
-        QUEUE.c.state,
-        QUEUE.c.ret,
-        QUEUE.c.envid,
-        QUEUE.c.notify,
-        QUEUE.c.orcpt,
-    )
-    .order_by(QUEUE.c.position)
-    .limit(_b("most"))
-)
-_QUEUE = Statement(_QUEUED, "most")
-_QUEUE_OF_MESSAGE = Statement(_QUEUED.where(QUEUE.c.message_id == _b("message")), "most message")
 
 
 def mailboxes(db: Reads, account: AccountRef) -> Sequence[Mailbox]:
@@ -253,30 +228,6 @@ def log_position(db: Reads, upto: int = MAX_POSITION) -> int:
     """The newest position that is settled."""
     row = db.row(_LAST, upto)
     return row[0] if row else 0
-
-
-def queue(db: Reads, limit: int, message_id: str | None) -> Sequence[QueueRow]:
-    """The oldest rows of the queue, or of one message in it."""
-    rows = db.rows(_QUEUE, limit) if message_id is None else db.rows(_QUEUE_OF_MESSAGE, limit, message_id)
-    return [_queue_row(row) for row in rows]
-
-
-def _queue_row(row: Row) -> QueueRow:
-    position, message_id, reverse_local, reverse_domain, local, domain, *rest, notify, orcpt = row
-    blob, size, created_at, state, ret, envid = rest
-    return QueueRow(
-        position,
-        message_id,
-        None if reverse_local is None else Address(reverse_local, reverse_domain),
-        Address(local, domain),
-        blob,
-        size,
-        created_at,
-        state,
-        ret,
-        envid,
-        RecipientDsn(notify and tuple(notify.split(",")), orcpt),
-    )
 
 
 _KINDS = {kind.value: kind for kind in ChangeKind}

@@ -22,7 +22,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-REVISION: Final = "0003"
+REVISION: Final = "0004"
 """The head of this plugin's migrations, known without Alembic."""
 
 METADATA: Final = MetaData()
@@ -102,7 +102,8 @@ SUBSCRIPTION: Final = Table(
     sqlite_with_rowid=False,
 )
 
-# account_id: of who submitted it. ret to orcpt: RFC 3461, without xtext; notify: with commas between.
+# account_id: of who submitted it. ret to orcpt: RFC 3461, without xtext; notify: with commas between. lease,
+# leased_until: of who is sending it, 0 for nobody.
 QUEUE: Final = Table(
     "queue",
     METADATA,
@@ -122,9 +123,16 @@ QUEUE: Final = Table(
     Column("envid", _Text),
     Column("notify", _Text),
     Column("orcpt", _Text),
+    Column("attempts", BigInteger, nullable=False, server_default="0"),
+    Column("due_at", Float, nullable=False, server_default="0"),
+    Column("lease", BigInteger, nullable=False, server_default="0"),
+    Column("leased_until", Float, nullable=False, server_default="0"),
+    Column("reply", _Text, nullable=False, server_default=""),
     sqlite_autoincrement=True,
 )
 Index("queue_of_blob", QUEUE.c.blob)
+Index("queue_of_message", QUEUE.c.message_id)
+Index("queue_due", QUEUE.c.state, QUEUE.c.due_at)
 
 # name: the collection's at that moment. The newest row is never removed, so that positions only rise.
 LOG: Final = Table(

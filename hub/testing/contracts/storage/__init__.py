@@ -16,6 +16,7 @@ from hub.testing.contracts.storage.log import LogContract
 from hub.testing.contracts.storage.mailboxes import MailboxContract
 from hub.testing.contracts.storage.maintenance import MaintenanceContract
 from hub.testing.contracts.storage.processes import ProcessContract
+from hub.testing.contracts.storage.sending import SendingContract
 from hub.testing.contracts.storage.shared import SharedStateContract
 
 __all__ = ["OpenStorage", "StorageContract"]
@@ -27,6 +28,7 @@ class StorageContract(
     ItemContract,
     LogContract,
     MaintenanceContract,
+    SendingContract,
     SharedStateContract,
     ProcessContract,
 ):

@@ -10,6 +10,7 @@ from hub.mail.address import Address
 from hub.mail.dsn import Dsn, RecipientDsn
 from hub.mail.login import AccountRef
 from hub.services.log import ChangeKind
+from hub.services.queue import Selection
 from hub.services.storage import MailboxExists, MailboxMissing, Storage, Totals, Usage
 from hub.testing.clock import START
 from hub.testing.contracts.storage.fixtures import (
@@ -173,12 +174,12 @@ class AcceptContract(StorageFixtures):
             acceptance("m1", queue=[first, second, third], dsn=Dsn("HDRS", "an id, of theirs", asked))
         )
         await storage.accept(acceptance("m2", queue=[first]))
-        rows = await storage.queue(message_id="m1")
+        rows = await storage.queue(selection=Selection("m1"))
         assert [row.dsn for row in rows] == [asked[first], asked[second], RecipientDsn()]
         assert {(row.ret, row.envid) for row in rows} == {("HDRS", "an id, of theirs")}
-        (plain,) = await storage.queue(message_id="m2")
+        (plain,) = await storage.queue(selection=Selection("m2"))
         assert (plain.ret, plain.envid, plain.dsn) == (None, None, RecipientDsn())
-        assert await storage.queue(message_id="m3") == []
+        assert await storage.queue(selection=Selection("m3")) == []
         assert await storage.queue() == [*rows, plain]
 
     async def test_queued_mail_is_in_the_log_of_its_sender(self, storage: Storage) -> None:

@@ -1,0 +1,146 @@
+"""Where mail for a domain goes: its mail exchangers in order (RFC 5321 §5), or where the operator says."""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import random
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+import dns.asyncresolver
+import dns.exception
+import dns.name
+import dns.rdatatype
+import dns.resolver
+
+from hub.config.units import parse_address
+from hub.relay.answers import Answer, failed
+from hub.relay.client import Hop
+
+MOST_HOPS: Final = 10
+"""Addresses that are tried for one domain."""
+MOST_EXCHANGERS: Final = 20
+LIFETIME: Final = 20.0
+"""Seconds that one question to DNS may take."""
+SPECIAL: Final = frozenset({"onion", "alt", "local", "localhost", "invalid"})
+"""Top-level names that no DNS answers for (RFC 6761, 6762, 7686, 9476)."""
+
+
+class Routes:
+    """One per process.
+
+    hostname: our own name in MX records, beyond which nobody is asked. nameservers: `address:port`, in place
+    of the system's. static: domain, `.domain` for what is below it, or `*` → `host:port`.
+    """
+
+    def __init__(self, hostname: str, nameservers: Sequence[str], static: Mapping[str, str]) -> None:
+        self._hostname = hostname.lower()
+        self._static = {domain.lower(): hop for domain, hop in static.items()}
+        self._resolver = dns.asyncresolver.Resolver(configure=not nameservers)
+        self._resolver.cache = dns.resolver.LRUCache(10_000)
+        self._resolver.lifetime = LIFETIME
+        if nameservers:
+            parsed = [parse_address(each) for each in nameservers]
+            self._resolver.nameservers = [host for host, _ in parsed]
+            self._resolver.nameserver_ports = dict(parsed)
+
+    async def hops(self, domain: str) -> Sequence[Hop] | Answer:
+        """Whom to try, in this order; an answer if nobody can be tried."""
+        domain = domain.lower().rstrip(".")
+        if (said := self._said(domain)) is not None:
+            host, port = parse_address(said)
+            return await self._addresses([(0, host)], port)
+        if domain.startswith("["):
+            return _literal(domain)
+        if domain.rpartition(".")[2] in SPECIAL:
+            return failed("5.1.2", f"{domain} is no name of DNS")
+        exchangers = await self._exchangers(domain)
+        if isinstance(exchangers, Answer):
+            return exchangers
+        return await self._addresses(exchangers, 25)
+
+    def _said(self, domain: str) -> str | None:
+        """What the operator says of a domain; the nearest counts."""
+        if domain in self._static:
+            return self._static[domain]
+        labels = domain.split(".")
+        below = (f".{'.'.join(labels[at:])}" for at in range(1, len(labels)))
+        return next((self._static[name] for name in (*below, "*") if name in self._static), None)
+
+    async def _exchangers(self, domain: str) -> list[tuple[int, str]] | Answer:
+        """(preference, name), sorted, those of equal preference in random order."""
+        try:
+            found = await self._resolver.resolve(domain, "MX", search=False)
+        except dns.resolver.NXDOMAIN:
+            return failed("5.1.2", f"there is no domain {domain}")
+        except dns.resolver.NoAnswer:
+            return [(0, domain)]  # RFC 5321 §5.1: the domain itself
+        except (dns.exception.DNSException, OSError) as error:
+            return failed("4.4.3", f"DNS does not say where mail for {domain} goes: {_why(error)}")
+        records = [(each.preference, each.exchange.to_text(omit_final_dot=True).lower()) for each in found]
+        if [name for _, name in records] == ["."] or [name for _, name in records] == [""]:
+            return failed("5.1.10", f"{domain} takes no mail")  # RFC 7505
+        random.shuffle(records)
+        records.sort(key=lambda record: record[0])
+        own = [preference for preference, name in records if name == self._hostname]
+        if own:  # whoever is no better than we are would send it back to us
+            records = [record for record in records if record[0] < own[0]]
+            if not records:
+                return failed("5.4.6", f"mail for {domain} goes to this server, which does not take it")
+        return records[:MOST_EXCHANGERS]
+
+    async def _addresses(self, exchangers: Sequence[tuple[int, str]], port: int) -> Sequence[Hop] | Answer:
+        hops: list[Hop] = []
+        trouble: Answer | None = None
+        for _, host in exchangers:
+            found = await self._addresses_of(host)
+            if isinstance(found, Answer):
+                trouble = found if trouble is None or not found.is_permanent else trouble
+            else:
+                hops += [Hop(host, address, port) for address in found]
+            if len(hops) >= MOST_HOPS:
+                break
+        if hops:
+            return hops[:MOST_HOPS]
+        return trouble or failed("5.4.4", "no mail exchanger has an address")
+
+    async def _addresses_of(self, host: str) -> list[str] | Answer:
+        """IPv6 first. An answer that is permanent only if DNS says that there is none."""
+        if _is_address(host):
+            return [host]
+        found = await asyncio.gather(*(self._resolve(host, kind) for kind in ("AAAA", "A")))
+        addresses = [address for each in found if isinstance(each, list) for address in each]
+        if addresses:
+            return addresses
+        temporary = next((each for each in found if isinstance(each, Answer)), None)
+        return temporary or failed("5.4.4", f"{host}, which takes the mail, has no address")
+
+    async def _resolve(self, host: str, kind: str) -> list[str] | Answer:
+        try:
+            found = await self._resolver.resolve(host, kind, search=False)
+        except (dns.resolver.NXDOMAIN, dns.resolver.NoAnswer):
+            return []
+        except (dns.exception.DNSException, OSError) as error:
+            return failed("4.4.3", f"DNS does not say the address of {host}: {_why(error)}")
+        return [record.to_text() for record in found]
+
+
+def _literal(domain: str) -> Sequence[Hop] | Answer:
+    """An address literal (RFC 5321 §4.1.3); what is no address of the Internet is none of a mail server's."""
+    text = domain[1:-1].removeprefix("ipv6:")
+    if not _is_address(text) or not ipaddress.ip_address(text).is_global:
+        return failed("5.1.2", f"no mail goes to {domain}")
+    return [Hop(domain, text)]
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _why(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0][:200]

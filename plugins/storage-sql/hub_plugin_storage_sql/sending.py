@@ -1,0 +1,189 @@
+"""The queue: claimed in batches under a lease, concluded under the lease's own number."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Sequence
+
+from sqlalchemy import ColumnElement, and_, bindparam, delete, func, select, true, update
+
+from hub import (
+    Acceptance,
+    Address,
+    ChangeKind,
+    Claim,
+    Fate,
+    LeaseLost,
+    QueueAction,
+    QueueOutcome,
+    QueueRow,
+    RecipientDsn,
+    Selection,
+)
+from hub_plugin_storage_sql.accept import accept
+from hub_plugin_storage_sql.database import Reads, Row, Statement
+from hub_plugin_storage_sql.schema import QUEUE
+from hub_plugin_storage_sql.transaction import Transaction
+
+_b = bindparam
+
+_NAMES = (
+    "position message_id reverse_local reverse_domain local domain blob head_size size created_at state ret"
+    " envid notify orcpt attempts due_at reply"
+)
+_COLUMNS = [QUEUE.c[name] for name in _NAMES.split()]
+_IS_DUE = and_(QUEUE.c.state == "queued", QUEUE.c.due_at <= _b("now"), QUEUE.c.leased_until <= _b("now2"))
+_CLAIM = Statement(
+    update(QUEUE)
+    .where(
+        QUEUE.c.position.in_(
+            select(QUEUE.c.position)
+            .where(_IS_DUE)
+            .order_by(QUEUE.c.due_at, QUEUE.c.position)
+            .limit(_b("most"))
+            .scalar_subquery()
+        )
+    )
+    .values(lease=_b("number"), leased_until=_b("until"))
+    .returning(*_COLUMNS),
+    "number until now now2 most",
+)
+_RENEW = Statement(
+    update(QUEUE).where(QUEUE.c.lease == _b("number")).values(leased_until=_b("until")), "until number"
+)
+_OWN = and_(QUEUE.c.position == _b("row"), QUEUE.c.lease == _b("number"))
+_SENDER = Statement(
+    select(QUEUE.c.account_id, QUEUE.c.message_id, QUEUE.c.local, QUEUE.c.domain).where(_OWN), "row number"
+)
+_REMOVE = Statement(delete(QUEUE).where(_OWN), "row number")
+_DEFER = Statement(
+    update(QUEUE)
+    .where(_OWN)
+    .values(lease=0, leased_until=0.0, attempts=QUEUE.c.attempts + 1, due_at=_b("due"), reply=_b("said")),
+    "due said row number",
+)
+_NEXT_DUE = Statement(
+    select(QUEUE.c.due_at)
+    .where(QUEUE.c.state == "queued", QUEUE.c.leased_until == 0.0)
+    .order_by(QUEUE.c.due_at)
+    .limit(1)
+)
+_KINDS = {Fate.SENT: ChangeKind.SENT, Fate.DEFERRED: ChangeKind.DEFERRED, Fate.BOUNCED: ChangeKind.BOUNCED}
+
+
+def claim(until: float, limit: int) -> Callable[[Transaction], Claim]:
+    """The work behind `Storage.claim`."""
+
+    def work(tx: Transaction) -> Claim:
+        number = secrets.randbits(62) + 1
+        found = tx.connection.rows(_CLAIM, number, until, tx.now, tx.now, limit)
+        rows = sorted(map(_row, found), key=lambda row: (row.due_at, row.position))
+        return Claim(number, rows)
+
+    return work
+
+
+def renew(lease: int, until: float) -> Callable[[Transaction], None]:
+    """The work behind `Storage.renew`."""
+
+    def work(tx: Transaction) -> None:
+        tx.connection.run(_RENEW, until, lease)
+
+    return work
+
+
+def conclude(
+    lease: int, outcomes: Sequence[QueueOutcome], reports: Sequence[Acceptance]
+) -> Callable[[Transaction], None]:
+    """The work behind `Storage.conclude`."""
+    accepting = [accept(report) for report in reports]
+
+    def work(tx: Transaction) -> None:
+        for outcome in outcomes:
+            _conclude(tx, lease, outcome)
+        for each in accepting:
+            each(tx)
+
+    return work
+
+
+def _conclude(tx: Transaction, lease: int, outcome: QueueOutcome) -> None:
+    found = tx.connection.row(_SENDER, outcome.position, lease)
+    if found is None:
+        raise LeaseLost(f"row {outcome.position} of the queue is not of this lease any more")
+    account_id, message_id, local, domain = found
+    account = None if account_id is None else tx.account(account_id)
+    if outcome.fate is Fate.DEFERRED:
+        done = tx.connection.run(_DEFER, outcome.due_at, outcome.reply, outcome.position, lease)
+    else:
+        done = tx.connection.run(_REMOVE, outcome.position, lease)
+    if not done:  # since it was looked at, where rows are not locked by that
+        raise LeaseLost(f"row {outcome.position} of the queue was taken by somebody else")
+    modseq = 0 if account is None else tx.modseq(account)
+    tx.log_account(modseq, _KINDS[outcome.fate], account, str(Address(local, domain)), message_id)
+
+
+def change(action: QueueAction, selection: Selection) -> Callable[[Transaction], int]:
+    """The work behind `Storage.change_queue`."""
+    chosen = _chosen(selection)
+    statement = {
+        QueueAction.RETRY: update(QUEUE).where(chosen).values(due_at=0.0),
+        QueueAction.HOLD: update(QUEUE).where(chosen).values(state="held"),
+        QueueAction.RELEASE: update(QUEUE).where(chosen).values(state="queued"),
+        QueueAction.DROP: delete(QUEUE).where(chosen),
+    }[action]
+
+    def work(tx: Transaction) -> int:
+        return tx.connection.core.execute(statement).rowcount
+
+    return work
+
+
+def rows(db: Reads, limit: int, selection: Selection) -> Sequence[QueueRow]:
+    """The oldest rows of a selection."""
+    query = select(*_COLUMNS).where(_chosen(selection)).order_by(QUEUE.c.position).limit(limit)
+    return [_row(tuple(row)) for row in db.core.execute(query)]
+
+
+def next_due(db: Reads) -> float | None:
+    """When the next row that nobody has a lease of is due."""
+    row = db.row(_NEXT_DUE)
+    return row[0] if row else None
+
+
+def _chosen(selection: Selection) -> ColumnElement[bool]:
+    said: list[ColumnElement[bool]] = [true()]
+    if selection.message_id is not None:
+        said.append(QUEUE.c.message_id == selection.message_id)
+    if selection.domain is not None:
+        said.append(func.lower(QUEUE.c.domain) == selection.domain.lower())
+    if selection.recipient is not None:
+        said += [QUEUE.c.local == selection.recipient.local, QUEUE.c.domain == selection.recipient.domain]
+    if selection.sender is not None:
+        said += [
+            QUEUE.c.reverse_local == selection.sender.local,
+            QUEUE.c.reverse_domain == selection.sender.domain,
+        ]
+    return and_(*said)
+
+
+def _row(row: Row) -> QueueRow:
+    position, message_id, reverse_local, reverse_domain, local, domain, *rest = row
+    blob, head_size, size, created_at, state, ret, envid, notify, orcpt, attempts, due_at, reply = rest
+    return QueueRow(
+        position,
+        message_id,
+        None if reverse_local is None else Address(reverse_local, reverse_domain),
+        Address(local, domain),
+        blob,
+        head_size,
+        size,
+        created_at,
+        state,
+        ret,
+        envid,
+        RecipientDsn(notify and tuple(notify.split(",")), orcpt),
+        attempts,
+        due_at,
+        reply,
+    )

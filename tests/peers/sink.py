@@ -1,0 +1,72 @@
+"""Postfix's smtp-sink(1): a server that takes, refuses or delays mail as it is told."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from bench.server import free_port
+
+PROGRAM = shutil.which("smtp-sink", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")
+
+needs_sink = pytest.mark.skipif(
+    PROGRAM is None or os.geteuid() != 0,
+    reason="needs smtp-sink, and root to start it: tests/peers/install.sh installs it",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Sink:
+    """A running one. folder: what it took lies there, a file for each message."""
+
+    host: str
+    port: int
+    folder: Path
+
+    def messages(self) -> list[str]:
+        """What it took, with lines of its own on top, in no order."""
+        return [path.read_text() for path in self.folder.glob("mail.*")]
+
+
+@contextmanager
+def sinking(folder: Path, *options: str, host: str = "127.0.0.1", port: int = 0) -> Iterator[Sink]:
+    """Run it. options: its own, such as `-f RCPT` for a hard refusal and `-r RCPT` for a soft one."""
+    assert PROGRAM is not None
+    port = port or free_port()
+    folder.mkdir(exist_ok=True)
+    folder.chmod(0o777)
+    for parent in folder.parents:  # it gives root up, and has to reach its folder
+        if str(parent).startswith("/tmp/"):
+            parent.chmod(parent.stat().st_mode | 0o011)
+    command = [PROGRAM, "-u", "nobody", "-d", f"{folder}/mail.", *options, f"{host}:{port}", "50"]
+    with (folder / "log").open("wb") as log:
+        process = subprocess.Popen(command, stdout=log, stderr=log, cwd=folder)
+    try:
+        _wait_for_greeting(host, port, process)
+        yield Sink(host, port, folder)
+    finally:
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+
+
+def _wait_for_greeting(host: str, port: int, process: subprocess.Popen[bytes]) -> None:
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        assert process.poll() is None, f"smtp-sink ended with {process.returncode}"
+        try:
+            with socket.create_connection((host, port), timeout=5) as connection:
+                if connection.recv(1):
+                    return
+        except OSError:
+            time.sleep(0.02)
+    pytest.fail(f"smtp-sink does not greet on {host} port {port}")

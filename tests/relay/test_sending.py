@@ -1,0 +1,208 @@
+"""Mail for elsewhere goes out: to a real next hop, again if that cannot take it, and back if nobody can."""
+
+from __future__ import annotations
+
+import asyncio
+import email
+import email.policy
+import smtplib
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from email.message import EmailMessage
+from pathlib import Path
+from typing import cast
+
+import pytest
+
+from hub.services.queue import QueueRow
+from hub.testing.clock import ManualClock
+from hub.testing.running import PASSWORD, RunningHub, running_hub
+from tests.peers.sink import needs_sink, sinking
+
+pytestmark = needs_sink
+
+ALICE = "alice@example.test"
+ANN, BEN = "ann@elsewhere.example", "ben@elsewhere.example"
+MAIL = "From: alice@example.test\r\nSubject: Out\r\n\r\nInto the world.\r\n.dots\r\n..two\r\n"
+
+
+@asynccontextmanager
+async def sending(folder: Path, port: int, clock: ManualClock | None = None) -> AsyncIterator[RunningHub]:
+    relay = {
+        "routes": {"*": f"127.0.0.1:{port}"},
+        "first_retry": "5m",
+        "give_up": "1h",
+        "delay_report": "20m",
+    }
+    async with running_hub(folder, tables={"relay": relay}, clock=clock) as running:
+        yield running
+
+
+async def submit(running: RunningHub, *to: str, text: str = MAIL, options: tuple[str, ...] = ()) -> str:
+    """Send as Alice; the message's id. options: of RCPT."""
+
+    def work(client: smtplib.SMTP) -> str:
+        client.ehlo("client.example.test")
+        client.login(ALICE, PASSWORD)
+        assert client.mail(ALICE)[0] == 250
+        for each in to:
+            assert client.rcpt(each, options)[0] == 250
+        code, reply = client.data(text.encode())
+        assert code == 250, reply
+        return reply.decode().rpartition(" ")[2]
+
+    return await running.smtp(work, "submission")
+
+
+async def until(what: Callable[[], Awaitable[object]]) -> None:
+    async with asyncio.timeout(30):
+        while not await what():
+            await asyncio.sleep(0.02)
+
+
+async def as_time_goes_by(clock: ManualClock, what: Callable[[], Awaitable[object]]) -> None:
+    """Until it is true, twenty seconds of the clock at a time."""
+
+    async def look() -> object:
+        await clock.turn(20)
+        return await what()
+
+    await until(look)
+
+
+def lead_to(running: RunningHub, port: int) -> None:
+    """Mail for all the world goes to another port from now on."""
+    kernel = running.hub.kernel
+    relay = kernel.settings.relay.model_copy(update={"routes": {"*": f"127.0.0.1:{port}"}})
+    kernel.settings = kernel.settings.model_copy(update={"relay": relay})
+
+
+async def rows(running: RunningHub) -> list[QueueRow]:
+    return list(await running.hub.kernel.services.storage.queue())
+
+
+async def empty(running: RunningHub) -> bool:
+    return not await rows(running)
+
+
+async def tried(running: RunningHub, times: int) -> bool:
+    return all(row.attempts >= times for row in await rows(running))
+
+
+async def reports(running: RunningHub, count: int = 1) -> list[EmailMessage]:
+    """What lies in Alice's INBOX once there is that much."""
+
+    async def there() -> bool:
+        return len(await running.mailbox()) >= count
+
+    await until(there)
+    raw = await running.mailbox()
+    return [email.message_from_bytes(each, policy=email.policy.default) for each in raw]
+
+
+def status(message: EmailMessage) -> list[dict[str, str]]:
+    """The groups of fields of a report (RFC 3464 §2.1)."""
+    part = next(each for each in message.walk() if each.get_content_type() == "message/delivery-status")
+    return [dict(group.items()) for group in cast("list[EmailMessage]", part.get_payload())]
+
+
+@pytest.mark.proves("mail: what is queued goes to its next hop, again if need be, and comes back as a report")
+async def test_mail_goes_on_to_the_next_hop_as_it_came(tmp_path: Path) -> None:
+    with sinking(tmp_path / "sink") as sink:
+        async with sending(tmp_path / "hub", sink.port) as running:
+            await submit(running, ANN, BEN)
+            await until(lambda: empty(running))
+    (taken,) = sink.messages()
+    assert "X-Mail-Args: <alice@example.test>" in taken
+    assert taken.count("X-Rcpt-Args: <") == 2
+    assert taken.replace("\n", "\r\n").endswith("\r\nInto the world.\r\n.dots\r\n..two\r\n\r\n")
+    assert "Return-Path" not in taken
+
+
+async def test_a_refused_recipient_comes_back_as_a_report(tmp_path: Path) -> None:
+    with sinking(tmp_path / "sink", "-f", "RCPT", "-B", "550 5.1.1 nobody of that name") as sink:
+        async with sending(tmp_path / "hub", sink.port) as running:
+            await submit(running, ANN, BEN)
+            (report,) = await reports(running)
+            assert await empty(running)
+    assert report["Return-Path"] == "<>"
+    assert report["Auto-Submitted"] == "auto-replied"
+    assert report.get_content_type() == "multipart/report"
+    about, *recipients = status(report)
+    assert about["Reporting-MTA"] == "dns; mail.example.test"
+    assert [each["Final-Recipient"] for each in recipients] == [f"rfc822; {ANN}", f"rfc822; {BEN}"]
+    assert {each["Action"] for each in recipients} == {"failed"}
+    assert {each["Status"] for each in recipients} == {"5.1.1"}
+    assert recipients[0]["Diagnostic-Code"] == "smtp; 550 5.1.1 nobody of that name"
+    text, _, returned = report.iter_parts()
+    assert "nobody of that name" in text.get_content()
+    assert returned.get_content_type() == "text/rfc822-headers"
+    assert "Subject: Out" in returned.get_content()
+
+
+async def test_what_cannot_be_taken_now_is_tried_again_and_then_goes(
+    tmp_path: Path, manual_clock: ManualClock
+) -> None:
+    with sinking(tmp_path / "sink", "-r", "RCPT") as sink:
+        async with sending(tmp_path / "hub", sink.port, manual_clock) as running:
+            await submit(running, ANN)
+            await until(lambda: tried(running, 1))
+            (row,) = await rows(running)
+            assert row.reply.startswith("450 4.")
+            assert 240 < row.due_at - manual_clock.time() < 360
+            await as_time_goes_by(manual_clock, lambda: tried(running, 2))
+            assert 240 < manual_clock.monotonic() < 420
+            (row,) = await rows(running)
+            assert 480 < row.due_at - manual_clock.time() < 660
+            with sinking(tmp_path / "well") as well:
+                lead_to(running, well.port)
+                await as_time_goes_by(manual_clock, lambda: empty(running))
+                assert len(well.messages()) == 1
+
+
+async def test_what_nobody_takes_is_reported_as_delayed_and_then_comes_back(
+    tmp_path: Path, manual_clock: ManualClock
+) -> None:
+    with sinking(tmp_path / "sink", "-r", "RCPT") as sink:
+        async with sending(tmp_path / "hub", sink.port, manual_clock) as running:
+            await submit(running, ANN)
+
+            await as_time_goes_by(manual_clock, lambda: empty(running))
+            delayed, failed = await reports(running, 2)
+            assert manual_clock.monotonic() >= 3600
+    assert [status(each)[1]["Action"] for each in (delayed, failed)] == ["delayed", "failed"]
+    assert status(failed)[1]["Status"].startswith("4.")
+
+
+@pytest.mark.parametrize(("wish", "actions"), [("NEVER", []), ("SUCCESS,FAILURE", ["relayed"])])
+async def test_senders_hear_what_they_asked_to_hear(tmp_path: Path, wish: str, actions: list[str]) -> None:
+    with sinking(tmp_path / "sink", *(["-f", "RCPT"] if wish == "NEVER" else ["-N"])) as sink:
+        async with sending(tmp_path / "hub", sink.port) as running:
+            await submit(running, ANN, options=(f"NOTIFY={wish}", f"ORCPT=rfc822;{ANN}"))
+            await until(lambda: empty(running))
+            found = await reports(running, len(actions))
+    assert [status(each)[1]["Action"] for each in found] == actions
+    assert all(status(each)[1]["Original-Recipient"] == f"rfc822;{ANN}" for each in found)
+
+
+async def test_a_server_that_hangs_up_or_is_not_there_costs_a_deferral(tmp_path: Path) -> None:
+    with sinking(tmp_path / "sink", "-q", "DATA") as sink:
+        async with sending(tmp_path / "hub", sink.port) as running:
+            await submit(running, ANN)
+            await until(lambda: tried(running, 1))
+            (row,) = await rows(running)
+            assert "hung up" in row.reply
+    async with sending(tmp_path / "hub2", sink.port) as running:
+        await submit(running, ANN)
+        await until(lambda: tried(running, 1))
+        (row,) = await rows(running)
+        assert row.reply.startswith("450 4.4.1 cannot connect to 127.0.0.1")
+
+
+async def test_many_mails_to_one_domain_share_a_few_connections(tmp_path: Path) -> None:
+    with sinking(tmp_path / "sink") as sink:
+        async with sending(tmp_path / "hub", sink.port) as running:
+            for _ in range(30):
+                await submit(running, ANN)
+            await until(lambda: empty(running))
+    assert len(sink.messages()) == 30
