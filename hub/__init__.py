@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from hub.mail.stash import Stash as Stash
     from hub.mail.stash import StashKey as StashKey
     from hub.mail.structure import Structure as Structure
+    from hub.mail.traceparent import traceparent_of as traceparent_of
     from hub.mail.verdict import Accept as Accept
     from hub.mail.verdict import Defer as Defer
     from hub.mail.verdict import Finding as Finding
@@ -130,6 +131,7 @@ _HOMES = {
     "hub.mail.message": "BodyFile Message",
     "hub.mail.stash": "Stash StashKey",
     "hub.mail.structure": "Structure",
+    "hub.mail.traceparent": "traceparent_of",
     "hub.mail.verdict": "Accept Defer Finding Junk Quarantine Reject Trust Verdict",
     "hub.services.blobs": "BlobGone BlobRecord Blobs BlobUse Collected LAST_REFERENCE Progress References "
     "Spool StoreFull no_progress",
