@@ -21,6 +21,8 @@ FIELD: Final = "X-Hub-Trace"
 _TEXT: Final = re.compile(
     rb"(?!ff)([0-9a-f]{2})-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-([0-9a-f]{2})(?:-[ -~]*+)?\Z"
 )
+_OCTETS: Final = 24
+"""Of a trace id and a span id."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,10 +45,15 @@ def parse_traceparent(text: bytes | None) -> TraceParent | None:
     return TraceParent(int(found[2], 16), int(found[3], 16), bool(int(found[4], 16) & 1))
 
 
+def own_trace_id(name: str) -> int:
+    """The trace that follows from the id of a message or a session."""
+    return int.from_bytes(blake2b(name.encode(), digest_size=_OCTETS).digest()[:16]) or 1
+
+
 def own_context(name: str, *, sampled: bool = False) -> TraceParent:
-    """The trace and root span that follow from the id of a message or a session."""
-    digest = blake2b(name.encode(), digest_size=24).digest()
-    return TraceParent(int.from_bytes(digest[:16]) or 1, int.from_bytes(digest[16:]) or 1, sampled)
+    """That trace and its root span."""
+    digest = blake2b(name.encode(), digest_size=_OCTETS).digest()
+    return TraceParent(own_trace_id(name), int.from_bytes(digest[16:]) or 1, sampled)
 
 
 def message_context(message_id: str, parent: TraceParent | None, *, sampled: bool) -> TraceParent:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hub.hooks.observe import session_traced
 from hub.mail.headers import Headers
-from hub.mail.traceparent import FIELD, TraceParent, message_context, parse_traceparent
+from hub.mail.traceparent import FIELD, TraceParent, message_context, own_trace_id, parse_traceparent
 from hub.smtp.dialogue import Dialogue
 from hub.smtp.session import Transaction
 from hub.trace.sampling import is_chosen, is_sampled
@@ -16,11 +16,9 @@ def trace_field(dialogue: Dialogue, transaction: Transaction, head: bytes) -> tu
     sampled = parent is not None and parent.sampled
     if transaction.pin.notify(session_traced):
         sampling = dialogue.kernel.settings.trace.sampling
-        context = message_context(envelope.id, parent, sampled=False)
-        listener = dialogue.session.listener
-        sampled = is_sampled(sampling, context.trace_id, listener, parent) or is_chosen(
-            sampling, envelope.reverse_path
-        )
+        sampled = is_sampled(
+            sampling, own_trace_id(envelope.id), dialogue.session.listener, parent
+        ) or is_chosen(sampling, envelope.reverse_path)
     if parent is None and not sampled:
         return ()
     return ((FIELD, str(message_context(envelope.id, parent, sampled=sampled))),)

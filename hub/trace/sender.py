@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Sequence
+from email.utils import parsedate_to_datetime
 from itertools import islice
 from types import TracebackType
 from typing import Final
@@ -24,6 +26,7 @@ FAREWELL: Final = 5.0
 """Seconds for what is left in the queue when the plugin ends."""
 QUIET: Final = 60.0
 """Seconds between two lines about lost spans."""
+_AGAIN: Final = frozenset({408, 429, 500, 502, 503, 504})
 
 
 class NotSent(Exception):
@@ -33,6 +36,23 @@ class NotSent(Exception):
         super().__init__(reason)
         self.again = again
         self.after = after
+
+    @classmethod
+    def answered(cls, status: int, retry_after: str | None = None) -> NotSent:
+        """What an HTTP status other than 2xx means, with its Retry-After (RFC 9110 §10.2.3)."""
+        return cls(f"it answered {status}", again=status in _AGAIN, after=_seconds(retry_after))
+
+
+def _seconds(retry_after: str | None) -> float | None:
+    """Seconds, or a date in their place."""
+    if retry_after is None:
+        return None
+    if retry_after.isascii() and retry_after.isdecimal():
+        return float(retry_after[:9])
+    try:
+        return parsedate_to_datetime(retry_after).timestamp() - time.time()
+    except (TypeError, ValueError, OverflowError):
+        return None
 
 
 class SpanSender:

@@ -16,11 +16,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Final, cast
 
-from hub.config.model import HubSettings
+from hub.config.model import HubSettings, SamplingTable
 from hub.hooks.span import Attribute, Span, SpanEvent
 from hub.mail.address import Address, AddressError, parse_path
 from hub.mail.redaction import Policy, redacted, redacted_host
-from hub.mail.traceparent import TraceParent, message_context, own_context, parse_traceparent
+from hub.mail.traceparent import TraceParent, message_context, own_context, own_trace_id, parse_traceparent
 from hub.trace.record import DETAIL, KIND, MESSAGE, NAME, OUTCOME, Record, Spanned, Trace
 from hub.trace.sampling import is_chosen, is_sampled
 
@@ -31,33 +31,73 @@ NAMED: Final = 20
 """Messages that a session's span links to, and recipients that a message's span names."""
 LONGEST: Final = 500
 """Characters of a detail."""
+_SUSPECT: Final = "45NBf"
+"""How the outcome of what has failed may begin."""
+
+
+class _Sorted:
+    """Records by message, in one pass, for most of them are looked at for nothing.
+
+    failed: the messages in which something did; parents: the spans that messages have named as theirs.
+    """
+
+    __slots__ = ("failed", "groups", "parents")
+
+    def __init__(self, records: Iterable[Record]) -> None:
+        self.groups: dict[str | None, list[Record]] = {}
+        self.failed: set[str | None] = set()
+        self.parents: dict[str | None, TraceParent | None] = {}
+        group: list[Record] | None = None
+        current: str | None = None
+        for record in records:
+            if group is None or record[MESSAGE] != current:
+                current = record[MESSAGE]
+                group = self.groups.setdefault(current, [])
+            group.append(record)
+            if record[OUTCOME][:1] in _SUSPECT:
+                if has_failed(record):
+                    self.failed.add(current)
+            elif record[NAME] == "traceparent":
+                self.parents[current] = parse_traceparent(record[DETAIL].encode())
 
 
 def spans_of(trace: Trace, settings: HubSettings) -> tuple[Span, ...]:
     """The spans of all that the trace holds now and that is chosen; a message under way waits for its end."""
-    state = trace.spanned = trace.spanned or Spanned()
-    records = [*state.held, *trace.records]
+    state = trace.spanned
+    records = trace.records if state is None else [*state.held, *trace.records]
     if not records:
         return ()
     is_over = records[-1][KIND] == "session" and records[-1][OUTCOME] == "closed"
-    groups: dict[str | None, list[Record]] = {}
-    for record in records:
-        groups.setdefault(record[MESSAGE], []).append(record)
-    own = groups.pop(None, [])
-    state.held = [] if is_over else groups.pop(trace.message, [])[-HELD:]
+    if state is None:
+        state = trace.spanned = Spanned()
+    found = _Sorted(records)
+    own = found.groups.pop(None, [])
+    state.held = [] if is_over else found.groups.pop(trace.message, [])[-HELD:]
     spans: list[Span] = []
-    for message, of_message in groups.items():
-        spans += _message(trace, settings, cast(str, message), of_message)
-    sampling, session = settings.trace.sampling, own_context(trace.session_id)
+    for message, of_message in found.groups.items():
+        assert message is not None
+        if _is_chosen(trace, settings.trace.sampling, message, of_message, found):
+            spans += _message(trace, settings, message, of_message, found.parents.get(message))
+    sampling = settings.trace.sampling
     state.chosen = (
         state.chosen
         or bool(spans)
-        or is_sampled(sampling, session.trace_id, trace.listener)
-        or (sampling.errors and any(map(has_failed, own)))
+        or (sampling.errors and None in found.failed)
+        or is_sampled(sampling, own_trace_id(trace.session_id), trace.listener)
     )
     if state.chosen:
-        spans += _session(trace, settings, session, own, is_over=is_over)
+        spans += _session(trace, settings, own, is_over=is_over)
     return tuple(spans)
+
+
+def _is_chosen(
+    trace: Trace, sampling: SamplingTable, message: str, records: Sequence[Record], found: _Sorted
+) -> bool:
+    if sampling.errors and message in found.failed:
+        return True
+    if is_sampled(sampling, own_trace_id(message), trace.listener, found.parents.get(message)):
+        return True
+    return bool(sampling.senders) and is_chosen(sampling, _sender(records))
 
 
 def has_failed(record: Record) -> bool:
@@ -65,34 +105,25 @@ def has_failed(record: Record) -> bool:
     return record[OUTCOME] == "failed" or (record[KIND] == "command" and record[OUTCOME][:1] in "45NB")
 
 
-def _session(
-    trace: Trace, settings: HubSettings, context: TraceParent, records: Sequence[Record], *, is_over: bool
-) -> list[Span]:
-    tree = _Tree(trace, settings.log.addresses, context)
+def _session(trace: Trace, settings: HubSettings, records: Sequence[Record], *, is_over: bool) -> list[Span]:
+    tree = _Tree(trace, settings.log.addresses, own_context(trace.session_id))
     tree.add(records)
     if is_over:
         state = cast(Spanned, trace.spanned)
         attributes = _client(trace, tree.policy)
-        protocol = attributes["network.protocol.name"]
-        tree.root(
-            records, f"{protocol} session", attributes, links=tuple(state.messages), since=trace.started_at
-        )
+        name = f"{attributes['network.protocol.name']} session"
+        tree.root(records, name, attributes, links=tuple(state.messages), since=trace.started_at)
     return tree.spans
 
 
-def _message(trace: Trace, settings: HubSettings, message: str, records: Sequence[Record]) -> list[Span]:
-    """Nothing if it is not chosen."""
-    sampling = settings.trace.sampling
-    parent = next(
-        (parse_traceparent(each[DETAIL].encode()) for each in records if each[NAME] == "traceparent"), None
-    )
+def _message(
+    trace: Trace,
+    settings: HubSettings,
+    message: str,
+    records: Sequence[Record],
+    parent: TraceParent | None,
+) -> list[Span]:
     context = message_context(message, parent, sampled=True)
-    if not (
-        is_sampled(sampling, context.trace_id, trace.listener, parent)
-        or (sampling.errors and any(map(has_failed, records)))
-        or (sampling.senders and is_chosen(sampling, _sender(records)))
-    ):
-        return []
     tree = _Tree(trace, settings.log.addresses, context)
     tree.add(records)
     session = own_context(trace.session_id)
@@ -284,7 +315,8 @@ def _address(address: Address | None, policy: Policy) -> str:
 
 
 def _text(text: str, policy: Policy) -> str:
-    return str(redacted(text, policy))[:LONGEST]
+    shown = str(redacted(text, policy))[:LONGEST]
+    return shown.encode("utf-8", "replace").decode()  # a plugin may say half a surrogate pair
 
 
 def _octets(detail: str) -> int:

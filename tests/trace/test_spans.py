@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import smtplib
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from imaplib import IMAP4
 from pathlib import Path
@@ -48,13 +48,15 @@ class Traced:
 
 
 @asynccontextmanager
-async def traced(folder: Path, log: str = "full", **sampling: object) -> AsyncIterator[Traced]:
+async def traced(
+    folder: Path, sampling: Mapping[str, object] | None = None, log: str = "full"
+) -> AsyncIterator[Traced]:
     recorder = Recorder(folder / "plugins.d")
     (folder / "plugins.d" / "broken.py").write_text(
         "from hub import hookimpl\n@hookimpl\nasync def smtp_rcpt(recipient):\n"
         "    if recipient.local == 'broken':\n        raise ValueError(str(recipient))\n"
     )
-    tables = {"trace": {"sampling": sampling}, "log": {"addresses": log}}
+    tables = {"trace": {"sampling": sampling or {}}, "log": {"addresses": log}}
     async with running_hub(folder, tables=tables) as hub:
         yield Traced(hub, recorder)
 
@@ -80,7 +82,7 @@ async def test_a_message_is_a_trace_with_its_commands_steps_commit_and_delivery(
     mail, rcpt, _, data = [each for each in spans if each.parent_id == message.span_id]
     assert children(spans, rcpt) == ["smtp_rcpt recorder", "smtp_rcpt broken"]
     assert {"check_message recorder", "commit", "delivery"} == set(children(spans, data))
-    assert message.attributes | {"client.port": 0} == {
+    assert {**message.attributes, "client.port": 0} == {
         "network.protocol.name": "smtp",
         "hub.listener": "smtp",
         "hub.session.id": message.attributes["hub.session.id"],
@@ -143,7 +145,7 @@ async def test_imap_commands_are_spans_of_their_session(tmp_path: Path) -> None:
 )
 async def test_addresses_are_redacted_as_in_the_log(tmp_path: Path, policy: str, bob: str, peer: str) -> None:
     quoted = 'RCPT TO:<"alice smith"@example.test>'
-    async with traced(tmp_path, policy) as hub:
+    async with traced(tmp_path, log=policy) as hub:
         talk = [HELLO, "VRFY bob@example.test", MAIL, quoted, "RCPT TO:<broken@example.test>", RCPT]
         await dialogue(hub.hub.port(), [*talk, "DATA", MESSAGE, "QUIT"])
         await hub.hub.imap(lambda client: None)
@@ -176,7 +178,7 @@ async def test_a_made_up_command_makes_no_name(tmp_path: Path) -> None:
 
 
 async def test_nothing_is_made_where_nothing_is_chosen(tmp_path: Path) -> None:
-    async with traced(tmp_path, **NOTHING) as hub:
+    async with traced(tmp_path, NOTHING) as hub:
         await hub.hub.send()
         await hub.hub.send(to="broken@example.test")
         assert await hub.spans() == []
@@ -184,8 +186,11 @@ async def test_nothing_is_made_where_nothing_is_chosen(tmp_path: Path) -> None:
     assert b"X-Hub-Trace" not in stored
 
 
+@pytest.mark.proves(
+    "Tracing: export a share of all traces, and always those with errors and of chosen senders"
+)
 async def test_errors_are_always_chosen(tmp_path: Path) -> None:
-    async with traced(tmp_path, ratio=0.0) as hub:
+    async with traced(tmp_path, {"ratio": 0.0}) as hub:
         await hub.hub.send()
         assert await hub.spans() == []
         await hub.hub.send(to="nobody@example.test")
@@ -198,7 +203,7 @@ async def test_errors_are_always_chosen(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("chosen", ["Bob@example.test", "EXAMPLE.test"])
 async def test_chosen_senders_are_always_chosen(tmp_path: Path, chosen: str) -> None:
-    async with traced(tmp_path, senders=[chosen], **NOTHING) as hub:
+    async with traced(tmp_path, NOTHING | {"senders": [chosen]}) as hub:
         await hub.hub.send(sender="carol@elsewhere.test")
         await hub.hub.send()
         spans = await hub.spans()
@@ -209,7 +214,7 @@ async def test_chosen_senders_are_always_chosen(tmp_path: Path, chosen: str) -> 
 
 
 async def test_a_listener_has_a_share_of_its_own(tmp_path: Path) -> None:
-    async with traced(tmp_path, listeners={"imap": 1.0}, **NOTHING) as hub:
+    async with traced(tmp_path, NOTHING | {"listeners": {"imap": 1.0}}) as hub:
         await hub.hub.send()
         await hub.hub.imap(lambda client: None)
         spans = await hub.spans()
@@ -217,7 +222,7 @@ async def test_a_listener_has_a_share_of_its_own(tmp_path: Path) -> None:
 
 
 async def test_a_share_is_about_that_share_and_the_same_for_the_same_trace(tmp_path: Path) -> None:
-    async with traced(tmp_path, ratio=0.3) as hub:
+    async with traced(tmp_path, {"ratio": 0.3}) as hub:
         talk = [MAIL, "RCPT TO:<alice@example.test>", "RSET"] * 60
         await dialogue(hub.hub.port(), [HELLO, *talk, "QUIT"])
         spans = await hub.spans()
@@ -230,8 +235,11 @@ def with_parent(flags: str) -> str:
     return f"traceparent: 00-{TRACE}-{SPAN}-{flags}\r\nSubject: one\r\n\r\nHello\r\n"
 
 
+@pytest.mark.proves(
+    "Tracing: go on in the trace that a trusted client names (W3C), and keep it with the message"
+)
 async def test_a_trusted_client_names_the_trace_and_its_decision_holds(tmp_path: Path) -> None:
-    async with traced(tmp_path, **NOTHING) as hub:
+    async with traced(tmp_path, NOTHING) as hub:
         await hub.hub.send(with_parent("00"))
         assert await hub.spans() == []
         _, reply = await hub.hub.send(with_parent("01"))
@@ -308,4 +316,15 @@ async def test_without_the_ring_spans_are_made_all_the_same(tmp_path: Path) -> N
     recorder = Recorder(tmp_path / "plugins.d")
     async with running_hub(tmp_path, tables={"trace": {"enabled": False}}) as hub:
         await hub.send()
-        assert named(await Traced(hub, recorder).spans(), "message")
+        assert named(await Traced(hub, recorder).spans(), "message").failed is None
+
+
+async def test_the_choice_follows_the_configuration_while_the_hub_runs(tmp_path: Path) -> None:
+    async with traced(tmp_path, NOTHING) as hub:
+        await hub.hub.send()
+        file = hub.hub.folder / "hub.toml"
+        file.write_text(file.read_text().replace("ratio = 0.0", "ratio = 1.0"))
+        await hub.hub.hub.reload()  # unless the watcher was faster
+        _, reply = await hub.hub.send()
+        spans = await hub.spans()
+    assert named(spans, "message").attributes["hub.message.id"] == reply.split()[-1]
