@@ -235,7 +235,7 @@ def _described(record: Record, policy: Policy) -> tuple[str, dict[str, Attribute
     match kind:
         case "command":
             # What a client has made up is no name.
-            shown = "bad command" if outcome[:3] in ("500", "BAD") else name
+            shown = "bad command" if outcome.startswith(("500 ", "BAD")) else name
             said: dict[str, Attribute] = {"hub.command": name, "hub.reply": outcome}
             path = _path(record) if shown in ("MAIL", "RCPT") else None
             if path is not None:
