@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from hub.hooks.plugin import Plugin as Plugin
     from hub.hooks.session import Session as Session
     from hub.hooks.session import TlsInfo as TlsInfo
+    from hub.hooks.span import Span as Span
+    from hub.hooks.span import SpanEvent as SpanEvent
     from hub.mail.address import Address as Address
     from hub.mail.address import AddressError as AddressError
     from hub.mail.alert import Alert as Alert
@@ -49,6 +51,7 @@ if TYPE_CHECKING:
     from hub.mail.stash import Stash as Stash
     from hub.mail.stash import StashKey as StashKey
     from hub.mail.structure import Structure as Structure
+    from hub.mail.traceparent import traceparent_of as traceparent_of
     from hub.mail.verdict import Accept as Accept
     from hub.mail.verdict import Defer as Defer
     from hub.mail.verdict import Finding as Finding
@@ -109,6 +112,10 @@ if TYPE_CHECKING:
     from hub.services.storage import UidRanges as UidRanges
     from hub.services.storage import Usage as Usage
     from hub.services.tables import Tables as Tables
+    from hub.trace.otel import SpanIds as SpanIds
+    from hub.trace.otel import make_spans as make_spans
+    from hub.trace.sender import NotSent as NotSent
+    from hub.trace.sender import SpanSender as SpanSender
     from hub.version import __version__ as __version__
 
 _HOMES = {
@@ -121,6 +128,7 @@ _HOMES = {
     "hub.hooks.observe": "TraceRecord",
     "hub.hooks.plugin": "Answering Implementation Logger Plugin",
     "hub.hooks.session": "Session TlsInfo",
+    "hub.hooks.span": "Span SpanEvent",
     "hub.mail.address": "Address AddressError",
     "hub.mail.alert": "Alert AlertStatus Attempt Severity",
     "hub.mail.dsn": "Dsn RecipientDsn",
@@ -130,6 +138,7 @@ _HOMES = {
     "hub.mail.message": "BodyFile Message",
     "hub.mail.stash": "Stash StashKey",
     "hub.mail.structure": "Structure",
+    "hub.mail.traceparent": "traceparent_of",
     "hub.mail.verdict": "Accept Defer Finding Junk Quarantine Reject Trust Verdict",
     "hub.services.blobs": "BlobGone BlobRecord Blobs BlobUse Collected LAST_REFERENCE Progress References "
     "Spool StoreFull no_progress",
@@ -145,6 +154,8 @@ _HOMES = {
     "MailboxChanges MailboxExists MailboxMissing MigrationStatus Migrations NewItem Placed "
     "Storage Totals UidRanges Usage",
     "hub.services.tables": "Tables",
+    "hub.trace.otel": "SpanIds make_spans",
+    "hub.trace.sender": "NotSent SpanSender",
     "hub.version": "__version__",
     "starlette.requests": "Request",
     "starlette.responses": "Response",

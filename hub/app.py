@@ -30,20 +30,17 @@ from hub.loading.collecting import Collecting
 from hub.loading.errors import LoadError, LoadErrors
 from hub.loading.kernel import Kernel
 from hub.loading.loader import Loader
-from hub.loading.records import tell_records
 from hub.loading.reload import Agree, Report, alone
 from hub.loading.scope import Ask
 from hub.loading.watching import Watcher
 from hub.log import get_logger
 from hub.raising import Raising
+from hub.recording import Recording
 from hub.relay.sender import Relay
 from hub.renewal import Change, Renewal, changes, hold, load_tls, places, prepare, tell_changes
 from hub.services.clock import Clock, SystemClock
 from hub.smtp import lmtp
 from hub.smtp import server as smtp_server
-from hub.trace.record import Trace
-from hub.trace.ring import TraceRing
-from hub.trace.writer import TraceWriter
 from hub.version import __version__
 
 if TYPE_CHECKING:
@@ -106,13 +103,9 @@ class Hub:
         )
         self._started_at = time.monotonic()
         self._judging = Judging()
-        self._raising = Raising(
-            clock or SystemClock(), lambda: self._config.settings.log, self._choose_trace_writer
-        )
-        settings = config.settings
-        self._ring = TraceRing(settings.hub.data_dir / "trace", settings.trace.max_size)
-        self._traces = TraceWriter(self._ring, _trace_lost)
-        self._control = ControlServer(settings.hub.data_dir / self.socket_name, self.verbs())
+        self._raising = Raising(clock or SystemClock(), lambda: self._config.settings.log)
+        self._recording = Recording(lambda: self._config.settings, self._raising)
+        self._control = ControlServer(config.settings.hub.data_dir / self.socket_name, self.verbs())
 
     @property
     def socket_name(self) -> str:
@@ -177,16 +170,16 @@ class Hub:
             self._write_down()
             self._tls = load_tls(settings.tls)
             generations = await self.loader.start()
+            self._recording.begin(generations)
             self.kernel = Kernel(
                 settings,
                 generations,
                 self.loader.services,
                 self._tls.context,
-                _forget,
+                self._recording.write,
                 census=self._census,
                 judging=self._judging,
             )
-            self._choose_trace_writer()
             await self._serving.swap(self._first)
             self.watch()
             self._collecting = Collecting(self.loader.services)
@@ -225,7 +218,7 @@ class Hub:
         if self._collecting is not None:
             await self._collecting.close()
         await self.loader.close()
-        await self._traces.flush()
+        await self._recording.flush()
         self._judging.close()
 
     async def reload(self, agree: Agree = alone, *, saved: bool = False) -> Mapping[str, object] | None:
@@ -280,7 +273,6 @@ class Hub:
         self._tls = new.tls
         # Who was offered STARTTLS before the certificate was taken away may still begin it.
         self.kernel.tls = new.tls.context or self.kernel.tls
-        self._choose_trace_writer()
         if settings.log != old.log:
             self._raising.apply()
         if self._watcher is not None:
@@ -417,23 +409,10 @@ class Hub:
             raise ValueError(f"there is no plugin '{plugin}'. {suggestion(str(plugin), known)}")
         return self._raising.add(request)
 
-    def _choose_trace_writer(self) -> None:
-        """Traces go to who counts, to the ring, and to the log while somebody's level is raised."""
-        write = self._traces.add if self._config.settings.trace.enabled else _forget
-        generations = self.kernel.generations
-
-        def tell_and_write(trace: Trace) -> None:
-            tell_records(generations, trace)
-            if self._raising:
-                self._raising.tell(trace)
-            write(trace)
-
-        self.kernel.write_trace = tell_and_write
-
     async def _flush_traces(self, _: Mapping[str, object]) -> object:
         for trace in self.kernel.sessions.values():
             self.kernel.write_trace(trace)
-        await self._traces.flush()
+        await self._recording.flush()
         return True
 
 
@@ -455,11 +434,3 @@ def _said(report: Report) -> dict[str, object]:
 def _shown(bound: Bound) -> str:
     found = bound.socket.getsockname()
     return shown(found, 0) if isinstance(found, str) else shown(*found[:2])
-
-
-def _trace_lost(error: OSError) -> None:
-    _log.warning("trace records were lost", reason=str(error))
-
-
-def _forget(trace: Trace) -> None:
-    trace.take()

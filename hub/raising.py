@@ -19,12 +19,11 @@ _log = get_logger(area="trace")
 
 
 class Raising:
-    """Whose level is raised in this process. changed: called whenever one is raised, or ends."""
+    """Whose level is raised in this process."""
 
-    def __init__(self, clock: Clock, settings: Callable[[], LogTable], changed: Callable[[], None]) -> None:
+    def __init__(self, clock: Clock, settings: Callable[[], LogTable]) -> None:
         self._clock = clock
         self._settings = settings
-        self._changed = changed
         self._raised: list[Raised] = []
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -41,7 +40,6 @@ class Raising:
         raised, minutes = _read(request)
         self._raised.append(raised)
         self.apply()
-        self._changed()
         task = asyncio.get_running_loop().create_task(self._expire(raised, minutes * 60))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -79,7 +77,6 @@ class Raising:
         await self._clock.sleep(seconds)
         self._raised.remove(raised)
         self.apply()
-        self._changed()
 
 
 def _about(raised: Raised) -> dict[str, object]:

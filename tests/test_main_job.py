@@ -18,7 +18,7 @@ from hub.services.clock import SystemClock
 from hub.testing.recorder import Recorder
 from hub.testing.running import RunningHub, running_hub
 
-SHIPPED = ("deny-list", "rate-limit", "console-tracing")
+SHIPPED = ("deny-list", "rate-limit", "tracing-console")
 
 NOBODY = '''"""Refuse mail to nobody@."""
 from hub import Reject, hookimpl

@@ -14,7 +14,7 @@ from hub.cli.context import run as run_async
 PASSWORD = "demo"
 USERS = ("alice", "bob")
 DOMAIN = "example.test"
-PLUGINS = ("storage-sql", "blobs-segment", "directory-sql", "deny-list", "rate-limit", "console-tracing")
+PLUGINS = ("storage-sql", "blobs-segment", "directory-sql", "deny-list", "rate-limit", "tracing-console")
 """Everything that needs no daemon."""
 
 _CONFIG = """# Written by `hub demo` at every start; remove the folder to begin anew.

@@ -99,6 +99,12 @@ def _account(name: str) -> str:
     return str(MailAddress.parse(name)).lower()
 
 
+def _sender(name: str) -> str:
+    return _account(name) if "@" in name else _hostname(name).lower()
+
+
+Ratio: TypeAlias = Annotated[float, Field(ge=0, le=1)]
+Sender: TypeAlias = Annotated[str, AfterValidator(_sender), Field(title="user@domain, or a domain")]
 DomainName: TypeAlias = Annotated[str, AfterValidator(str.lower)]
 AccountName: TypeAlias = Annotated[str, AfterValidator(_account), Field(title="user@domain")]
 PluginName: TypeAlias = Annotated[str, AfterValidator(_plugin_name)]
@@ -527,13 +533,54 @@ class LogTable(Table):
     )
 
 
-class TraceTable(Table):
-    """[trace]: the ring of recorded sessions that `hub trace` reads."""
+class SamplingTable(Table):
+    """[trace.sampling]: whose spans are made, where a plugin exports them."""
 
-    enabled: Flag = Field(default=True, description="Whether sessions are recorded.")
+    ratio: Ratio = Field(
+        default=1.0,
+        description=(
+            "The share of messages and sessions, from 0 to 1. It is decided by the trace id, so that all who "
+            "see a trace decide alike; a trusted client's own decision comes first."
+        ),
+    )
+    listeners: Mapping[ListenerName, Ratio] = Field(
+        default_factory=dict, description="Shares of listeners, by name, in place of `ratio`."
+    )
+    errors: Flag = Field(
+        default=True,
+        description=(
+            "Whether those always are in which something was answered by 4xx, 5xx, NO or BAD, or a plugin "
+            "failed."
+        ),
+    )
+    senders: tuple[Sender, ...] = Field(
+        default=(),
+        description='Senders whose messages always are, such as ["alice@example.org", "example.net"].',
+    )
+
+
+class TraceTable(Table):
+    """[trace]: what is recorded of sessions: the ring that `hub trace` reads, and spans."""
+
+    enabled: Flag = Field(default=True, description="Whether sessions are recorded in the ring.")
     max_size: Size = Field(
         default=64_000_000, description="How many bytes the ring may take; the oldest records go first."
     )
+    trusted: tuple[Network, ...] = Field(
+        default=ON_THIS_MACHINE,
+        description=(
+            "Networks whose messages may say by a `traceparent` field in which trace they are (W3C Trace "
+            "Context). Who has logged in may too."
+        ),
+    )
+    sampling: SamplingTable = Field(
+        default=SamplingTable(), description="Whose spans are made, where a plugin exports them."
+    )
+
+    @cached_property
+    def parents(self) -> Networks:
+        """Who may say in which trace a message is."""
+        return Networks(self.trusted)
 
 
 class PluginOptions(Table):
@@ -624,7 +671,7 @@ class HubSettings(Table):
     )
     log: LogTable = Field(default=LogTable(), description="What is logged, and how it looks.")
     trace: TraceTable = Field(
-        default=TraceTable(), description="The ring of recorded sessions that `hub trace` reads."
+        default=TraceTable(), description="What is recorded of sessions: for `hub trace`, and as spans."
     )
 
     @field_validator("listeners")
@@ -640,6 +687,19 @@ class HubSettings(Table):
         if faults:
             raise ValidationError.from_exception_data("listeners", faults, hide_input=True)
         return settled
+
+    @field_validator("trace")
+    @classmethod
+    def _known_listeners(cls, trace: TraceTable, info: ValidationInfo) -> TraceTable:
+        listeners = info.data.get("listeners", trace.sampling.listeners)
+        faults = [
+            _fault(("sampling", "listeners", name), f"is no listener; there are: {', '.join(listeners)}")
+            for name in trace.sampling.listeners
+            if name not in listeners
+        ]
+        if faults:
+            raise ValidationError.from_exception_data("trace", faults, hide_input=True)
+        return trace
 
 
 def _settle_tls(listener: Listener, certified: bool) -> Listener:

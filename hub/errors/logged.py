@@ -112,6 +112,9 @@ _ENTRIES: Final = (
     ("stop-threads-left", _AGAIN, "", "threads do not end; the process does", "A plugin or driver hangs in "
     "one."),
     ("trace-lost", _AGAIN, "", "trace records were lost", _DISK),
+    ("spans-lost", _AGAIN, "", "spans were lost", "The mail itself is well. The reason says what is wrong "
+    "with the collector, or why it is too slow; a smaller trace.sampling.ratio sends it less."),
+    ("spans-not-made", _STAYS, "", "spans cannot be made", _BUG),
     ("tls-certificate", _STAYS, "4.7.0", "certificate", "Renew or replace the file that the line names."),
     (
         "lease-not-renewed", _AGAIN, "", "lease not renewed",

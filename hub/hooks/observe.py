@@ -8,6 +8,7 @@ from typing import TypeAlias
 from hub.hooks.markers import NOTIFY, hookspec
 from hub.hooks.plugin import Plugin
 from hub.hooks.session import Session
+from hub.hooks.span import Span
 from hub.mail.login import Identity
 
 TraceRecord: TypeAlias = tuple[int, str | None, str, str, str | None, str, int, str]
@@ -38,6 +39,21 @@ async def session_recorded(
     It runs when a session has ended, and in between once it has more than 200 records; each record comes
     once. `dropped`: how many fell out of the middle of a session that was too long. Names and details are
     often the client's own words.
+    """
+
+
+@hookspec(NOTIFY)
+async def session_traced(plugin: Plugin, session_id: str, spans: tuple[Span, ...]) -> None:
+    """What happened in a session, as spans for whoever looks at traces (OpenTelemetry, Zipkin …).
+
+    It runs when a session has ended, and now and then in a long one: each span comes once, and a message
+    comes whole. Only what `[trace.sampling]` chooses is there; addresses in it are redacted as
+    `log.addresses` says. If nobody implements it no span is made. `SpanSender` queues and sends spans,
+    `make_spans` gives them to a tracer provider of OpenTelemetry:
+
+        @hookimpl
+        async def session_traced(plugin, spans):
+            plugin.stash[SENDER].put(spans)
     """
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from pathlib import Path
-from typing import Protocol, TypeAlias, TypeVar
+from typing import Protocol, TypeAlias, TypeVar, overload
 
 from hub.mail.stash import Stash
 from hub.services.clock import Clock
@@ -89,6 +89,10 @@ class Plugin(Protocol):
         plugin starts.
         """
 
+    @overload
+    async def enter(self, resource: AbstractAsyncContextManager[T]) -> T: ...
+    @overload
+    async def enter(self, resource: AbstractContextManager[T]) -> T: ...
     async def enter(self, resource: AbstractAsyncContextManager[T] | AbstractContextManager[T]) -> T:
         """Open a context manager that is closed with the scope, last in first out; gives what it yields."""
 

@@ -57,11 +57,14 @@ async def _not_called(scope: Scope, receive: Receive, send: Send) -> None:
 class HttpConnection(H11Protocol):
     """From accept to close; `_deadline` holds while no request is under way, on the loop's clock."""
 
-    def __init__(self, kernel: Kernel, protocol: str, config: Config, arrival: Arrival | None) -> None:
+    def __init__(
+        self, kernel: Kernel, listener_name: str, protocol: str, config: Config, arrival: Arrival | None
+    ) -> None:
         super().__init__(config, ServerState(), {})
         self.app = self._respond
         self.logger = _SILENT
         self._kernel = kernel
+        self._listener_name = listener_name
         self._protocol = protocol
         self._arrival = arrival
         self._cell: int | None = None  # where the census counts the session
@@ -78,7 +81,8 @@ class HttpConnection(H11Protocol):
         peer = arrival.peer if arrival else endpoint(transport.get_extra_info("peername"))
         self.client = peer
         self.server = arrival.local if arrival else endpoint(transport.get_extra_info("sockname"))
-        self._trace = Trace(new_id(), f"{self._protocol} from {peer[0]}:{peer[1]}")
+        about = f"{self._protocol} from {peer[0]}:{peer[1]}"
+        self._trace = Trace(new_id(), about, self._listener_name)
         self._trace.add("session", self._protocol, "opened", detail=f"{peer[0]}:{peer[1]}")
         kernel.connections.add(self)
         kernel.sessions[self._trace.session_id] = self._trace

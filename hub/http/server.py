@@ -12,4 +12,4 @@ def factory(kernel: Kernel, listener_name: str, listener: Listener) -> Make:
     from hub.http.connection import HttpConnection, uvicorn_config  # loads uvicorn and Starlette
 
     config = uvicorn_config()
-    return lambda arrival=None: HttpConnection(kernel, listener.protocol, config, arrival)
+    return lambda arrival=None: HttpConnection(kernel, listener_name, listener.protocol, config, arrival)

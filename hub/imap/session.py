@@ -69,7 +69,7 @@ class ImapSession:
         self.tls: TlsInfo | None = None
         self.identity: Identity | None = None
         self.stash = Stash()
-        self.trace = Trace(self.id)
+        self.trace = Trace(self.id, listener=listener)
         self.input = Input()
         self.out = Output()
         self.view: View | None = None

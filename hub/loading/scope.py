@@ -10,7 +10,7 @@ from contextlib import AbstractAsyncContextManager, AbstractContextManager, Asyn
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Final, Protocol, TypeAlias, TypeVar, cast
+from typing import Final, Protocol, TypeAlias, TypeVar, cast, overload
 
 from hub.config.key import suggestion
 from hub.dispatch.breaker import Breaker
@@ -184,6 +184,10 @@ class Scope:
             self._filled[model] = self._settings(model)
         return cast(S, self._filled[model])
 
+    @overload
+    async def enter(self, resource: AbstractAsyncContextManager[T]) -> T: ...
+    @overload
+    async def enter(self, resource: AbstractContextManager[T]) -> T: ...
     async def enter(self, resource: AbstractAsyncContextManager[T] | AbstractContextManager[T]) -> T:
         """Open a context manager that is closed with the scope."""
         if self._closed:

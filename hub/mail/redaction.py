@@ -1,4 +1,4 @@
-"""Mail addresses as a log may show them."""
+"""Addresses, of mail and of machines, as logs and traces may show them."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from functools import partial
+from ipaddress import ip_address, ip_network
 from typing import Literal, TypeAlias
 
 from hub.mail.address import Address
@@ -15,7 +16,7 @@ Policy: TypeAlias = Literal["full", "domain", "hash"]
 """Whole; only the domain; or a hash, the same for the same address, so that lines can still be joined."""
 
 # What looks like an address within a text; possessive, and no part of it can begin in two places.
-_ADDRESS = re.compile(r"(?<![^\s<>\"'(),:;\[\]])([^\s<>@\"'(),:;\[\]]++)@([\w.-]++)")
+_ADDRESS = re.compile(r"(?<![^\s<>\"'(),:;\[\]])(\"(?:[^\"\\]|\\.)*+\"|[^\s<>@\"'(),:;\[\]]++)@([\w.-]++)")
 
 
 def redacted(value: object, policy: Policy) -> object:
@@ -39,6 +40,22 @@ def redacted(value: object, policy: Policy) -> object:
     return value
 
 
+def redacted_host(host: str, policy: Policy) -> str:
+    """An IP address as the policy wants it, for those who look away from the machine: whole, or a hash.
+
+    For `domain` it is the network: 24 bits of IPv4, 48 of IPv6.
+    """
+    if policy == "hash":
+        return _hash(host)
+    if policy == "full":
+        return host
+    try:
+        address = ip_address(host.partition("%")[0])
+    except ValueError:
+        return ""
+    return str(ip_network((address, 24 if address.version == 4 else 48), strict=False))
+
+
 def _found(policy: Policy, match: re.Match[str]) -> str:
     return _shown(match[1], match[2], policy)
 
@@ -46,4 +63,8 @@ def _found(policy: Policy, match: re.Match[str]) -> str:
 def _shown(local: str, domain: str, policy: Policy) -> str:
     if policy == "domain":
         return f"…@{domain}"
-    return "#" + hashlib.sha256(f"{local}@{domain}".lower().encode("utf-8", "replace")).hexdigest()[:12]
+    return _hash(f"{local}@{domain}".lower())
+
+
+def _hash(text: str) -> str:
+    return "#" + hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()[:12]

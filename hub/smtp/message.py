@@ -20,6 +20,7 @@ from hub.smtp.dialogue import Dialogue
 from hub.smtp.replies import Reply
 from hub.smtp.session import Transaction
 from hub.smtp.submission import may_use_from, missing_fields
+from hub.smtp.tracing import trace_field
 from hub.smtp.transaction import without_room
 
 TRACE_CHUNK: Final = 200
@@ -57,6 +58,7 @@ async def _judge(dialogue: Dialogue, transaction: Transaction, content: Content)
     named = own_message_id(content.head)
     if named:
         dialogue.trace.add("note", "Message-ID", "read", detail=named)
+    traced = trace_field(dialogue, transaction, content.head)
     kernel, session, envelope = dialogue.kernel, dialogue.session, transaction.envelope
     hostname, now = kernel.settings.hub.hostname, kernel.services.clock.time()
     top = received(session, envelope, hostname, now, extended=session.extended)
@@ -92,7 +94,7 @@ async def _judge(dialogue: Dialogue, transaction: Transaction, content: Content)
             envelope,
             recipients,
             lines,
-            decision.headers,
+            (*traced, *decision.headers),
         )
     except StoreFull:
         return replies.STORE_FULL

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable
+from time import perf_counter
 from typing import ClassVar, Final, cast
 
 from hub.accepting.arrival import Arrival, Make
@@ -47,6 +48,7 @@ class SmtpProtocol(Wire):
 
     __slots__ = (
         "_arrival",
+        "_asked",
         "_began",
         "_detail",
         "_listener",
@@ -67,6 +69,7 @@ class SmtpProtocol(Wire):
         self._pace: Pace | None = None  # of the message that is on its way in
         self._task: asyncio.Task[None] | None = None  # held, for the loop does not
         self._verb, self._detail = "connect", ""  # the command under way, for the trace
+        self._asked = perf_counter()
 
     # -- what the transport calls -----------------------------------------------------------------
 
@@ -83,7 +86,7 @@ class SmtpProtocol(Wire):
             tls_info(transport),
         )
         client = f"{session.peer[0]}:{session.peer[1]}"
-        trace = Trace(session.id, f"{session.protocol} from {client}")
+        trace = Trace(session.id, f"{session.protocol} from {client}", session.listener)
         trace.add("session", session.protocol, "opened", detail=client)
         self._dialogue = Dialogue(kernel, self._listener, session, trace)
         kernel.sessions[session.id] = trace
@@ -298,7 +301,15 @@ class SmtpProtocol(Wire):
 
     def _reply(self, reply: Reply) -> None:
         dialogue = self._dialogue
-        dialogue.trace.add("command", self._verb, f"{reply.code} {reply.enhanced}", detail=self._detail)
+        now = perf_counter()
+        dialogue.trace.add(
+            "command",
+            self._verb,
+            f"{reply.code} {reply.enhanced}",
+            seconds=now - self._asked,
+            detail=self._detail,
+        )
+        self._asked = now  # what follows 354 or 334 belongs to the next reply
         utf8 = dialogue.transaction is not None and dialogue.transaction.envelope.smtputf8
         self._out += encode(reply, utf8=utf8)
         if reply is replies.GO_AHEAD:
@@ -318,6 +329,7 @@ class SmtpProtocol(Wire):
         if self._dialogue.transaction is None:
             self._dialogue.trace.message = None
         shown = argument.split(b" ", 1)[0] if verb == b"AUTH" else argument
+        self._asked = perf_counter()
         self._verb = verb[:20].decode("ascii", "backslashreplace")
         self._detail = shown[:256].decode("utf-8", "backslashreplace")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import heapq
 import itertools
+from collections.abc import Callable
 from typing import Final
 
 START: Final = 1_800_000_000.0
@@ -57,3 +58,10 @@ async def settle(rounds: int = 20) -> None:
     """Let everything run that can run without waiting for anybody."""
     for _ in range(rounds):
         await asyncio.sleep(0)
+
+
+async def until(holds: Callable[[], bool], seconds: float = 10.0) -> None:
+    """Return as soon as it holds, for what comes from outside in real time. TimeoutError."""
+    async with asyncio.timeout(seconds):
+        while not holds():  # noqa: ASYNC110 - what it waits for has no event
+            await asyncio.sleep(0.005)

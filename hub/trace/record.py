@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
 from hub.hooks.observe import TraceRecord
@@ -10,19 +11,52 @@ from hub.mail.envelope import Envelope
 
 Record: TypeAlias = TraceRecord
 
+# Places in a record.
+MESSAGE: Final = 1
+KIND: Final = 2
+NAME: Final = 3
+OUTCOME: Final = 5
+DETAIL: Final = 7
+
 HEAD: Final = 200
 TAIL: Final = 400
+
+
+@dataclass(slots=True)
+class Spanned:
+    """What a session keeps from one `take` to the next while its records become spans.
+
+    held: the records of the message under way; chosen: whether the session's own are exported; messages:
+    (trace id, span id) of those that were.
+    """
+
+    held: list[Record] = field(default_factory=list)
+    chosen: bool = False
+    messages: list[tuple[int, int]] = field(default_factory=list)
 
 
 class Trace:
     """The records of one session: the first 200 and the last 400 stay, what falls out between is counted."""
 
-    __slots__ = ("_began", "_dropped", "_first", "_last", "about", "message", "session_id", "started_at")
+    __slots__ = (
+        "_began",
+        "_dropped",
+        "_first",
+        "_last",
+        "about",
+        "listener",
+        "message",
+        "session_id",
+        "spanned",
+        "started_at",
+    )
 
-    def __init__(self, session_id: str, about: str = "") -> None:
-        """about: the session in a few words, `smtp from 192.0.2.1:4711`."""
+    def __init__(self, session_id: str, about: str = "", listener: str = "") -> None:
+        """about: the session in a few words, `smtp from 192.0.2.1:4711`. listener: its name."""
         self.session_id = session_id
         self.about = about
+        self.listener = listener
+        self.spanned: Spanned | None = None
         self.started_at = time.time()
         self._began = time.perf_counter()
         self._first: list[Record] = []

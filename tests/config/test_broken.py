@@ -11,6 +11,13 @@ from hub.config.load import load
 LISTENER = '[listeners.mx]\nprotocol = "smtp"\nbind = ["127.0.0.1:25"]\n'
 
 TOML = {
+    "share of a listener that is not there": (
+        LISTENER + "[trace.sampling.listeners]\nxm = 0.5\n", 5, "trace.sampling.listeners.xm",
+        "is no listener; there are: mx",
+    ),
+    "share": (
+        "[trace.sampling]\nratio = 2\n", 2, "trace.sampling.ratio", "should be less than or equal to 1",
+    ),
     "unknown key": ("[smtp]\nmax_sizes = 1\n", 2, "smtp.max_sizes", "unknown key. Did you mean 'max_size'?"),
     "key of another style": (
         "[hub]\ndata-dir = 'x'\n", 2, "hub.data-dir", "unknown key. Did you mean 'data_dir'?",

@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import io
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
+from time import process_time
 
 import pytest
 import structlog
@@ -16,6 +18,7 @@ from hub.control import Refused, ask
 from hub.log import Raised, configure, get_logger
 from hub.mail.address import Address
 from hub.mail.login import AccountRef, Identity, Password
+from hub.mail.redaction import redacted, redacted_host
 from hub.testing.clock import ManualClock
 from hub.testing.running import running_hub
 
@@ -54,6 +57,29 @@ def test_addresses_are_shown_as_the_operator_wants(out: io.StringIO, policy: str
     assert line["reason"] == f"<{shown}> is full"
     assert line["all"] == [shown]
     assert str(line["who"]).endswith(f"address={shown})")
+
+
+@pytest.mark.parametrize("local", ['"bob smith"', '"b\\"ob"', "bob+tag"])
+def test_no_part_of_an_address_is_left_in_a_text(local: str) -> None:
+    assert redacted(f"RCPT TO:<{local}@example.test>", "domain") == "RCPT TO:<…@example.test>"
+
+
+@pytest.mark.parametrize("piece", ['"', '"\\', ' "', '\\"', "a@", '"a" '])
+def test_redaction_takes_time_by_the_length_of_a_text(piece: str) -> None:
+    began = process_time()
+    redacted(piece * 200_000 + "@", "hash")
+    assert process_time() - began < 5, "it would be hours"
+
+
+@pytest.mark.parametrize(
+    ("host", "network"),
+    [("192.0.2.77", "192.0.2.0/24"), ("2001:db8:1:2::3", "2001:db8:1::/48"), ("fe80::1%eth0", "fe80::/48")],
+)
+def test_of_a_machine_its_network_is_shown_or_a_hash(host: str, network: str) -> None:
+    assert redacted_host(host, "full") == host
+    assert redacted_host(host, "domain") == network
+    assert re.fullmatch("#[0-9a-f]{12}", redacted_host(host, "hash"))
+    assert redacted_host("nowhere", "domain") == ""
 
 
 def test_secrets_are_never_shown(out: io.StringIO) -> None:

@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from imaplib import IMAP4
 from pathlib import Path
 
-import hub_plugin_console_tracing as plugin_module
+import hub_plugin_tracing_console as plugin_module
 import pytest
-from hub_plugin_console_tracing import MAX_LINES, MAX_SESSIONS, MESSAGES, SESSIONS, STYLES, Settings
+from hub_plugin_tracing_console import MAX_LINES, MAX_SESSIONS, MESSAGES, SESSIONS, STYLES, Settings
 
 from hub import Envelope, Stash, TlsInfo
 from hub.testing.clock import ManualClock
@@ -28,8 +28,8 @@ Printed = pytest.CaptureFixture[str]
 
 
 def hub_with(folder: Path, **settings: object) -> AbstractAsyncContextManager[RunningHub]:
-    tables = {"plugins": {"console-tracing": {"tree": True, **settings}}}
-    return running_hub(folder, plugins=["console-tracing"], tables=tables)
+    tables = {"plugins": {"tracing-console": {"tree": True, **settings}}}
+    return running_hub(folder, plugins=["tracing-console"], tables=tables)
 
 
 async def test_a_session_is_told_line_by_line_and_then_as_a_tree(tmp_path: Path, capsys: Printed) -> None:
@@ -73,7 +73,7 @@ async def test_every_fact_has_its_line(tmp_path: Path, capsys: Printed) -> None:
         "    if message.headers.get('Subject') == 'bad':\n"
         "        return Finding(action=Reject('5.7.1', 'not this one'))\n"
     )
-    async with running_hub(tmp_path, plugins=["console-tracing"], clock=clock) as hub:
+    async with running_hub(tmp_path, plugins=["tracing-console"], clock=clock) as hub:
         assert (await hub.send("Subject: bad\r\n\r\n\r\n"))[0] == 554
         assert (await hub.send(to="stranger@example.test"))[0] == 550
         assert (await hub.send())[0] == 250
@@ -141,17 +141,17 @@ async def test_a_stranger_cannot_steer_the_terminal(tmp_path: Path, capsys: Prin
 async def test_an_open_session_keeps_its_lines_over_a_reload(tmp_path: Path, capsys: Printed) -> None:
     folder = tmp_path / "plugins.d"
     folder.mkdir(mode=0o700)
-    file = folder / "console_tracing.py"
+    file = folder / "tracing_console.py"
     shutil.copy(str(plugin_module.__file__), file)
-    async with running_hub(tmp_path, tables={"plugins": {"console-tracing": {"tree": True}}}) as hub:
+    async with running_hub(tmp_path, tables={"plugins": {"tracing-console": {"tree": True}}}) as hub:
         reader, writer = await asyncio.open_connection("127.0.0.1", hub.port())
         await reader.readline()
         capsys.readouterr()
         generations = hub.hub.loader.generations
-        before = generations.current.plugins["console-tracing"]
+        before = generations.current.plugins["tracing-console"]
         file.write_text(file.read_text() + "\n# a new version\n")
         await hub.hub.loader.reload()  # unless the watcher was faster
-        assert generations.current.plugins["console-tracing"].version != before.version
+        assert generations.current.plugins["tracing-console"].version != before.version
         writer.write(b"QUIT\r\n")
         await reader.read()
         writer.close()
@@ -177,7 +177,7 @@ class OpenSession:
 
 
 async def test_what_is_remembered_is_bounded(tmp_path: Path, capsys: Printed) -> None:
-    scope = make_scope("console-tracing", tmp_path, ManualClock())
+    scope = make_scope("tracing-console", tmp_path, ManualClock())
     await plugin_module.plugin_start(scope)
     for number in range(MAX_SESSIONS + 10):
         plugin_module.session_opened(scope, OpenSession(f"s{number}"))

@@ -48,7 +48,7 @@ STYLES: Final[Mapping[Fact, str]] = {
 
 
 class Settings(BaseModel):
-    """[plugins.console-tracing]: what is shown and how."""
+    """[plugins.tracing-console]: what is shown and how."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
