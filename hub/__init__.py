@@ -39,6 +39,8 @@ if TYPE_CHECKING:
     from hub.mail.envelope import Envelope as Envelope
     from hub.mail.headers import Headers as Headers
     from hub.mail.login import AccountRef as AccountRef
+    from hub.mail.login import Bearer as Bearer
+    from hub.mail.login import BearerHelp as BearerHelp
     from hub.mail.login import Credentials as Credentials
     from hub.mail.login import Identity as Identity
     from hub.mail.login import Password as Password
@@ -126,7 +128,7 @@ _HOMES = {
     "hub.mail.dsn": "Dsn RecipientDsn",
     "hub.mail.envelope": "Envelope",
     "hub.mail.headers": "Headers",
-    "hub.mail.login": "AccountRef Credentials Identity Password Refuse ScramKeys",
+    "hub.mail.login": "AccountRef Bearer BearerHelp Credentials Identity Password Refuse ScramKeys",
     "hub.mail.message": "BodyFile Message",
     "hub.mail.stash": "Stash StashKey",
     "hub.mail.structure": "Structure",

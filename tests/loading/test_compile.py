@@ -104,6 +104,8 @@ async def test_a_wrong_implementation_teaches_the_right_one(compiled: Compile, t
     ("options", "error"),
     [
         ("max_size=1", "smtp_rcpt has no message, so max_size means nothing"),
+        ('mechanisms=("PLAIN",)', "smtp_rcpt is shown no credentials, so mechanisms means nothing"),
+        ('mechanisms=("OAUTH",)', "smtp_rcpt: there is no mechanism 'OAUTH'"),
         ("timeout=0", "smtp_rcpt: timeout=0 leaves no time"),
         ("specname='smtp_rctp'", "there is no hook 'smtp_rctp'. Did you mean 'smtp_rcpt'?"),
     ],

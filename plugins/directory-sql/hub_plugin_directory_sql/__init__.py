@@ -4,7 +4,7 @@
 `passwords` and `login` who somebody is, `driver` what the hub enters.
 """
 
-from hub import Credentials, Identity, Plugin, Refuse, ScramKeys, hookimpl
+from hub import Credentials, Identity, Password, Plugin, Refuse, ScramKeys, hookimpl
 from hub_plugin_directory_sql.driver import DIRECTORY, Settings, SqlDirectory
 
 __all__ = ["DIRECTORY", "Settings", "SqlDirectory", "authenticate", "resolve_scram_keys"]
@@ -14,7 +14,9 @@ __all__ = ["DIRECTORY", "Settings", "SqlDirectory", "authenticate", "resolve_scr
 async def authenticate(plugin: Plugin, credentials: Credentials) -> Identity | Refuse | None:
     """The password against the account's hash; no opinion where another directory was chosen."""
     directory = plugin.stash.get(DIRECTORY)
-    return None if directory is None else await directory.authenticate(credentials)
+    if directory is None or not isinstance(credentials, Password):
+        return None
+    return await directory.authenticate(credentials)
 
 
 @hookimpl(trylast=True)
