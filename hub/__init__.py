@@ -72,12 +72,16 @@ if TYPE_CHECKING:
     from hub.services.blobs import no_progress as no_progress
     from hub.services.cache import Cache as Cache
     from hub.services.clock import Clock as Clock
+    from hub.services.directory import PASSWORD_SCOPES as PASSWORD_SCOPES
     from hub.services.directory import Account as Account
     from hub.services.directory import Alias as Alias
+    from hub.services.directory import AppPassword as AppPassword
     from hub.services.directory import Directory as Directory
     from hub.services.directory import DirectoryAdmin as DirectoryAdmin
     from hub.services.directory import DirectoryUnavailable as DirectoryUnavailable
     from hub.services.directory import Resolution as Resolution
+    from hub.services.directory import SecondFactors as SecondFactors
+    from hub.services.directory import TotpSecret as TotpSecret
     from hub.services.group import GroupWriter as GroupWriter
     from hub.services.kv import Kv as Kv
     from hub.services.log import ChangeKind as ChangeKind
@@ -137,7 +141,8 @@ _HOMES = {
     "Spool StoreFull no_progress",
     "hub.services.cache": "Cache",
     "hub.services.clock": "Clock",
-    "hub.services.directory": "Account Alias Directory DirectoryAdmin DirectoryUnavailable Resolution",
+    "hub.services.directory": "Account Alias AppPassword Directory DirectoryAdmin PASSWORD_SCOPES Resolution "
+    "DirectoryUnavailable SecondFactors TotpSecret",
     "hub.services.group": "GroupWriter",
     "hub.services.kv": "Kv",
     "hub.services.log": "ChangeKind LogEntry",
