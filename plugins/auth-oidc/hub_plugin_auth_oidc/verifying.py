@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import cast
+from typing import Final, cast
 
 import jwt
 
@@ -14,6 +15,8 @@ from hub_plugin_auth_oidc.claims import TokenRefused, login_of
 from hub_plugin_auth_oidc.issuer import Issuer
 from hub_plugin_auth_oidc.keys import ALGORITHMS
 from hub_plugin_auth_oidc.settings import Settings
+
+_TOKEN: Final = re.compile(r"[A-Za-z0-9._~+/-]{1,16384}={0,10}")  # RFC 6750 §2.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +29,8 @@ class Verifier:
 
     async def login(self, token: str) -> str:
         """The login name that a token stands for. TokenRefused; OSError if nobody can tell now."""
+        if not _TOKEN.fullmatch(token):
+            raise TokenRefused("the token has characters that no token has, or too many")
         header = _header(token)
         if header is not None:
             claims = await self._signed(token, header)

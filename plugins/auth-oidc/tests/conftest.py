@@ -39,7 +39,7 @@ def public(key: PrivateKeyTypes, kid: str, algorithm: str) -> dict[str, object]:
 @dataclass
 class LocalIssuer:
     """keys: kid → (algorithm, key) as they are published. fetched: how often. broken: an answer in place of
-    all others. opaque: what introspection says of a token.
+    all others. opaque: what introspection says of a token. introspected: how often it was asked.
     """
 
     port: int = 0
@@ -49,6 +49,7 @@ class LocalIssuer:
     fetched: int = 0
     broken: Callable[[], Awaitable[web.StreamResponse]] | None = None
     opaque: dict[str, dict[str, object]] = field(default_factory=dict)
+    introspected: int = 0
     runner: web.AppRunner | None = None
 
     @property
@@ -88,6 +89,7 @@ class LocalIssuer:
         async def introspect(request: web.Request) -> web.StreamResponse:
             if request.headers["Authorization"] != "Basic aHViOnMlM0E=":  # hub:s%3A
                 return web.json_response({"error": "invalid_client"}, status=401)
+            self.introspected += 1
             form = await request.post()
             return web.json_response(self.opaque.get(str(form["token"]), {"active": False}))
 

@@ -115,7 +115,18 @@ async def test_a_token_without_a_key_fits_where_there_is_one(issuer: LocalIssuer
 
 @pytest.mark.parametrize(
     "token",
-    ["x", "a.b.c", "..", "e30.e30.e30", "eyJhbGciOiJSUzI1NiIsImtpZCI6NX0.e30.e30", "\u00e9.x.y"],
+    [
+        "",
+        "x",
+        "\ud800",
+        "a b",
+        "a" * 1_000_000,
+        "a.b.c",
+        "..",
+        "e30.e30.e30",
+        "eyJhbGciOiJSUzI1NiIsImtpZCI6NX0.e30.e30",
+        "\u00e9.x.y",
+    ],
 )
 async def test_what_is_no_jwt_is_refused(verifier: Verifier, token: str) -> None:
     assert await refused(verifier, token)
