@@ -15,6 +15,7 @@ from hub.cli.main import main
 from hub.testing.clock import ManualClock
 from hub.testing.dialogue import dialogue
 from hub.testing.running import RunningHub, running_hub
+from tests.crew import Crew, started, until
 
 GUESSER = "127.0.0.7"
 TABLES = {"plugins": {"auth-guard": {"exempt": ["127.0.0.1"], "failures": 3}}}
@@ -95,3 +96,27 @@ def test_what_cannot_be_done_is_said_in_a_sentence(tmp_path: Path, words: list[s
     result = CliRunner().invoke(main, ["--config", str(path), "auth", *words])
     assert result.exit_code == 1
     assert reason in result.stderr
+
+
+@pytest.mark.proves("authentication: a ban holds on all workers and after a restart, until it is released")
+async def test_a_ban_holds_on_all_workers_and_after_a_restart(tmp_path: Path) -> None:
+    tables = {**TABLES, "hub": {"workers": 2}, "log": {"format": "json"}}
+    async with running_hub(tmp_path, plugins=["auth-guard"], tables=tables):
+        pass  # the configuration, the store and the accounts
+
+    async def everybody_says(crew: Crew, code: str) -> bool:
+        port = await crew.port("submission")  # the kernel chooses the worker
+        return all([(await dialogue(port, source=GUESSER))[0][:3] == code for _ in range(12)])
+
+    async with started(tmp_path) as crew:
+        port = await crew.port("submission")
+        assert await everybody_says(crew, "220")
+        for _ in range(3):
+            reply = await dialogue(port, ["EHLO client.example.test", WRONG], source=GUESSER)
+            assert reply[-1].startswith("535")
+        await until(lambda: everybody_says(crew, "421"))
+    async with started(tmp_path) as crew:
+        assert await everybody_says(crew, "421")
+        command = ["--config", str(tmp_path / "hub.toml"), "auth", "release", GUESSER]
+        assert (await asyncio.to_thread(CliRunner().invoke, main, command)).exit_code == 0
+        await until(lambda: everybody_says(crew, "220"))
