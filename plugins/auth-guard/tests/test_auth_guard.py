@@ -221,3 +221,23 @@ async def test_workers_learn_of_each_others_bans_and_names_are_kept_as_they_may_
         (failure,) = await tables.read(lambda connection: records.failures(connection, None, 10))
         assert isinstance(failure, FailedLogin)
         assert failure.username == ("al\ufffdice\ufffd\ufffd" + "x" * 300)[:255]
+
+
+async def test_hubs_on_one_postgres_share_their_bans(
+    tmp_path: Path, clock: ManualClock, postgres_url: str
+) -> None:
+    tables = {
+        "services": {"blobs": "blobs-sql"},
+        "plugins": {
+            "auth-guard": {"exempt": ["127.0.0.1"], "failures": 3},
+            "storage-sql": {"url": postgres_url},
+        },
+    }
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+    async with running_hub(tmp_path / "one", plugins=["auth-guard"], tables=tables, clock=clock) as one:
+        await guess(one)
+        assert await greeting(one) == "421"
+        two = running_hub(tmp_path / "two", plugins=["auth-guard"], tables=tables, clock=clock, accounts=())
+        async with two as other:
+            assert await greeting(other) == "421"
