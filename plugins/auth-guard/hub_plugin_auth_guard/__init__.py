@@ -7,6 +7,7 @@ from typing import Final
 
 from hub import Defer, Plugin, Refuse, Session, StashKey, Verdict, hookimpl
 from hub_plugin_auth_guard.guard import Guard, Settings
+from hub_plugin_auth_guard.records import shown
 from hub_plugin_auth_guard.tables import METADATA
 
 __all__ = ["GUARD", "Guard", "Settings"]
@@ -53,8 +54,16 @@ async def resolve_scram_keys(plugin: Plugin, session: Session) -> Refuse | None:
 
 @hookimpl
 async def login_failed(plugin: Plugin, session: Session, username: str, mechanism: str, reason: str) -> None:
-    """Count it for the client's address, whichever the protocol and the account."""
+    """Say why, and count it for the client's address, whichever the protocol and the account."""
     host = session.peer[0]
+    plugin.log.info(
+        "login failed",
+        client=host,
+        user=shown(username),
+        protocol=session.protocol,
+        mechanism=mechanism,
+        reason=reason,
+    )
     ban = await plugin.stash[GUARD].note(host, username, session.protocol, mechanism, reason)
     if ban is not None:
         plugin.log.warning("banned", network=ban.network, reason=ban.reason, until=ban.until)

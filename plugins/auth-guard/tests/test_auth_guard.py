@@ -73,7 +73,7 @@ def clock() -> ManualClock:
     "authentication: who guesses passwords, in whichever protocols, is banned for a while in all of them"
 )
 async def test_failures_of_all_protocols_count_together_and_ban_in_all(
-    tmp_path: Path, clock: ManualClock
+    tmp_path: Path, clock: ManualClock, capsys: pytest.CaptureFixture[str]
 ) -> None:
     async with hub_with(tmp_path, clock) as hub:
         await guess(hub, 1)
@@ -83,6 +83,9 @@ async def test_failures_of_all_protocols_count_together_and_ban_in_all(
         assert await greeting(hub) == "220"
         await imap(hub, "AUTHENTICATE PLAIN " + base64.b64encode(b"\0alice\0x").decode())
         await hub.told()
+        told = capsys.readouterr().out
+        assert told.count("login failed ") == 3
+        assert told.count("reason='wrong password'") == 3
         banned = "421 4.7.0 too many failed logins from your address, try again later"
         assert await dialogue(hub.port("submission"), [HELLO], source=GUESSER) == [banned]
         assert await dialogue(hub.port("smtp"), [HELLO], source=GUESSER) == [banned]
