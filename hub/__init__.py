@@ -41,6 +41,8 @@ if TYPE_CHECKING:
     from hub.mail.envelope import Envelope as Envelope
     from hub.mail.headers import Headers as Headers
     from hub.mail.login import AccountRef as AccountRef
+    from hub.mail.login import Bearer as Bearer
+    from hub.mail.login import BearerHelp as BearerHelp
     from hub.mail.login import Credentials as Credentials
     from hub.mail.login import Identity as Identity
     from hub.mail.login import Password as Password
@@ -73,12 +75,16 @@ if TYPE_CHECKING:
     from hub.services.blobs import no_progress as no_progress
     from hub.services.cache import Cache as Cache
     from hub.services.clock import Clock as Clock
+    from hub.services.directory import PASSWORD_SCOPES as PASSWORD_SCOPES
     from hub.services.directory import Account as Account
     from hub.services.directory import Alias as Alias
+    from hub.services.directory import AppPassword as AppPassword
     from hub.services.directory import Directory as Directory
     from hub.services.directory import DirectoryAdmin as DirectoryAdmin
     from hub.services.directory import DirectoryUnavailable as DirectoryUnavailable
     from hub.services.directory import Resolution as Resolution
+    from hub.services.directory import SecondFactors as SecondFactors
+    from hub.services.directory import TotpSecret as TotpSecret
     from hub.services.group import GroupWriter as GroupWriter
     from hub.services.kv import Kv as Kv
     from hub.services.log import ChangeKind as ChangeKind
@@ -134,7 +140,7 @@ _HOMES = {
     "hub.mail.dsn": "Dsn RecipientDsn",
     "hub.mail.envelope": "Envelope",
     "hub.mail.headers": "Headers",
-    "hub.mail.login": "AccountRef Credentials Identity Password Refuse ScramKeys",
+    "hub.mail.login": "AccountRef Bearer BearerHelp Credentials Identity Password Refuse ScramKeys",
     "hub.mail.message": "BodyFile Message",
     "hub.mail.stash": "Stash StashKey",
     "hub.mail.structure": "Structure",
@@ -144,7 +150,8 @@ _HOMES = {
     "Spool StoreFull no_progress",
     "hub.services.cache": "Cache",
     "hub.services.clock": "Clock",
-    "hub.services.directory": "Account Alias Directory DirectoryAdmin DirectoryUnavailable Resolution",
+    "hub.services.directory": "Account Alias AppPassword Directory DirectoryAdmin PASSWORD_SCOPES Resolution "
+    "DirectoryUnavailable SecondFactors TotpSecret",
     "hub.services.group": "GroupWriter",
     "hub.services.kv": "Kv",
     "hub.services.log": "ChangeKind LogEntry",

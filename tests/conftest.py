@@ -24,7 +24,7 @@ from hub.loading.kernel import Kernel
 from hub.loading.scope import Scope, Surroundings
 from hub.loading.sources import Source
 from hub.mail.address import Address
-from hub.mail.login import AccountRef, Credentials, Identity, Refuse, ScramKeys
+from hub.mail.login import AccountRef, Credentials, Identity, Password, Refuse, ScramKeys
 from hub.mail.message import BodyFile
 from hub.services.blobs import BlobGone, Blobs, Spool
 from hub.services.chosen import Services
@@ -215,7 +215,7 @@ def login_hooks(directory: MemoryDirectory) -> list[Callable[..., object]]:
     @hookimpl
     async def authenticate(credentials: Credentials) -> Identity | Refuse | None:
         account = await directory.account(credentials.username)
-        if account is None:
+        if account is None or not isinstance(credentials, Password):
             return None
         if credentials.password != "demo" or not account.enabled:
             return Refuse("wrong password")

@@ -11,6 +11,7 @@ from hub import (
     Address,
     Credentials,
     Identity,
+    Password,
     Plugin,
     Refuse,
     Resolution,
@@ -78,7 +79,7 @@ class TableDirectory:
         found = await self.resolve(address)
         return found is not None and found.accounts[0].ref == account
 
-    def check(self, credentials: Credentials) -> Identity | Refuse | None:
+    def check(self, credentials: Password) -> Identity | Refuse | None:
         """None for a name that is not in the table."""
         login = credentials.username.lower()
         account, password = self._accounts.get(login), self._passwords.get(login)
@@ -92,4 +93,6 @@ class TableDirectory:
 @hookimpl(trylast=True)
 async def authenticate(plugin: Plugin, credentials: Credentials) -> Identity | Refuse | None:
     """The directory's own check comes last, after whatever other plugins know."""
+    if not isinstance(credentials, Password):
+        return None
     return plugin.stash[DIRECTORY].check(credentials)

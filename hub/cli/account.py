@@ -8,6 +8,7 @@ import click
 
 from hub.cli import parameters
 from hub.cli.context import Context, run, show_json
+from hub.cli.factors import app_password, totp
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -19,6 +20,10 @@ if TYPE_CHECKING:
 @click.group()
 def account() -> None:
     """Manage the accounts that have mailboxes."""
+
+
+account.add_command(app_password)
+account.add_command(totp)
 
 
 def password_options(command: Callable[..., None]) -> Callable[..., None]:

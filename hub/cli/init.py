@@ -133,7 +133,7 @@ def init(
     command = shutil.which("hub") or str(Path(sys.executable).parent / "hub")
     try:
         directory.mkdir(parents=True, exist_ok=True)
-        more = "".join(f', "{name}"' for name in _installed(("deny-list", "rate-limit")))
+        more = "".join(f', "{name}"' for name in _installed(("deny-list", "rate-limit", "auth-guard")))
         config.write_text(
             _CONFIG.format(hostname=hostname, data=data.absolute(), user=user, secured=secured, more=more)
         )

@@ -19,6 +19,7 @@ from hub.dispatch.threads import PluginThreads
 from hub.hooks.markers import OnFailure
 from hub.hooks.plugin import Plugin
 from hub.mail.envelope import Envelope
+from hub.mail.login import Credentials
 from hub.mail.message import Message
 from hub.mail.verdict import Defer, Finding, Reject
 from hub.trace.record import Trace
@@ -29,7 +30,8 @@ class Step:
     """A compiled implementation.
 
     accepts: the arguments that it names, `plugin` aside; returns: what it may give besides None; score: the
-    least and the most that it may add, and that it does nothing else; judges: for one that is given whole
+    least and the most that it may add, and that it does nothing else; mechanisms: the credentials that it is
+    shown, all if empty; judges: for one that is given whole
     messages, its plugin, file and line, as they are noted while it has one.
     """
 
@@ -48,10 +50,13 @@ class Step:
     threads: PluginThreads
     score: tuple[float, float] | None = None
     judges: bytes = b""
+    mechanisms: tuple[str, ...] = ()
 
     async def run(self, trace: Trace | None, arguments: Mapping[str, object]) -> object:
         """The plugin's answer, None, or a Failure; CancelledError only when the hub ends the call."""
         if self.max_size is not None and cast(Message, arguments["message"]).size > self.max_size:
+            return None
+        if self.mechanisms and cast(Credentials, arguments["credentials"]).mechanism not in self.mechanisms:
             return None
         breaker = self.breaker
         ticket = breaker.admit()

@@ -11,6 +11,15 @@ from hub.services.log import ChangeKind
 
 
 @hookspec(FIRST, on_failure=SKIP, timeout=10)
+async def imap_connect(plugin: Plugin, session: Session) -> Verdict | None:
+    """A client has connected and has not been greeted yet (RFC 3501 §7.1).
+
+    Reject answers `* BYE` with the text, Defer `* BYE [UNAVAILABLE]` (RFC 5530); both close. If nobody
+    answers, the client is greeted.
+    """
+
+
+@hookspec(FIRST, on_failure=SKIP, timeout=10)
 async def imap_command(plugin: Plugin, session: Session, name: str) -> Verdict | None:
     """A client sends a command, in upper case, `UID FETCH` included; asked before it runs (RFC 3501 §6).
 

@@ -12,11 +12,21 @@ from hub.mail.login import Credentials, Identity, Refuse, ScramKeys
 async def authenticate(
     plugin: Plugin, session: Session, credentials: Credentials
 ) -> Identity | Refuse | None:
-    """Somebody shows a name and a password.
+    """Somebody shows a name and a password (`Password`), or a token in place of a password (`Bearer`).
 
     Identity logs them in, Refuse does not, None leaves it to the next; the directory's own check comes
     last, and if nobody knows the name the login is refused. A failed plugin answers 454 4.7.0 (RFC 4954
     §6), in IMAP `NO [UNAVAILABLE]` (RFC 5530), never "wrong password".
+
+    An implementation is asked about all credentials, and PLAIN and LOGIN are offered because of it, unless it
+    names its mechanisms: then those are offered, and it is asked about them alone, so that its failure leaves
+    the others be.
+
+        @hookimpl(mechanisms=("OAUTHBEARER", "XOAUTH2"))
+        async def authenticate(credentials):
+            if credentials.token != "open sesame":
+                return Refuse("no such token", BearerHelp(scope="mail"))
+            ...
     """
 
 

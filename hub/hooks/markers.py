@@ -58,12 +58,13 @@ class ImplOptions:
     """What one implementation asks for itself.
 
     timeout: seconds. max_size: octets, larger messages are not shown to it. score: the least and the most
-    that it adds to a message's score.
+    that it adds to a message's score. mechanisms: the SASL mechanisms that it logs in, and is asked about.
     """
 
     timeout: float | None = None
     max_size: int | None = None
     score: tuple[float, float] | None = None
+    mechanisms: tuple[str, ...] = ()
 
 
 def hookspec(
@@ -92,6 +93,7 @@ def hookimpl(
     timeout: float | None = None,
     max_size: int | None = None,
     score: tuple[float, float] | None = None,
+    mechanisms: tuple[str, ...] = (),
 ) -> Callable[[F], F]: ...
 def hookimpl(
     function: F | None = None,
@@ -103,6 +105,7 @@ def hookimpl(
     timeout: float | None = None,
     max_size: int | None = None,
     score: tuple[float, float] | None = None,
+    mechanisms: tuple[str, ...] = (),
     **unknown: object,
 ) -> F | Callable[[F], F]:
     """Mark a function as this plugin's implementation of the hook of its name (or of `specname`).
@@ -111,19 +114,20 @@ def hookimpl(
     if this hub has no such hook. timeout: seconds, in place of the hook's own. max_size: octets; for hooks
     with a `message`, a larger one is not shown to this plugin. score: for hooks that return a Finding, the
     least and the most of its score, with the promise that it returns no action: it need not be waited for
-    once that can change nothing. Without it the least is 0, and what is less counts as 0.
+    once that can change nothing. Without it the least is 0, and what is less counts as 0. mechanisms: for
+    `authenticate`, the SASL mechanisms that are offered because of it; it is asked about no others.
     """
     if unknown:
         extra = next(iter(unknown))
         wraps = "wrapper" in extra
         reason = "hooks are not wrapped: timing and tracing are the hub's" if wraps else "no such option"
-        offers = "tryfirst, trylast, optionalhook, specname, timeout, max_size, score"
+        offers = "tryfirst, trylast, optionalhook, specname, timeout, max_size, score, mechanisms"
         raise TypeError(f"hookimpl({extra}=…): {reason}. It takes {offers}")
 
     def mark(function: F) -> F:
         if not isinstance(function, FunctionType):
             raise TypeError(f"@hookimpl marks functions, not a {type(function).__name__}")
-        function.__dict__["hub_impl_options"] = ImplOptions(timeout, max_size, score)
+        function.__dict__["hub_impl_options"] = ImplOptions(timeout, max_size, score, mechanisms)
         return _impl(
             function, tryfirst=tryfirst, trylast=trylast, optionalhook=optionalhook, specname=specname
         )

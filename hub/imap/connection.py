@@ -9,6 +9,8 @@ from time import perf_counter
 from typing import Final, cast
 
 from hub.accepting.arrival import Arrival, endpoint
+from hub.dispatch.failure import HookFailed
+from hub.hooks.imap import imap_connect
 from hub.hooks.observe import session_closed, session_opened
 from hub.hooks.session import TlsInfo
 from hub.imap.capabilities import capabilities
@@ -20,14 +22,17 @@ from hub.imap.replies import (
     BYE_TOO_MANY,
     BYE_TOO_MANY_FAILURES,
     BYE_TOO_MANY_FROM_ADDRESS,
+    UNAVAILABLE,
     Reply,
     bad,
+    unwanted,
 )
 from hub.imap.session import ImapSession
 from hub.imap.tokens import TAG
 from hub.imap.updates import tell
 from hub.loading.census import IMAP, Full
 from hub.log import SESSION, get_logger
+from hub.mail.verdict import Defer, Reject
 
 LOGIN_TIMEOUT: Final = 180.0
 BLOCKED_TIMEOUT: Final = 300.0
@@ -87,6 +92,35 @@ class Connection(asyncio.Protocol):
         session.trace.add("session", session.protocol, "opened", detail=client)
         if self._is_refused():
             return
+        if session.kernel.generations.current.plans[imap_connect.__name__]:
+            self._task = self._loop.create_task(self._ask_connect())
+        else:
+            self._greet()
+
+    async def _ask_connect(self) -> None:
+        """Greet, unless a plugin does not want this client; what it has sent already waits."""
+        session = self.session
+        SESSION.set(session.id)
+        session.pin_now()
+        try:
+            verdict = await session.pin.first(imap_connect)(session.trace, session=session)
+        except HookFailed:
+            verdict = Defer("4.3.0", UNAVAILABLE.text.decode())
+        finally:
+            session.unpin()
+            self._task = None
+        if self._lost:
+            self._closed()
+        elif isinstance(verdict, Reject | Defer):
+            self._bye(unwanted(verdict), linger=False)
+        else:
+            self._greet()
+            self._advance()
+            if self._task is None:
+                self._rest()
+
+    def _greet(self) -> None:
+        session = self.session
         session.out.send(b"* OK [CAPABILITY %b] IMAP server ready\r\n" % capabilities(session))
         session.out.flush()
         session.pin_now()

@@ -16,7 +16,7 @@ from hub.imap.general import COMMANDS as GENERAL
 from hub.imap.literals import collect, discard
 from hub.imap.login import COMMANDS as LOGIN
 from hub.imap.mailboxes import COMMANDS as MAILBOXES
-from hub.imap.replies import Refused, Reply, bad
+from hub.imap.replies import Refused, Reply, bad, refusal
 from hub.imap.search import COMMANDS as SEARCH
 from hub.imap.select import COMMANDS as SELECT
 from hub.imap.session import ImapSession
@@ -123,5 +123,4 @@ async def _ask(session: ImapSession, command: Command) -> None:
         return
     verdict = await plan(session.trace, session=session, name=command.name)
     if isinstance(verdict, Reject | Defer):
-        code = b"UNAVAILABLE" if isinstance(verdict, Defer) else b""
-        raise Refused(Reply(b"NO", verdict.text.encode("ascii", "replace"), code))
+        raise Refused(refusal(verdict))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 
-MAX_LINE_BEFORE_LOGIN = 8 << 10
+MAX_LINE_BEFORE_LOGIN = 13 << 10  # a response of SASL, 12 KiB of base64, behind AUTHENTICATE
 MAX_LINE = 256 << 10  # sets of 10,000 UIDs come on one line
 _CHUNK = 64 << 10
 

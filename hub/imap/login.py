@@ -51,7 +51,7 @@ async def _login(session: ImapSession, reader: Reader) -> Reply:
 
 async def _authenticate(session: ImapSession, reader: Reader) -> Reply:
     reader.space()
-    mechanism = reader.word("a SASL mechanism").decode("ascii")
+    mechanism = reader.word("a SASL mechanism").decode("ascii").upper()
     response: bytes | None = None
     if not reader.at_end():
         reader.space()

@@ -3,7 +3,9 @@ want."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+
+from hub.mail.verdict import Defer, Reject
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +44,17 @@ def bad(text: bytes | str) -> Refused:
     """The command was not understood."""
     octets = text if isinstance(text, bytes) else text.encode("ascii", "replace")
     return Refused(Reply(b"BAD", octets))
+
+
+def refusal(verdict: Reject | Defer) -> Reply:
+    """What a plugin does not want."""
+    code = b"UNAVAILABLE" if isinstance(verdict, Defer) else b""
+    return Reply(b"NO", verdict.text.encode("ascii", "replace"), code)
+
+
+def unwanted(verdict: Reject | Defer) -> bytes:
+    """The first and last line to a client that a plugin does not want."""
+    return replace(refusal(verdict), condition=b"BYE").line(b"*")
 
 
 NO_SUCH_MAILBOX = Reply(b"NO", b"There is no mailbox of that name", b"NONEXISTENT")

@@ -9,7 +9,7 @@ import types
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import FunctionType, ModuleType
-from typing import Union, cast, get_args, get_origin, get_type_hints
+from typing import Final, Union, cast, get_args, get_origin, get_type_hints
 
 import pluggy
 
@@ -23,7 +23,11 @@ from hub.hooks.markers import PROJECT, ImplOptions, Mode, OnFailure, SpecOptions
 from hub.loading.errors import LoadError
 from hub.loading.scope import Scope
 from hub.loading.sources import Source
+from hub.mail.login import BEARER_MECHANISMS, PASSWORD_MECHANISMS
 from hub.mail.verdict import Finding
+
+MECHANISMS: Final = (*BEARER_MECHANISMS, *PASSWORD_MECHANISMS)
+"""What an implementation of `authenticate` may name; SCRAM has a hook of its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +157,7 @@ def make_step(hook: Hook, function: FunctionType, part: Part) -> Step:
         on_failure=OnFailure[configured.upper()] if configured else hook.options.on_failure,
         max_size=impl.max_size,
         score=impl.score,
+        mechanisms=impl.mechanisms,
         breaker=part.scope.breaker,
         threads=part.scope.threads,
         judges=step_note(_place(function, part)) if "message" in hook.offered else b"",
@@ -212,6 +217,11 @@ def check_function(part: Part, function: FunctionType, name: str, hook: Hook) ->
         yield fault(part, function, f"{name} returns no Finding, so score means nothing", see)
     elif impl.score is not None and not -1e6 < impl.score[0] <= impl.score[1] < 1e6:
         yield fault(part, function, f"{name}: score={impl.score} is not (least, most)", see)
+    if impl.mechanisms and "credentials" not in hook.offered:
+        yield fault(part, function, f"{name} is shown no credentials, so mechanisms means nothing", see)
+    for mechanism in set(impl.mechanisms) - set(MECHANISMS):
+        known = f"Known: {', '.join(MECHANISMS)}"
+        yield fault(part, function, f"{name}: there is no mechanism {mechanism!r}", known)
     if impl.timeout is not None and impl.timeout <= 0:
         yield fault(part, function, f"{name}: timeout={impl.timeout:g} leaves no time", see)
 

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from hub.mail.address import Address
+
+PASSWORD_MECHANISMS: Final = ("PLAIN", "LOGIN")
+"""SASL mechanisms that show a `Password`."""
+BEARER_MECHANISMS: Final = ("OAUTHBEARER", "XOAUTH2")
+"""SASL mechanisms that show a `Bearer` (RFC 7628, and what was there before it)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +30,20 @@ class Password:
     mechanism: str = "PLAIN"
 
 
-Credentials: TypeAlias = Password
+@dataclass(frozen=True, slots=True)
+class Bearer:
+    """A token in place of a password (RFC 6750).
+
+    username: who the client says it is, empty if it leaves that to the token. token: empty from a client
+    that only asks which tokens are taken (RFC 7628 §4.3).
+    """
+
+    username: str
+    token: str = field(repr=False)
+    mechanism: str = "OAUTHBEARER"
+
+
+Credentials: TypeAlias = Password | Bearer
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,13 +59,27 @@ class Identity:
 
 
 @dataclass(frozen=True, slots=True)
+class BearerHelp:
+    """What a client is told of a token that was refused (RFC 7628 §3.2.2), so that it can get a better one.
+
+    status: of RFC 6750 §3.1, such as `insufficient_scope`. configuration: the address of the issuer's
+    discovery document.
+    """
+
+    status: str = "invalid_token"
+    scope: str = ""
+    configuration: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Refuse:
     """Wrong credentials. reason goes to the log.
 
-    The client never learns whether name or password was wrong.
+    The client never learns whether name or password was wrong. bearer: what it learns about its token.
     """
 
     reason: str
+    bearer: BearerHelp | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,10 +10,11 @@ from hub.hooks import login as hooks
 from hub.hooks.observe import login_failed, login_succeeded
 from hub.hooks.session import Session
 from hub.loading.kernel import Kernel
-from hub.mail.login import Credentials, Identity, Refuse, ScramKeys
+from hub.mail.login import Bearer, BearerHelp, Credentials, Identity, Refuse, ScramKeys
 from hub.trace.record import Trace
 
 NOBODY_KNOWS: Final = "nobody knows the name"
+MALFORMED: Final = "malformed response"
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,9 +28,13 @@ class LoginContext:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """Wrong credentials, or a senseless exchange. reason is for the log; clients get one constant text."""
+    """Wrong credentials, or a senseless exchange. reason is for the log; clients get one constant text.
+
+    bearer: what a client that has shown a token may know besides.
+    """
 
     reason: str
+    bearer: BearerHelp | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +57,10 @@ async def authenticate(
     context = LoginContext(kernel, session, trace)
     if isinstance(answer, Identity):
         return succeeded(context, answer, credentials.mechanism)
-    reason = answer.reason if isinstance(answer, Refuse) else NOBODY_KNOWS
-    return failed(context, credentials.username, credentials.mechanism, reason)
+    refusal = answer if isinstance(answer, Refuse) else Refuse(NOBODY_KNOWS)
+    if not (isinstance(credentials, Bearer) and not credentials.token):  # who only asks has not failed
+        failed(context, credentials.username, credentials.mechanism, refusal.reason)
+    return Refused(refusal.reason, refusal.bearer)
 
 
 async def scram_keys(login: LoginContext, username: str) -> ScramKeys | Refuse | Unavailable | None:

@@ -11,16 +11,15 @@ from typing import Final, Protocol, TypeAlias
 from hub.hooks import login as hooks
 from hub.hooks.session import Session
 from hub.loading.kernel import Kernel
-from hub.mail.login import Identity, Password
-from hub.sasl.login import LoginContext, Refused, Unavailable, authenticate, failed
+from hub.mail.login import BEARER_MECHANISMS, PASSWORD_MECHANISMS, Identity, Password
+from hub.sasl.bearer import BearerExchange
+from hub.sasl.login import MALFORMED, LoginContext, Refused, Unavailable, authenticate, failed
 from hub.sasl.scram import ScramExchange
 
 Step: TypeAlias = bytes | Identity | Refused | Unavailable
 
 MAX_RESPONSE: Final = 12288
 """Octets of base64 in one line of an exchange that a protocol has to take (RFC 4954 §4)."""
-
-MALFORMED: Final = "malformed response"
 
 
 class Exchange(Protocol):
@@ -39,8 +38,10 @@ def mechanisms(kernel: Kernel, session: Session) -> tuple[str, ...]:
         return ()
     plans = kernel.generations.current.plans
     scram = ("SCRAM-SHA-256",) if plans[hooks.resolve_scram_keys.__name__] else ()
-    plain = ("PLAIN", "LOGIN") if plans[hooks.authenticate.__name__] else ()
-    return scram + plain
+    served: set[str] = set()
+    for step in plans[hooks.authenticate.__name__].steps:
+        served.update(step.mechanisms or PASSWORD_MECHANISMS)
+    return scram + tuple(name for name in BEARER_MECHANISMS + PASSWORD_MECHANISMS if name in served)
 
 
 def start(mechanism: str, login: LoginContext) -> Exchange:
@@ -49,11 +50,13 @@ def start(mechanism: str, login: LoginContext) -> Exchange:
         raise LookupError(mechanism)
     if mechanism == "SCRAM-SHA-256":
         return ScramExchange(login)
+    if mechanism in BEARER_MECHANISMS:
+        return BearerExchange(login, mechanism)
     return PlainExchange(login) if mechanism == "PLAIN" else LoginExchange(login)
 
 
 def is_exposed(session: Session) -> bool:
-    """Whether a password on this session could be read on its way."""
+    """Whether a password or a token on this session could be read on its way."""
     return session.tls is None and not is_loopback(session.peer[0])
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from dataclasses import dataclass, field
+from typing import Final, Protocol, runtime_checkable
 
 from hub.mail.address import Address
 from hub.mail.login import AccountRef
@@ -121,3 +121,59 @@ class DirectoryAdmin(Directory, Protocol):
 
     async def remove_alias(self, address: Address) -> None:
         """Mail for the address is refused from now on, unless something else answers for it."""
+
+
+PASSWORD_SCOPES: Final = ("smtp", "imap", "pop3", "sieve", "dav")
+"""What an app password may be for; `smtp` is submission."""
+
+
+@dataclass(frozen=True, slots=True)
+class AppPassword:
+    """A password that one program logs in with, without the password itself.
+
+    name: what its owner calls it. scopes: of `PASSWORD_SCOPES`. created, used: seconds since the epoch;
+    used: None before the first login.
+    """
+
+    name: str
+    scopes: tuple[str, ...]
+    created: float
+    used: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TotpSecret:
+    """What an authenticator makes its codes of (RFC 6238): base32, and as the `otpauth://` address that a QR
+    code holds.
+    """
+
+    secret: str = field(repr=False)
+    uri: str = field(repr=False)
+
+
+@runtime_checkable
+class SecondFactors(Protocol):
+    """A directory whose accounts may have app passwords and one-time codes.
+
+    `hub account app-password | totp` drive it.
+
+    LookupError and ValueError as in `DirectoryAdmin`.
+    """
+
+    async def add_app_password(self, address: Address, name: str, scopes: Sequence[str]) -> str:
+        """Make one; gives the password, which nobody can be told again."""
+
+    async def app_passwords(self, address: Address) -> Sequence[AppPassword]:
+        """By name."""
+
+    async def remove_app_password(self, address: Address, name: str) -> None:
+        """It no longer logs in."""
+
+    async def new_totp(self, address: Address, secret: str | None = None) -> TotpSecret:
+        """A secret, or the given one, for an authenticator; nothing changes yet."""
+
+    async def enable_totp(self, address: Address, secret: str, code: str) -> None:
+        """From now on the password takes a code behind it. code: one of this secret; it is used by that."""
+
+    async def disable_totp(self, address: Address) -> None:
+        """The password alone logs in again."""

@@ -16,6 +16,7 @@ from hub.app import Hub
 from hub.config.load import Config, load
 from hub.config.toml_text import dump_value
 from hub.listening import bind
+from hub.loading.scope import Scope
 from hub.mail.address import Address
 from hub.services.clock import Clock
 from hub.services.directory import DirectoryAdmin
@@ -102,6 +103,11 @@ class RunningHub:
                 return work(client)
 
         return await asyncio.to_thread(talk)
+
+    async def told(self) -> None:
+        """Return when plugins have taken in every fact (NOTIFY) so far."""
+        for scope in self.hub.kernel.generations.current.plugins.values():
+            await cast(Scope, scope).notifier.drain(10)
 
     async def mailbox(self, name: str = "INBOX", user: str = "alice@example.test") -> list[bytes]:
         """Every message in a mailbox, as IMAP gives it."""

@@ -14,7 +14,6 @@ from hub import (
     Network,
     Networks,
     Plugin,
-    Refuse,
     Session,
     StashKey,
     Verdict,
@@ -65,9 +64,6 @@ class AddressTable(Table):
 
     connections: Rate = Field(default="60/min", description="New SMTP connections.")
     messages: Rate = Field(default="600/h", description="Messages from clients that have not logged in.")
-    login_failures: Rate = Field(
-        default="10/15min", description="Failed logins; past it every login is refused."
-    )
 
 
 class NetworkTable(Table):
@@ -103,7 +99,6 @@ class Limits:
     exempt: Networks
     address_connections: Limit | None
     address_messages: Limit | None
-    address_login_failures: Limit | None
     network_connections: Limit | None
     account_messages: Limit | None
     account_recipients: Limit | None
@@ -130,7 +125,6 @@ async def plugin_start(plugin: Plugin) -> None:
         exempt=Networks(settings.exempt),
         address_connections=Limit.read("address-connections", settings.address.connections),
         address_messages=Limit.read("address-messages", settings.address.messages),
-        address_login_failures=Limit.read("address-login-failures", settings.address.login_failures),
         network_connections=Limit.read("network-connections", settings.network.connections),
         account_messages=Limit.read("account-messages", settings.account.messages),
         account_recipients=Limit.read("account-recipients", settings.account.recipients),
@@ -188,41 +182,10 @@ async def imap_command(plugin: Plugin, session: Session) -> Verdict | None:
     return Defer("4.7.1", "too many commands, try again later") if exceeded else None
 
 
-@hookimpl
-async def login_failed(plugin: Plugin, session: Session) -> None:
-    """Count the failure for the client's address, whichever account it was about."""
-    client = _client(plugin, session)
-    if client is not None:
-        _exceeded(plugin, plugin.stash[LIMITS].address_login_failures, client.address)
-
-
-@hookimpl(tryfirst=True)
-async def authenticate(plugin: Plugin, session: Session) -> Refuse | None:
-    """Refuse without looking at the password once its address has guessed too often."""
-    return _guessed_too_often(plugin, session)
-
-
-@hookimpl(tryfirst=True)
-async def resolve_scram_keys(plugin: Plugin, session: Session) -> Refuse | None:
-    """The same for who logs in without sending a password."""
-    return _guessed_too_often(plugin, session)
-
-
-def _guessed_too_often(plugin: Plugin, session: Session) -> Refuse | None:
-    client = _client(plugin, session)
-    limit = plugin.stash[LIMITS].address_login_failures
-    # `amount` failures have been seen: the next attempt is the one too many.
-    if client is None or limit is None or _count(plugin, limit, client.address, 0) < limit.amount:
-        return None
-    return Refuse(f"more than {limit.amount} failed logins from {client.address} within {limit.seconds} s")
-
-
 def _exceeded(plugin: Plugin, limit: Limit | None, name: str) -> bool:
-    return limit is not None and _count(plugin, limit, name, 1) > limit.amount
-
-
-def _count(plugin: Plugin, limit: Limit, name: str, amount: int) -> int:
-    return plugin.kv.count(f"{limit.name}:{limit.seconds}:{name}", amount, window=limit.seconds)
+    if limit is None:
+        return False
+    return plugin.kv.count(f"{limit.name}:{limit.seconds}:{name}", window=limit.seconds) > limit.amount
 
 
 def _client(plugin: Plugin, session: Session) -> Client | None:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import json
 import shutil
+import time
 from collections.abc import Callable
 from pathlib import Path
 
+import pyotp
 import pytest
 from click.testing import CliRunner, Result
 
@@ -54,7 +56,7 @@ def logs_in(config: Config, password: str) -> bool:
     async def work() -> bool:
         async with services(config) as opened:
             authenticate = opened.directory.authenticate  # type: ignore[attr-defined]  # of directory-sql
-            return isinstance(await authenticate(Password(str(ALICE), password)), Identity)
+            return isinstance(await authenticate(Password(str(ALICE), password), "imap"), Identity)
 
     return asyncio.run(work())
 
@@ -238,3 +240,48 @@ def test_a_driver_in_a_watched_folder_is_opened_and_one_that_cannot_be_changed_s
     assert result.exit_code == 1
     assert "the directory 'directory-table' is read-only here" in result.output
     assert run("queue", "list").output == "The queue is empty.\n"
+    assert "keeps neither app passwords" in refused(run("account", "app-password", "list", str(ALICE)))
+
+
+# -- app passwords and codes ------------------------------------------------------------------
+
+
+@pytest.mark.proves("authentication: app passwords, each for one program and for what it may do")
+def test_an_app_password_is_shown_once_listed_and_removed(run: Run, config: Config, alice: None) -> None:
+    made = run("account", "app-password", "add", str(ALICE), "Phone", "--scope", "imap")
+    password = made.stdout.strip()
+    assert "the app password 'Phone' of alice@example.test, for imap" in made.stderr
+    assert logs_in(config, password)
+    assert logs_in(config, "wonderland")
+    listed = run("account", "app-password", "list", str(ALICE))
+    assert "Phone" in listed.output
+    assert password not in listed.output
+    (facts,) = json.loads(run("account", "app-password", "list", str(ALICE), "--json").output)
+    assert (facts["name"], facts["scopes"]) == ("Phone", ["imap"])
+    assert facts["used"] >= facts["created"]
+    taken = run("account", "app-password", "add", str(ALICE), "Phone")
+    assert "there is an app password 'Phone' already" in refused(taken)
+    assert run("account", "app-password", "remove", str(ALICE), "Phone").exit_code == 0
+    assert not logs_in(config, password)
+    assert "no app password 'Phone'" in refused(run("account", "app-password", "remove", str(ALICE), "Phone"))
+    assert "no app passwords" in run("account", "app-password", "list", str(ALICE)).output
+    assert "there is no account bob" in refused(run("account", "app-password", "list", "bob@example.test"))
+
+
+@pytest.mark.proves("authentication: with TOTP a password takes the code of an authenticator, each code once")
+def test_totp_is_enabled_with_a_code_and_disabled(run: Run, config: Config, alice: None) -> None:
+    secret = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"
+    wrong = run("account", "totp", "enable", str(ALICE), "--secret", secret, text="nonsense\n")
+    assert wrong.exit_code == 1
+    assert "not the code of this moment" in wrong.stderr
+    assert logs_in(config, "wonderland")
+    code = pyotp.TOTP(secret).now()
+    enabled = run("account", "totp", "enable", str(ALICE), "--secret", secret, text=f"{code}\n")
+    assert enabled.exit_code == 0, enabled.output
+    assert f"Secret: {secret}\notpauth://totp/" in enabled.stdout
+    assert not logs_in(config, "wonderland")
+    assert not logs_in(config, f"wonderland{code}"), "it was used when TOTP was enabled"
+    assert logs_in(config, f"wonderland{pyotp.TOTP(secret).at(time.time() + 30)}")
+    assert run("account", "totp", "disable", str(ALICE)).exit_code == 0
+    assert logs_in(config, "wonderland")
+    assert "has no TOTP" in refused(run("account", "totp", "disable", str(ALICE)))

@@ -160,3 +160,37 @@ async def test_the_trace_of_a_session_is_handed_on_at_its_end(imap: ImapHub) -> 
     assert ("command", "SELECT", "OK") in found
     assert ("command", "NONSENSE", "BAD") in found
     assert found[-2:] == [("command", "LOGOUT", "OK"), ("session", "imap", "closed")]
+
+
+DOORKEEPER = '''
+"""Say who may come in."""
+from hub import Defer, Reject, hookimpl
+
+ANSWERS = [Reject("5.7.1", "nobody comes in — ever"), Defer("4.7.0", "come back tomorrow"), "broken", None]
+
+@hookimpl
+async def imap_connect(session):
+    assert session.identity is None
+    answer = ANSWERS.pop(0)
+    if answer == "broken":
+        raise RuntimeError("a secret")
+    return answer
+'''
+
+
+async def test_a_client_that_is_not_wanted_is_told_so_and_no_more(open_hub: OpenHub) -> None:
+    hub = await open_hub(plugins={"doorkeeper": DOORKEEPER})
+    for words in (b"* BYE nobody comes in ? ever\r\n", b"* BYE [UNAVAILABLE] come back tomorrow\r\n"):
+        reader, writer = await asyncio.open_connection("127.0.0.1", hub.port)
+        assert await reader.read() == words
+        writer.close()
+        await writer.wait_closed()
+    for _ in range(2):  # a plugin that fails keeps nobody out
+        reader, writer = await asyncio.open_connection("127.0.0.1", hub.port)
+        writer.write(b"a LOGIN alice@example.test demo\r\nb LOGOUT\r\n")
+        writer.write_eof()
+        lines = (await reader.read()).splitlines()
+        assert [line.split(b" ")[0] for line in lines] == [b"*", b"a", b"*", b"b"]
+        assert lines[0].startswith(b"* OK [CAPABILITY ")
+        writer.close()
+        await writer.wait_closed()

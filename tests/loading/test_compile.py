@@ -104,6 +104,7 @@ async def test_a_wrong_implementation_teaches_the_right_one(compiled: Compile, t
     ("options", "error"),
     [
         ("max_size=1", "smtp_rcpt has no message, so max_size means nothing"),
+        ('mechanisms=("PLAIN",)', "smtp_rcpt is shown no credentials, so mechanisms means nothing"),
         ("timeout=0", "smtp_rcpt: timeout=0 leaves no time"),
         ("specname='smtp_rctp'", "there is no hook 'smtp_rctp'. Did you mean 'smtp_rcpt'?"),
     ],
@@ -111,6 +112,12 @@ async def test_a_wrong_implementation_teaches_the_right_one(compiled: Compile, t
 async def test_so_do_wrong_options(compiled: Compile, options: str, error: str) -> None:
     result = compiled(nobody=f"{HEAD}@hookimpl({options})\nasync def smtp_rcpt(): ...")
     assert f"nobody.py:4: {error}" in str(result.errors[0])
+
+
+async def test_a_mechanism_that_no_protocol_knows_is_an_error(compiled: Compile) -> None:
+    text = f'{HEAD}@hookimpl(mechanisms=("XOAUTH", "XOAUTH2"))\nasync def authenticate(): ...'
+    (error,) = compiled(nobody=text).errors
+    assert "authenticate: there is no mechanism 'XOAUTH'" in str(error)
 
 
 async def test_every_mistake_of_every_plugin_is_found_at_once(compiled: Compile) -> None:

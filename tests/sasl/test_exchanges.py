@@ -12,8 +12,8 @@ from scramp import ScramClient
 from hub.hooks.markers import hookimpl
 from hub.hooks.session import Session, TlsInfo
 from hub.mail.login import Credentials, Identity, Password, Refuse, ScramKeys
-from hub.sasl.login import LoginContext, Refused, Unavailable, authenticate
-from hub.sasl.mechanisms import MALFORMED, Step, is_loopback, mechanisms, start
+from hub.sasl.login import MALFORMED, LoginContext, Refused, Unavailable, authenticate
+from hub.sasl.mechanisms import Step, is_loopback, mechanisms, start
 from hub.smtp.session import SmtpSession
 from hub.trace.record import Trace
 from tests.conftest import World

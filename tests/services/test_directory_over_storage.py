@@ -84,7 +84,7 @@ async def test_two_processes_share_one_directory(stack: AsyncExitStack, tmp_path
     assert [account.address for account in await other.accounts()] == sorted(
         names, key=lambda name: name.local
     )
-    assert isinstance(await other.authenticate(Password("user7@example.test", "secret")), Identity)
+    assert isinstance(await other.authenticate(Password("user7@example.test", "secret"), "imap"), Identity)
 
 
 async def test_a_directory_is_there_when_it_is_opened_again(tmp_path: Path) -> None:
@@ -96,5 +96,5 @@ async def test_a_directory_is_there_when_it_is_opened_again(tmp_path: Path) -> N
         directory = await opened(stack, tmp_path)
         assert list(await directory.accounts()) == [account]
         assert isinstance(
-            await directory.authenticate(Password("alice@example.test", "wonderland")), Identity
+            await directory.authenticate(Password("alice@example.test", "wonderland"), "imap"), Identity
         )

@@ -4,7 +4,7 @@
 reads entries, `lookup` follows addresses, `login` says who somebody is, `driver` is what the hub enters.
 """
 
-from hub import Account, Credentials, Identity, Plugin, Refuse, StashKey, hookimpl
+from hub import Account, Credentials, Identity, Password, Plugin, Refuse, StashKey, hookimpl
 from hub_plugin_auth_ldap.driver import DIRECTORY, LdapDirectory
 from hub_plugin_auth_ldap.login import Logins
 from hub_plugin_auth_ldap.opening import LOOKUP, SERVERS, open_servers
@@ -34,5 +34,7 @@ async def plugin_start(plugin: Plugin) -> None:
 
 @hookimpl
 async def authenticate(plugin: Plugin, credentials: Credentials) -> Identity | Refuse | None:
-    """Whoever binds with the password is who they say."""
+    """Whoever binds with the password is who they say; a token is somebody else's to read."""
+    if not isinstance(credentials, Password):
+        return None
     return await plugin.stash[LOGINS].check(credentials)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from sqlalchemy import Connection, delete, insert, select, update
 
 from hub import Account, Address, Alias
+from hub_plugin_directory_sql.factors import remove_factors
 from hub_plugin_directory_sql.lookup import (
     CATCH_ALL,
     AddressKey,
@@ -111,6 +112,12 @@ def require_account(connection: Connection, address: Address) -> Account:
     return account
 
 
+def account_number(connection: Connection, address: Address) -> int:
+    """The row number of an account that is there."""
+    key = require_account(connection, address).ref.key
+    return int(connection.execute(select(ACCOUNT.c.id).where(ACCOUNT.c.key == key)).scalar_one())
+
+
 def change_account(connection: Connection, address: Address, changes: dict[str, object]) -> Account:
     """Set columns of an account."""
     account = require_account(connection, address)
@@ -143,8 +150,9 @@ def replace_secrets(connection: Connection, account: int, old_hash: str, secrets
 
 def remove_account(connection: Connection, address: Address) -> None:
     """Its address is free from now on, its key never again."""
-    account = require_account(connection, address)
-    connection.execute(delete(ACCOUNT).where(ACCOUNT.c.key == account.ref.key))
+    number = account_number(connection, address)
+    remove_factors(connection, number)
+    connection.execute(delete(ACCOUNT).where(ACCOUNT.c.id == number))
 
 
 def add_alias(connection: Connection, alias: Alias) -> None:

@@ -15,6 +15,7 @@ from hub import (
     Address,
     AddressError,
     Alias,
+    AppPassword,
     Cache,
     Identity,
     Password,
@@ -23,9 +24,10 @@ from hub import (
     Resolution,
     ScramKeys,
     StashKey,
+    TotpSecret,
 )
-from hub_plugin_directory_sql import changes, lookup
-from hub_plugin_directory_sql.login import Logins
+from hub_plugin_directory_sql import changes, factors, lookup
+from hub_plugin_directory_sql.login import GUESS_WINDOW, Logins, Stored
 from hub_plugin_directory_sql.lookup import AddressKey, Credential
 from hub_plugin_directory_sql.passwords import Hasher, checked_hash
 from hub_plugin_directory_sql.tables import METADATA
@@ -50,14 +52,17 @@ class Settings(BaseModel):
 
 
 class SqlDirectory:
-    """`DirectoryAdmin` over tables in the hub's database."""
+    """`DirectoryAdmin` and `SecondFactors` over tables in the hub's database."""
 
     def __init__(self, plugin: Plugin) -> None:
         settings = plugin.settings(Settings)
         self._plugin = plugin
         self._threads = ThreadPoolExecutor(settings.hash_threads, "directory-hash")
         hasher = Hasher(memory_kib=settings.hash_memory, passes=settings.hash_passes)
-        self._logins = Logins(hasher, self._threads, plugin.clock, plugin.log, self._replace_secrets)
+        stored = Stored(
+            self._replace_secrets, self._find_app_password, self._touch, self._use_code, self._count_guess
+        )
+        self._logins = Logins(hasher, self._threads, plugin.clock, plugin.log, stored)
         self._cache: Cache[Hashable, object] = Cache(plugin.clock, seconds=_REMEMBERED, size=_CACHE_SIZE)
 
     async def __aenter__(self) -> SqlDirectory:
@@ -96,14 +101,17 @@ class SqlDirectory:
 
     # -- login --------------------------------------------------------------------------------
 
-    async def authenticate(self, credentials: Password) -> Identity | Refuse | None:
-        """None for an unknown name, after the same time."""
-        return await self._logins.check(await self._credential(credentials.username), credentials)
+    async def authenticate(self, credentials: Password, protocol: str) -> Identity | Refuse | None:
+        """None for an unknown name, after the same time. protocol: the session's."""
+        scope = factors.SCOPE_OF.get(protocol, protocol)
+        return await self._logins.check(await self._credential(credentials.username), credentials, scope)
 
     async def scram_keys(self, username: str) -> ScramKeys | None:
-        """None as long as we have seen nothing of a password but a foreign hash."""
-        credential = await self._credential(username)
-        return credential.scram if credential is not None and credential.account.enabled else None
+        """None as long as we have seen nothing of a password but a foreign hash, and where a code has to
+        follow the password, which SCRAM has no place for.
+        """
+        found = await self._credential(username)
+        return found.scram if found is not None and found.account.enabled and found.totp is None else None
 
     # -- DirectoryAdmin -----------------------------------------------------------------------
 
@@ -180,6 +188,61 @@ class SqlDirectory:
         """LookupError without the alias."""
         await self._change(lambda connection: changes.remove_alias(connection, address))
 
+    # -- SecondFactors ------------------------------------------------------------------------
+
+    async def add_app_password(self, address: Address, name: str, scopes: Sequence[str]) -> str:
+        """LookupError without the account, ValueError for a name that is taken."""
+        password, now = factors.make_app_password(), self._plugin.clock.time()
+        digest = factors.app_digest(password)
+        assert digest is not None
+
+        def add(connection: Connection) -> None:
+            number = changes.account_number(connection, address)
+            factors.add_app_password(connection, number, name, scopes, digest, now)
+
+        await self._change(add)
+        return password
+
+    async def app_passwords(self, address: Address) -> Sequence[AppPassword]:
+        """LookupError without the account."""
+        return await self._tables.read(
+            lambda connection: factors.app_passwords(connection, changes.account_number(connection, address))
+        )
+
+    async def remove_app_password(self, address: Address, name: str) -> None:
+        """LookupError without it."""
+
+        def remove(connection: Connection) -> None:
+            factors.remove_app_password(connection, changes.account_number(connection, address), name)
+
+        await self._change(remove)
+
+    async def new_totp(self, address: Address, secret: str | None = None) -> TotpSecret:
+        """LookupError without the account, ValueError for a secret that cannot be one."""
+        await self._tables.read(lambda connection: changes.require_account(connection, address))
+        return factors.new_totp(address, secret)
+
+    async def enable_totp(self, address: Address, secret: str, code: str) -> None:
+        """ValueError if the code is not of this secret and this moment."""
+        secret = factors.new_totp(address, secret).secret
+        step = factors.step_of(secret, code.strip(), self._plugin.clock.time())
+        if step is None:
+            raise ValueError("that is not the code of this moment; are both clocks right?")
+        await self._change(
+            lambda connection: factors.enable_totp(
+                connection, changes.account_number(connection, address), secret, step
+            )
+        )
+
+    async def disable_totp(self, address: Address) -> None:
+        """LookupError if it was not enabled."""
+
+        def disable(connection: Connection) -> None:
+            if not factors.disable_totp(connection, changes.account_number(connection, address)):
+                raise LookupError(f"{address} has no TOTP")
+
+        await self._change(disable)
+
     # -- underneath ---------------------------------------------------------------------------
 
     async def _remembered(self, key: Hashable, ask: Callable[[], Awaitable[T | None]]) -> T | None:
@@ -219,6 +282,21 @@ class SqlDirectory:
         await self._tables.write(
             lambda connection: changes.replace_secrets(connection, account, old_hash, kept)
         )
+
+    async def _find_app_password(self, account: int, digest: bytes) -> factors.FoundPassword | None:
+        return await self._tables.point(
+            lambda connection: factors.find_app_password(connection, account, digest)
+        )
+
+    async def _touch(self, number: int) -> None:
+        now = self._plugin.clock.time()
+        await self._tables.write(lambda connection: factors.touch_app_password(connection, number, now))
+
+    async def _use_code(self, account: int, step: int) -> bool:
+        return await self._tables.write(lambda connection: factors.use_code(connection, account, step))
+
+    def _count_guess(self, account: int, amount: int) -> int:
+        return self._plugin.kv.count(f"totp:{account}", amount, window=GUESS_WINDOW)
 
 
 def _login_key(connection: Connection, login: str) -> AddressKey | None:

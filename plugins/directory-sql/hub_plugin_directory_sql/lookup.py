@@ -10,7 +10,8 @@ from typing import Any, Final, NamedTuple
 from sqlalchemy import Connection, Select, bindparam, select
 
 from hub import Account, AccountRef, Address, AddressError, Alias, Identity, Resolution, ScramKeys
-from hub_plugin_directory_sql.tables import ACCOUNT, ALIAS, DOMAIN, TARGET
+from hub_plugin_directory_sql.factors import Totp
+from hub_plugin_directory_sql.tables import ACCOUNT, ALIAS, DOMAIN, TARGET, TOTP
 
 CATCH_ALL: Final = "*"
 MAX_DEPTH: Final = 10
@@ -32,6 +33,7 @@ class Credential:
     account: Account
     password_hash: str | None = field(repr=False)
     scram: ScramKeys | None
+    totp: Totp | None = None
 
 
 def local_id(local: str) -> str:
@@ -67,7 +69,9 @@ _ACCOUNTS: Final = select(
 ).join_from(ACCOUNT, DOMAIN, ACCOUNT.c.domain == DOMAIN.c.id)
 _BY_ADDRESS: Final = (ACCOUNT.c.domain == bindparam("d"), ACCOUNT.c.local_id == bindparam("l"))
 _ACCOUNT: Final = _ACCOUNTS.where(*_BY_ADDRESS)
-_CREDENTIAL: Final = _ACCOUNT.add_columns(
+_CREDENTIAL: Final = _ACCOUNT.outerjoin(TOTP, TOTP.c.account == ACCOUNT.c.id).add_columns(
+    TOTP.c.secret.label("totp_secret"),
+    TOTP.c.used.label("totp_used"),
     ACCOUNT.c.id,
     ACCOUNT.c.password_hash,
     ACCOUNT.c.scram_salt,
@@ -115,7 +119,7 @@ def find_account(connection: Connection, key: AddressKey) -> Account | None:
 
 
 def find_credential(connection: Connection, key: AddressKey) -> Credential | None:
-    """The same with hash and SCRAM keys."""
+    """The same with hash, SCRAM keys and authenticator."""
     row = connection.execute(_CREDENTIAL, {"d": key.domain, "l": key.local}).first()
     if row is None:
         return None
@@ -129,7 +133,8 @@ def find_credential(connection: Connection, key: AddressKey) -> Credential | Non
             row.scram_server_key,
             row.scram_iterations,
         )
-    return Credential(row.id, account, row.password_hash, scram)
+    totp = None if row.totp_secret is None else Totp(row.totp_secret, row.totp_used)
+    return Credential(row.id, account, row.password_hash, scram, totp)
 
 
 def identity_of(account: Account) -> Identity:

@@ -88,14 +88,11 @@ class Hasher:
 
     def verify(self, text: str, password: str, *, ours: bool) -> bool:
         """Whether the hash is of the password; one from elsewhere may be of its unprepared form."""
-        if len(password.encode("utf-8", "surrogatepass")) > MAX_PASSWORD:
-            return False
         try:
-            prepared = prepare(password)
+            forms = [prepare(password)]
         except ValueError:
-            prepared = None
-        forms = [prepared] if prepared is not None else []
-        if not ours and password != prepared:
+            forms = [password]  # no hash of ours is of it, and that takes as long to find out
+        if not ours and password not in forms:
             forms.append(password)
         return any(self._verify_form(text, form.encode("utf-8", "surrogatepass")) for form in forms)
 

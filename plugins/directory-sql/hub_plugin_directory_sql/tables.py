@@ -12,6 +12,7 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
+    Float,
     ForeignKey,
     Integer,
     LargeBinary,
@@ -69,4 +70,25 @@ TARGET: Final = Table(
     Column("place", Integer, primary_key=True),
     Column("local", String(255), nullable=False),
     Column("domain", String(255), nullable=False),
+)
+
+APP_PASSWORD: Final = Table(
+    "directory_app_password",
+    METADATA,
+    Column("id", Integer, primary_key=True),
+    Column("account", ForeignKey("directory_account.id"), nullable=False),
+    Column("name", String(255), nullable=False),
+    Column("digest", LargeBinary, nullable=False),  # of the password, which is random enough for SHA-256
+    Column("scopes", String(255), nullable=False),  # separated by spaces
+    Column("created", Float, nullable=False),
+    Column("used", Float),  # NULL: never
+    UniqueConstraint("account", "name"),
+)
+
+TOTP: Final = Table(
+    "directory_totp",
+    METADATA,
+    Column("account", ForeignKey("directory_account.id"), primary_key=True),
+    Column("secret", String(255), nullable=False),
+    Column("used", BigInteger, nullable=False),  # the time step of the last code that logged in
 )

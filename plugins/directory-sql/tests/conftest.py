@@ -31,6 +31,20 @@ class Clock:
     def monotonic(self) -> float:
         return self.now
 
+    def time(self) -> float:
+        return self.now
+
+
+@dataclass
+class Kv:
+    """Counters whose windows never end."""
+
+    counters: dict[str, int] = field(default_factory=dict)
+
+    def count(self, key: str, amount: int = 1, *, window: float) -> int:
+        self.counters[key] = self.counters.get(key, 0) + amount
+        return self.counters[key]
+
 
 @dataclass
 class Log:
@@ -68,6 +82,7 @@ class Scope:
     tables_: Tables
     clock: Clock = field(default_factory=Clock)
     log: Log = field(default_factory=Log)
+    kv: Kv = field(default_factory=Kv)
     stash: Stash = field(default_factory=Stash)
     table: dict[str, object] = field(default_factory=lambda: {"hash_memory": 1024, "hash_passes": 1})
 
@@ -86,14 +101,15 @@ def engine() -> Iterator[Engine]:
     def _enforce(connection: object, record: object) -> None:
         connection.execute("pragma foreign_keys = on")  # type: ignore[attr-defined]
 
-    path = Path(hub_plugin_directory_sql.__file__).parent / "migrations" / "0001_directory.py"
-    spec = importlib.util.spec_from_file_location("migration", path)
-    assert spec is not None
-    assert spec.loader is not None
-    migration = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(migration)
+    folder = Path(hub_plugin_directory_sql.__file__).parent / "migrations"
     with engine.begin() as connection, Operations.context(MigrationContext.configure(connection)):
-        migration.upgrade()
+        for path in sorted(folder.glob("[0-9]*.py")):
+            spec = importlib.util.spec_from_file_location("migration", path)
+            assert spec is not None
+            assert spec.loader is not None
+            migration = importlib.util.module_from_spec(spec)
+            spec.loader.exec_module(migration)
+            migration.upgrade()
     yield engine
     engine.dispose()
 

@@ -8,6 +8,7 @@ import hashlib
 import shutil
 import subprocess
 import threading
+from types import SimpleNamespace
 from typing import Any, cast
 
 import argon2
@@ -17,10 +18,11 @@ from hub_plugin_directory_sql import DIRECTORY, SqlDirectory, authenticate, reso
 from hub_plugin_directory_sql.passwords import Hasher
 from scramp import ScramClient, ScramMechanism
 
-from hub import Account, Address, Identity, Password, Plugin, Refuse, ScramKeys
+from hub import Account, Address, Bearer, Identity, Password, Plugin, Refuse, ScramKeys, Session
 
 ALICE = Address("alice", "example.test")
 LOGIN = "alice@example.test"
+SESSION = cast(Session, SimpleNamespace(protocol="imap"))
 
 
 @pytest.fixture
@@ -44,7 +46,7 @@ def verified(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 async def log_in(directory: SqlDirectory, username: str, password: str) -> Identity | Refuse | None:
-    return await directory.authenticate(Password(username, password))
+    return await directory.authenticate(Password(username, password), "imap")
 
 
 async def succeeds(directory: SqlDirectory, password: str, username: str = LOGIN) -> bool:
@@ -376,9 +378,10 @@ async def test_the_hooks_ask_the_directory_of_their_scope(
 ) -> None:
     plugin = cast(Plugin, scope)
     assert plugin.stash[DIRECTORY] is directory
-    assert isinstance(await authenticate(plugin, Password(LOGIN, "wonderland")), Identity)
-    assert isinstance(await authenticate(plugin, Password(LOGIN, "wrong")), Refuse)
-    assert await authenticate(plugin, Password("bob@example.test", "wrong")) is None
+    assert isinstance(await authenticate(plugin, SESSION, Password(LOGIN, "wonderland")), Identity)
+    assert isinstance(await authenticate(plugin, SESSION, Password(LOGIN, "wrong")), Refuse)
+    assert await authenticate(plugin, SESSION, Password("bob@example.test", "wrong")) is None
+    assert await authenticate(plugin, SESSION, Bearer(LOGIN, "token")) is None
     assert isinstance(await resolve_scram_keys(plugin, LOGIN), ScramKeys)
     assert await resolve_scram_keys(plugin, "bob@example.test") is None
 

@@ -1,6 +1,5 @@
 """The plugin in a hub whose clock the test turns, asked over SMTP and IMAP."""
 
-import asyncio
 import base64
 from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager
@@ -30,7 +29,6 @@ def login(user: str, password: str = "demo") -> str:
 
 
 ALICE = login("alice@example.test")
-WRONG = login("alice@example.test", "guess")
 
 
 @pytest.fixture
@@ -100,45 +98,6 @@ async def test_recipients_of_an_account_are_limited(tmp_path: Path, clock: Manua
         replies = await dialogue(hub.port("submission"), commands)
         assert [reply[:3] for reply in replies[4:]] == ["250", "250", "450", "354", "250"]
         assert replies[6] == "450 4.7.1 your account has sent to too many recipients, try again later"
-
-
-async def test_after_too_many_failed_logins_an_address_is_refused_with_the_right_password(
-    tmp_path: Path, clock: ManualClock
-) -> None:
-    async with hub_with(tmp_path, clock, {"address": {"login_failures": "3/h"}}) as hub:
-        port = hub.port("submission")
-        for _ in range(3):
-            assert (await dialogue(port, [HELLO, WRONG], source="127.0.0.7"))[-1].startswith("535")
-        assert (await dialogue(port, [HELLO, ALICE], source="127.0.0.7"))[-1].startswith("535")
-        assert (await dialogue(port, [HELLO, ALICE], source="127.0.0.8"))[-1].startswith("235")
-        await clock.turn(3600)
-        assert (await dialogue(port, [HELLO, ALICE], source="127.0.0.7"))[-1].startswith("235")
-
-
-async def test_after_too_many_failed_logins_scram_gets_no_keys_either(
-    tmp_path: Path, clock: ManualClock
-) -> None:
-    scram = "AUTH SCRAM-SHA-256 " + base64.b64encode(b"n,,n=alice@example.test,r=abcdefgh").decode()
-    async with hub_with(tmp_path, clock, {"address": {"login_failures": "1/h"}}) as hub:
-        port = hub.port("submission")
-        assert (await dialogue(port, [HELLO, scram]))[-1].startswith("334")
-        await dialogue(port, [HELLO, WRONG])
-        assert (await dialogue(port, [HELLO, scram]))[-1].startswith("535")
-
-
-async def test_failed_logins_of_imap_count_as_well(tmp_path: Path, clock: ManualClock) -> None:
-    async with hub_with(tmp_path, clock, {"address": {"login_failures": "2/h"}}) as hub:
-        port = hub.port("imap")
-
-        def fail() -> None:
-            with IMAP4("127.0.0.1", port) as client, pytest.raises(IMAP4.error, match="AUTHENTICATIONFAILED"):
-                client.login("alice@example.test", "guess")
-
-        for _ in range(2):
-            await asyncio.to_thread(fail)
-        assert (await dialogue(hub.port("submission"), [HELLO, ALICE]))[-1].startswith("535")
-        with pytest.raises(IMAP4.error, match="AUTHENTICATIONFAILED"):
-            await hub.imap(lambda client: client.noop())
 
 
 async def test_imap_commands_of_an_account_are_limited(tmp_path: Path, clock: ManualClock) -> None:
