@@ -155,6 +155,7 @@ def make_step(hook: Hook, function: FunctionType, part: Part) -> Step:
         score=impl.score,
         breaker=part.scope.breaker,
         threads=part.scope.threads,
+        observe=part.scope.observe,
         judges=step_note(_place(function, part)) if "message" in hook.offered else b"",
     )
 

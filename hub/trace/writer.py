@@ -16,9 +16,16 @@ class TraceWriter:
     """One per process.
 
     on_error: told of every failed append. It is not tried again: a trace may be lost, mail may not.
+    tell: told of every trace before it is taken.
     """
 
-    def __init__(self, ring: TraceRing, on_error: Callable[[OSError], None]) -> None:
+    def __init__(
+        self,
+        ring: TraceRing,
+        on_error: Callable[[OSError], None],
+        tell: Callable[[Trace], None] | None = None,
+    ) -> None:
+        self._tell = tell
         self._ring = ring
         self._on_error = on_error
         self._waiting: list[bytes] = []
@@ -32,6 +39,8 @@ class TraceWriter:
         """
         if not trace:
             return
+        if self._tell is not None:
+            self._tell(trace)
         if len(self._waiting) >= BOUND:
             trace.take()
             self.dropped += 1
