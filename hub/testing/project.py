@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import Final, cast
 
 import tomli
 
@@ -47,16 +47,26 @@ class Project:
         """The services that it has a driver for."""
         return tuple(service for service in SERVICES if driver_module(self.source, service))
 
-    def tables(self, settings: Mapping[str, object] | None = None) -> dict[str, object]:
-        """The configuration that tries it, its own drivers chosen. settings: over those of the project."""
+    def tables(
+        self,
+        settings: Mapping[str, object] | None = None,
+        more: Mapping[str, Mapping[str, object]] | None = None,
+    ) -> dict[str, object]:
+        """The configuration that tries it, its own drivers chosen.
+
+        settings: over those of the project. more: other tables, key by key over these.
+        """
         services = DEFAULTS | dict.fromkeys(self.drives, self.name)
         listed = [*dict.fromkeys(services.values()), self.name]
         filled = {**self.settings, **(settings or {})}
-        return {
+        tables: dict[str, object] = {
             "hub": {"plugins": list(dict.fromkeys(listed))},
             "services": services,
-            **({"plugins": {self.name: filled}} if filled else {}),
+            "plugins": {self.name: filled} if filled else {},
         }
+        for name, table in (more or {}).items():
+            tables[name] = {**cast("Mapping[str, object]", tables.get(name, {})), **table}
+        return tables
 
 
 def open_project(path: Path) -> Project:

@@ -27,6 +27,7 @@ T = TypeVar("T")
 DRIVERS = ("storage-sql", "blobs-segment", "directory-sql")
 DOMAIN = "example.test"
 PASSWORD = "demo"
+ACCOUNTS = (f"alice@{DOMAIN}", f"bob@{DOMAIN}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +57,11 @@ class RunningHub:
     async def until_called(self, hook: str, times: int = 1) -> list[Call]:
         """The same, once there are so many. TimeoutError after twenty seconds."""
         return await self._kept.until_called(hook, times)
+
+    @property
+    def failures(self) -> list[Call]:
+        """The calls that failed so far: an exception, a timeout, a result of the wrong type."""
+        return [call for call in self._kept.calls if call.failure is not None]
 
     @property
     def spans(self) -> list[Span]:
@@ -162,7 +168,7 @@ async def running_hub(
     *,
     plugins: Sequence[str] = (),
     tables: Mapping[str, object] | None = None,
-    accounts: Sequence[str] = ("alice@example.test", "bob@example.test"),
+    accounts: Sequence[str] = ACCOUNTS,
     trees: Sequence[Path] = (),
     clock: Clock | None = None,
     observed: Observed | None = None,

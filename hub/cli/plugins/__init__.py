@@ -11,6 +11,7 @@ from hub.cli.context import Context, show_json
 from hub.cli.lazy import LazyGroup
 
 VERBS: Final = {
+    "new": ("hub.cli.plugins.new:new", "Write a new plugin, with tests that pass."),
     "check": ("hub.cli.plugins.check:check", "Say whether a plugin is fit to be shared."),
     "rollback": ("hub.cli.plugins.rollback:rollback", "Go back to the plugins that served before these."),
 }
