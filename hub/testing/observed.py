@@ -73,6 +73,11 @@ class Observed:
         """A session, or a part of it, is about to be written."""
         self._ended += spans_of(trace)
 
+    def forget(self) -> None:
+        """Let go of everything so far."""
+        self.calls.clear()
+        self._ended.clear()
+
     def spans(self, open_sessions: Mapping[str, Trace]) -> list[Span]:
         """Everything so far, of sessions that have ended first."""
         return [*self._ended, *(span for trace in open_sessions.values() for span in spans_of(trace))]

@@ -6,6 +6,7 @@ import asyncio
 import warnings
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Protocol
 
 import pytest
@@ -57,9 +58,7 @@ def manual_clock() -> ManualClock:
 
 
 @pytest.fixture
-async def hub(
-    request: pytest.FixtureRequest, tmp_path: Path, manual_clock: ManualClock
-) -> AsyncIterator[RunningHub]:
+async def hub(request: pytest.FixtureRequest, manual_clock: ManualClock) -> AsyncIterator[RunningHub]:
     """A hub with the plugin that the test belongs to and the drivers, on free ports: `await hub.send()`.
 
     The plugin is taken from where it is written. `@pytest.mark.hub(settings={"opens": 9})` is its table, over
@@ -81,16 +80,18 @@ async def hub(
     accounts = wanted.pop("accounts", () if "directory" in project.drives else ACCOUNTS)
     if wanted:
         pytest.fail(f"@pytest.mark.hub takes settings, tables and accounts, not {', '.join(wanted)}")
-    async with running_hub(
-        tmp_path,
-        tables=tables,
-        trees=[project.source.location],
-        accounts=accounts,
-        clock=manual_clock,
-        observed=Observed(),
-        beside=request.path.parent,
-    ) as running:
-        yield running
+    # Not tmp_path: that is as long as the test's name, and a Unix socket's path may have 107 octets.
+    with TemporaryDirectory(prefix="hub-test-") as folder:
+        async with running_hub(
+            Path(folder),
+            tables=tables,
+            trees=[project.source.location],
+            accounts=accounts,
+            clock=manual_clock,
+            observed=Observed(),
+            beside=request.path.parent,
+        ) as running:
+            yield running
 
 
 @pytest.fixture

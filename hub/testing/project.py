@@ -43,6 +43,15 @@ class Project:
         return location.parent if self.source.kind is Kind.FILE else location
 
     @property
+    def module_file(self) -> Path:
+        """Where its module begins."""
+        source = self.source
+        if source.kind is Kind.FILE:
+            return source.location
+        package = source.base / source.top / "__init__.py"
+        return package if package.is_file() else source.base / f"{source.top}.py"
+
+    @property
     def drives(self) -> tuple[str, ...]:
         """The services that it has a driver for."""
         return tuple(service for service in SERVICES if driver_module(self.source, service))

@@ -12,6 +12,8 @@ from hub.cli.lazy import LazyGroup
 
 VERBS: Final = {
     "new": ("hub.cli.plugins.new:new", "Write a new plugin, with tests that pass."),
+    "run": ("hub.cli.plugins.run:run", "Run a hub to try a plugin in, and print each call of it."),
+    "test": ("hub.cli.plugins.test:test", "Run a plugin's tests."),
     "check": ("hub.cli.plugins.check:check", "Say whether a plugin is fit to be shared."),
     "rollback": ("hub.cli.plugins.rollback:rollback", "Go back to the plugins that served before these."),
 }

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from hub.loading.sources import Kind, SourceError
+from hub.loading.sources import SourceError
 from hub.testing.checking.fault import Fault
 from hub.testing.checking.metadata import metadata_faults
 from hub.testing.project import Project, open_project
@@ -61,15 +61,8 @@ def _types(project: Project) -> Iterator[Fault]:
     """What mypy says, as strict as the plugin's own configuration of it wants."""
     if importlib.util.find_spec("mypy") is None:
         return
-    source = project.source
-    package = source.base / source.top
-    target = (
-        source.location
-        if source.kind is Kind.FILE
-        else package
-        if package.is_dir()
-        else package.with_suffix(".py")
-    )
+    module = project.module_file
+    target = module.parent if module.name == "__init__.py" else module
     options = ["--no-error-summary", "--hide-error-context", "--disable-error-code=import-untyped"]
     command = [sys.executable, "-m", "mypy", *options, str(target.relative_to(project.root))]
     run = subprocess.run(command, cwd=project.root, capture_output=True, text=True, check=False)

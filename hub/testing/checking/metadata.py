@@ -119,18 +119,14 @@ def undocumented(project: Project, keys: Iterator[str]) -> Iterator[Fault]:
         return
     text = path.read_text("utf-8")
     for key in keys:
-        if key not in text:
+        if f"`{key}`" not in text and f"{key} =" not in text:
             said = f"it does not name the setting '{key}'"
             yield Fault("docs", "README.md", None, said, f"Add it to the table of [plugins.{project.name}]")
 
 
 def _docstring(project: Project) -> Iterator[Fault]:
     """Syntax errors are told by the hub that loads it."""
-    source = project.source
-    package = source.base / source.top / "__init__.py"
-    file = source.location if source.kind is Kind.FILE else package
-    if not file.is_file():
-        file = source.base / f"{source.top}.py"
+    file = project.module_file
     try:
         docstring = ast.get_docstring(ast.parse(file.read_text("utf-8")))
     except (SyntaxError, UnicodeDecodeError, ValueError):

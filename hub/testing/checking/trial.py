@@ -55,7 +55,7 @@ class Trial:
         for reloads in (0, RELOADS):
             left = self._once(reloads)
             if left:  # once more, slowly, to find out where
-                tracemalloc.start(16)
+                tracemalloc.start(8)
                 left = self._once(reloads) or left
                 tracemalloc.stop()
             known = {fault.reason for fault in self._faults}
@@ -121,7 +121,7 @@ class Trial:
     async def _replace(self, hub: RunningHub, number: int) -> None:
         """Save it once more, with a line that changes nothing."""
         source = self._plugin.source
-        with _module_file(self._plugin).open("a") as file:
+        with self._plugin.module_file.open("a") as file:
             file.write(f"\n# saved for the {number + 2}. time\n")
         report = await hub.reload()
         errors = report["errors"]
@@ -164,7 +164,7 @@ class Trial:
         *,
         is_warning: bool = False,
     ) -> None:
-        file, line = place or (str(_module_file(self._plugin)), None)
+        file, line = place or (str(self._plugin.module_file), None)
         where = shown(self._plugin, Path(file))
         self._faults.append(Fault(area, where, line, reason, hint, is_warning))  # type: ignore[arg-type]
 
@@ -176,14 +176,6 @@ def _copied(project: Project, folder: Path) -> Project:
         folder.mkdir()
         return open_project(Path(shutil.copy(location, folder / location.name)))
     return open_project(Path(shutil.copytree(location, folder, ignore=LITTER)))
-
-
-def _module_file(plugin: Project) -> Path:
-    source = plugin.source
-    if source.kind is Kind.FILE:
-        return source.location
-    package = source.base / source.top / "__init__.py"
-    return package if package.is_file() else source.base / f"{source.top}.py"
 
 
 def _undescribed(plugin: Project, model: type[BaseModel]) -> Iterator[Fault]:
