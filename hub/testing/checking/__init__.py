@@ -8,7 +8,7 @@ import re
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -17,7 +17,7 @@ from hub.testing.checking.fault import Fault
 from hub.testing.checking.metadata import metadata_faults
 from hub.testing.project import Project, open_project
 
-__all__ = ["Fault", "check"]
+__all__ = ["Fault", "check", "check_all"]
 
 PATIENCE: Final = 120.0
 """Seconds that a plugin has to be loaded, used and stopped."""
@@ -30,31 +30,51 @@ def check(path: Path, *, types: bool = True) -> list[Fault]:
 
     Its code runs in a process of its own. types: ask mypy too, if that is installed.
     """
-    try:
-        project = open_project(path)
-    except SourceError as error:
-        return [Fault("names", str(path), None, str(error))]
-    return [*metadata_faults(project), *_tried(project), *(_types(project) if types else ())]
+    return check_all([path], types=types)[path]
 
 
-def _tried(project: Project) -> Iterator[Fault]:
-    """What its trial says; a process that dies is a fault too."""
-    with tempfile.TemporaryDirectory() as folder:
-        result = Path(folder, "faults.json")
-        location = project.source.location
-        command = [sys.executable, "-m", "hub.testing.checking.trial", str(location), str(result)]
+def check_all(paths: Sequence[Path], *, types: bool = True) -> dict[Path, list[Fault]]:
+    """The same for several, one after the other in one process, which is faster."""
+    faults: dict[Path, list[Fault]] = {path: [] for path in paths}
+    projects: dict[Path, Project] = {}
+    for path in paths:
         try:
-            run = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, check=False)
+            projects[path] = open_project(path)
+        except SourceError as error:
+            faults[path].append(Fault("names", str(path), None, str(error)))
+    for path, project in projects.items():
+        faults[path] += metadata_faults(project)
+    waiting = list(projects)
+    while waiting:
+        said, death = _try([projects[path] for path in waiting])
+        for path, found in zip(waiting, said, strict=False):
+            faults[path] += found
+        waiting = waiting[len(said) :]
+        if waiting:
+            guilty = waiting.pop(0)
+            faults[guilty].append(Fault("code", projects[guilty].source.location.name, None, death))
+    if types:
+        for path, project in projects.items():
+            faults[path] += _types(project)
+    return faults
+
+
+def _try(projects: Sequence[Project]) -> tuple[list[list[Fault]], str]:
+    """What their trials say, up to the one that the process died of, and how it did."""
+    with tempfile.TemporaryDirectory() as folder:
+        result = Path(folder, "faults.jsonl")
+        locations = [str(project.source.location) for project in projects]
+        command = [sys.executable, "-m", "hub.testing.checking.trial", str(result), *locations]
+        limit = PATIENCE * len(projects)
+        try:
+            run = subprocess.run(command, capture_output=True, text=True, timeout=limit, check=False)
         except subprocess.TimeoutExpired:
-            said = f"it cannot be loaded, used and stopped within {PATIENCE:g} seconds"
-            yield Fault("code", location.name, None, said)
-            return
-        if result.exists():
-            yield from (Fault(**each) for each in json.loads(result.read_text()))
+            death = f"it cannot be loaded, used and stopped within {limit:g} seconds"
         else:
             last = (run.stderr.strip().splitlines() or ["it says nothing"])[-1]
-            said = f"the process that has loaded it ends with {run.returncode}: {last}"
-            yield Fault("code", location.name, None, said)
+            death = f"the process that has loaded it ends with {run.returncode}: {last}"
+        lines = result.read_text().splitlines() if result.exists() else []
+    return [[Fault(**each) for each in json.loads(line)] for line in lines], death
 
 
 def _types(project: Project) -> Iterator[Fault]:

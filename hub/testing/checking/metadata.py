@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Final
@@ -119,7 +120,7 @@ def undocumented(project: Project, keys: Iterator[str]) -> Iterator[Fault]:
         return
     text = path.read_text("utf-8")
     for key in keys:
-        if f"`{key}`" not in text and f"{key} =" not in text:
+        if not re.search(rf"[`.]{key}\b|\b{key} =", text):
             said = f"it does not name the setting '{key}'"
             yield Fault("docs", "README.md", None, said, f"Add it to the table of [plugins.{project.name}]")
 

@@ -1,6 +1,6 @@
-"""A plugin loaded, served a mail, replaced and stopped, in a process of its own: nothing may stay behind.
+"""Plugins loaded, given a mail, replaced and stopped, in a process of their own: nothing may stay behind.
 
-python -m hub.testing.checking.trial PATH RESULT
+python -m hub.testing.checking.trial RESULT PATH …
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from hub.testing.checking.fault import Fault, loading
 from hub.testing.checking.leftovers import Leftover, left_since, take_stock
 from hub.testing.checking.metadata import shown, undocumented
 from hub.testing.observed import Call, Observed
-from hub.testing.project import DEFAULTS, Project, open_project
+from hub.testing.project import Project, open_project
 from hub.testing.running import RunningHub, running_hub
 
 RELOADS: Final = 3
@@ -50,61 +50,60 @@ class Trial:
         self._faults: list[Fault] = []
 
     def run(self) -> list[Fault]:
-        """What went wrong; what is left after three reloads is only looked for if nothing is before that."""
-        asyncio.run(self._serve(None))  # what the hub itself opens once is there from now on
-        for reloads in (0, RELOADS):
-            left = self._once(reloads)
-            if left:  # once more, slowly, to find out where
-                tracemalloc.start(8)
-                left = self._once(reloads) or left
-                tracemalloc.stop()
-            known = {fault.reason for fault in self._faults}
-            for each in left:
-                if each.what not in known:
-                    self._add("leaks", each.what, "Give it to plugin.enter(…)", each.place)
-            if self._faults:
-                break
+        """What went wrong."""
+        left = self._once(RELOADS)
+        if left:  # once more, slowly, to find out where
+            tracemalloc.start(8)
+            left = self._once(0) or left
+            tracemalloc.stop()
+        known = {fault.reason for fault in self._faults}
+        for each in left:
+            if each.what not in known:
+                self._add("leaks", each.what, "Give it to plugin.enter(…)", each.place)
         return list(dict.fromkeys(self._faults))
 
     def _once(self, reloads: int) -> list[Leftover]:
         before = take_stock()
         try:
-            asyncio.run(self._serve(self._plugin, reloads))
+            asyncio.run(self._serve(reloads))
         except LoadErrors as errors:
             self._faults += map(self._loading, errors.errors)
         except Exception as error:
             self._add("code", f"the hub fails with it: {type(error).__name__}: {error}")
         return list(left_since(before, self._folder))
 
-    async def _serve(self, plugin: Project | None, reloads: int = 0) -> None:
-        """One hub from its start to its end, with the plugin or without."""
+    async def _serve(self, reloads: int) -> None:
+        """One hub from its start to its end, in which the plugin is used and replaced."""
         self._runs += 1
-        observed = Observed()
-        modules: dict[str, ModuleType] = {}
+        observed, plugin = Observed(), self._plugin
         async with running_hub(
             self._folder / f"run{self._runs}",
-            tables=plugin.tables() if plugin else {"services": DEFAULTS},
-            trees=[plugin.source.location] if plugin else (),
+            tables=plugin.tables(),
+            trees=[plugin.source.location],
             accounts=(),
             observed=observed,
         ) as hub:
-            if plugin and not reloads:
-                self._faults += self._described(plugin, hub)
+            self._faults += self._described(plugin, hub)
             await self._use(hub)
+            modules = self._modules()
             for number in range(reloads):
                 await self._replace(hub, number)
                 await self._use(hub)
-            if plugin:
-                top = plugin.source.top
-                modules = {name: each for name, each in sys.modules.items() if name.split(".")[0] == top}
-                excused = any(each["trouble"] for each in hub.hub.loader.dependencies())
-                self._called(observed, excused=excused)
+                modules |= self._modules()
+            excused = any(each["trouble"] for each in hub.hub.loader.dependencies())
+            self._called(observed, excused=excused)
         for task, place in left_tasks(modules).items():
             hint = "Let plugin.every(…) or an entered context manager run it"
             self._add("leaks", f"a task is left running: {task.get_name()}", hint, _split(place))
         for name, place in left_threads(modules):
             hint = "Enter a context manager that ends it: plugin.enter(…)"
             self._add("leaks", f"a thread is left running: {name}", hint, _split(place))
+
+    def _modules(self) -> dict[str, ModuleType]:
+        """Those of the version that serves; one that is replaced keeps its own."""
+        top = self._plugin.source.top
+        found = {name: each for name, each in sys.modules.items() if name.partition(".")[0] == top}
+        return {f"{name} {id(each)}": each for name, each in found.items()}
 
     async def _use(self, hub: RunningHub) -> None:
         """A mail and a login, however they are answered."""
@@ -207,12 +206,24 @@ def _split(place: str) -> tuple[str, int]:
     return file, int(line)
 
 
+async def _warm_up(folder: Path) -> None:
+    """What the hub itself opens once is there from now on."""
+    async with running_hub(folder):
+        pass
+
+
 def main(arguments: list[str]) -> None:
-    """Write the faults as JSON."""
+    """Write a line of JSON with the faults of each, as soon as they are known."""
+    result, *paths = map(Path, arguments)
     configure("error", "json")
-    with TemporaryDirectory(prefix="hub-check-") as folder:
-        faults = Trial(open_project(Path(arguments[0])), Path(folder)).run()
-    Path(arguments[1]).write_text(json.dumps([fault.as_json() for fault in faults]))
+    with TemporaryDirectory(prefix="hub-check-") as folder, result.open("w") as file:
+        asyncio.run(_warm_up(Path(folder, "first")))
+        for number, path in enumerate(paths):
+            place = Path(folder, str(number))
+            place.mkdir(mode=0o700)
+            faults = Trial(open_project(path), place).run()
+            file.write(json.dumps([fault.as_json() for fault in faults]) + "\n")
+            file.flush()
 
 
 if __name__ == "__main__":
