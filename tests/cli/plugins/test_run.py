@@ -78,14 +78,14 @@ def test_what_does_not_load_is_told_with_file_and_line(tmp_path: Path) -> None:
     plugin = tmp_path / "broken.py"
     plugin.write_text(NOBODY.read_text().replace("recipient)", "recipiant)"))
     for verb in ("run", "check"):
-        result = CliRunner().invoke(main, ["plugins", verb, str(plugin)])
+        result = CliRunner().invoke(main, ["plugins", verb, plugin])
         assert result.exit_code == 1
         assert "broken.py:7: smtp_rcpt has no argument 'recipiant'" in result.output
         assert "Did you mean 'recipient'?" in result.output
 
 
 def test_tests_are_run_with_what_follows_the_path(tmp_path: Path) -> None:
-    plugin = shutil.copy(NOBODY, tmp_path)
+    plugin = str(shutil.copy(NOBODY, tmp_path))
     (tmp_path / "test_nobody.py").write_text(
         "async def test_right(hub):\n    assert (await hub.send(to='nobody@example.test'))[0] == 550\n\n"
         "async def test_wrong(hub):\n    assert False\n"
@@ -101,7 +101,7 @@ def test_tests_are_run_with_what_follows_the_path(tmp_path: Path) -> None:
 def test_without_tests_or_pytest_it_is_said_what_to_do(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    plugin = shutil.copy(NOBODY, tmp_path)
+    plugin = str(shutil.copy(NOBODY, tmp_path))
     result = CliRunner().invoke(main, ["plugins", "test", plugin])
     assert result.exit_code == 1
     assert "there is no test_nobody.py beside it. See: hub plugins new" in result.output
