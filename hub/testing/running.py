@@ -15,6 +15,7 @@ from typing import TypeVar, cast
 from hub.app import Hub
 from hub.config.load import Config, load
 from hub.config.toml_text import dump_value
+from hub.hooks.plugin import Plugin
 from hub.listening import bind
 from hub.mail.address import Address
 from hub.services.clock import Clock, SystemClock
@@ -46,6 +47,10 @@ class RunningHub:
     clock: Clock
     beside: Path
     observed: Observed | None
+
+    def plugin(self, name: str) -> Plugin:
+        """The scope of a plugin that serves now: its stash, its folder, its keys. KeyError."""
+        return self.hub.loader.generations.current.plugins[name]
 
     def called(self, hook: str) -> list[Call]:
         """How plugins were asked by a hook so far, in order.

@@ -18,6 +18,7 @@ from tests.soak import Soak
 
 ROOT: Final = Path(__file__).parents[2]
 PLUGINS: Final = sorted(path.parent for path in ROOT.glob("plugins/*/pyproject.toml"))
+EXAMPLES: Final = sorted(path.parent for path in ROOT.glob("examples/*/pyproject.toml"))
 SITE: Final = sysconfig.get_path("purelib")
 
 BUILD: Final = """
@@ -64,7 +65,7 @@ def run_isolated(wheels: Path, code: str, *arguments: str) -> subprocess.Complet
 @pytest.fixture(scope="session")
 def faults() -> Mapping[Path, list[Fault]]:
     """What `hub plugins check` says of all of them."""
-    return check_all(PLUGINS, types=False)
+    return check_all([*PLUGINS, *EXAMPLES], types=False)
 
 
 @pytest.fixture(scope="session")
@@ -81,7 +82,7 @@ def wheels(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.proves("plugins: each loads alone, survives reloads, and leaves no task, thread, socket or file")
-@pytest.mark.parametrize("plugin", PLUGINS, ids=lambda path: path.name)
+@pytest.mark.parametrize("plugin", [*PLUGINS, *EXAMPLES], ids=lambda path: path.name)
 def test_it_loads_alone_survives_reloads_leaves_nothing_and_is_documented(
     plugin: Path, faults: Mapping[Path, list[Fault]]
 ) -> None:

@@ -11,8 +11,8 @@ async def test_every_mail_leaves_a_line(hub: RunningHub) -> None:
     await hub.until_called("message_accepted")
     await hub.until_called("recipient_refused")
     assert hub.failures == []
-    plugin = hub.hub.loader.generations.current.plugins["mail-log"]
-    lines = [json.loads(line) for line in (plugin.data_dir / "mail.jsonl").read_text().splitlines()]
+    file = hub.plugin("mail-log").data_dir / "mail.jsonl"
+    lines = [json.loads(line) for line in file.read_text().splitlines()]
     assert [line["event"] for line in lines] == ["accepted", "recipient refused"]
     assert lines[0]["from"] == "someone@far.example"
     assert lines[0]["recipients"] == ["alice@example.test"]

@@ -78,7 +78,7 @@ def test_what_does_not_load_is_told_with_file_and_line(tmp_path: Path) -> None:
     plugin = tmp_path / "broken.py"
     plugin.write_text(NOBODY.read_text().replace("recipient)", "recipiant)"))
     for verb in ("run", "check"):
-        result = CliRunner().invoke(main, ["plugins", verb, plugin])
+        result = CliRunner().invoke(main, ["plugins", verb, str(plugin)])
         assert result.exit_code == 1
         assert "broken.py:7: smtp_rcpt has no argument 'recipiant'" in result.output
         assert "Did you mean 'recipient'?" in result.output
