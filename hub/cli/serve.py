@@ -16,7 +16,7 @@ from hub.cli.context import Context
     "trees",
     multiple=True,
     type=click.Path(path_type=Path, exists=True),
-    help="A plugin's source tree or one file, or a folder of them, not installed; may be given several times.",
+    help="A plugin that is not installed: its source tree, its file, or a folder of such; may be repeated.",
 )
 @click.pass_obj
 def serve(context: Context, trees: tuple[Path, ...]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import os
 import threading
+import time
 import tracemalloc
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,8 +14,8 @@ from pathlib import Path
 from socket import socket
 from typing import Final
 
-ENDING: Final = 2.0
-"""Seconds that a thread gets to end what it is doing."""
+ENDING: Final = 1.0
+"""Seconds that threads get to end what they are doing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +28,10 @@ class Open:
 
 @dataclass(frozen=True, slots=True)
 class Leftover:
-    """what: in a few words. place: file and line that has opened it, if that is known."""
+    """what: in a few words. place: file and line that has opened it, if that is known.
+
+    For descriptors that is while tracemalloc traces.
+    """
 
     what: str
     place: tuple[str, int] | None = None
@@ -48,9 +52,10 @@ def take_stock() -> Open:
 
 def left_since(before: Open, inside: Path) -> Iterator[Leftover]:
     """What is open now and was not before. inside: where the lines are looked for."""
+    deadline = time.monotonic() + ENDING
     for thread in threading.enumerate():
         if thread.ident not in before.threads:
-            thread.join(ENDING)
+            thread.join(max(0.0, deadline - time.monotonic()))
     now = take_stock()
     for ident, name in now.threads.items():
         if ident not in before.threads:
@@ -59,11 +64,13 @@ def left_since(before: Open, inside: Path) -> Iterator[Leftover]:
         if before.descriptors.get(number) != target:
             kind, _, _ = target.partition(":")
             what = "a socket" if kind == "socket" else "a pipe" if kind == "pipe" else f"the file {target}"
-            yield Leftover(f"{what} is left open", _opened(number, inside))
+            yield Leftover(
+                f"{what} is left open", _opened(number, inside) if tracemalloc.is_tracing() else None
+            )
 
 
 def _opened(descriptor: int, inside: Path) -> tuple[str, int] | None:
-    """Where the object with that descriptor was made; known while tracemalloc traces."""
+    """Where the object with that descriptor was made."""
     for each in gc.get_objects():
         if isinstance(each, socket | IOBase) and _number(each) == descriptor:
             made = tracemalloc.get_object_traceback(each)

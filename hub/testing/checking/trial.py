@@ -52,8 +52,8 @@ class Trial:
     def run(self) -> list[Fault]:
         """What went wrong."""
         left = self._once(RELOADS)
-        if left:  # once more, slowly, to find out where
-            tracemalloc.start(8)
+        if any("left open" in each.what for each in left):  # once more, slowly, to find out where
+            tracemalloc.start(6)
             left = self._once(0) or left
             tracemalloc.stop()
         known = {fault.reason for fault in self._faults}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -20,9 +21,14 @@ def new(folder: Path, *arguments: str) -> Result:
     return CliRunner().invoke(main, ["plugins", "new", "--directory", str(folder), *arguments])
 
 
-def run(folder: Path, *command: str) -> None:
+def run(folder: Path, *command: str, **environ: str) -> None:
     done = subprocess.run(
-        [sys.executable, "-m", *command], cwd=folder, capture_output=True, text=True, check=False
+        [sys.executable, "-m", *command],
+        cwd=folder,
+        env=os.environ | environ,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
 
@@ -65,12 +71,11 @@ def test_what_is_written_has_strict_types(folder: Path) -> None:
 
 @pytest.mark.proves("plugins: `hub plugins new` writes a plugin or a driver that passes its tests and checks")
 def test_its_own_tests_pass(folder: Path) -> None:
-    run(folder, "pytest", "-q", "-p", "no:cacheprovider", "all-of-them", "default", "one")
-
-
-@pytest.mark.parametrize(("service", "some"), [("storage", "mailbox"), ("blobs", ""), ("directory", "")])
-def test_the_contract_of_a_driver_waits_to_be_fulfilled(folder: Path, service: str, some: str) -> None:
-    run(folder / f"own-{service}", "pytest", "-q", "-p", "no:cacheprovider", "-k", some)
+    """Of drivers the contract is expected to fail for now; that of a storage is long, and a part of it will do."""
+    drivers = [f"own-{service}" for service in SERVICES]
+    paths = ":".join(str(folder / name) for name in drivers)
+    options = ["-q", "-p", "no:cacheprovider", "-k", "not OwnStorage or mailbox"]
+    run(folder, "pytest", *options, "all-of-them", "default", "one", *drivers, PYTHONPATH=paths)
 
 
 def test_the_new_plugin_is_fit_to_be_shared(folder: Path) -> None:

@@ -77,25 +77,23 @@ def test_addresses_are_shown_as_asked(tmp_path: Path) -> None:
 def test_what_does_not_load_is_told_with_file_and_line(tmp_path: Path) -> None:
     plugin = tmp_path / "broken.py"
     plugin.write_text(NOBODY.read_text().replace("recipient)", "recipiant)"))
-    for verb in ("run", "check"):
-        result = CliRunner().invoke(main, ["plugins", verb, str(plugin)])
-        assert result.exit_code == 1
-        assert "broken.py:7: smtp_rcpt has no argument 'recipiant'" in result.output
-        assert "Did you mean 'recipient'?" in result.output
+    result = CliRunner().invoke(main, ["plugins", "run", str(plugin)])
+    assert result.exit_code == 1
+    assert "broken.py:7: smtp_rcpt has no argument 'recipiant'" in result.output
+    assert "Did you mean 'recipient'?" in result.output
 
 
 def test_tests_are_run_with_what_follows_the_path(tmp_path: Path) -> None:
     plugin = str(shutil.copy(NOBODY, tmp_path))
     (tmp_path / "test_nobody.py").write_text(
         "async def test_right(hub):\n    assert (await hub.send(to='nobody@example.test'))[0] == 550\n\n"
-        "async def test_wrong(hub):\n    assert False\n"
+        "async def test_wrong():\n    assert False\n\n"
+        "async def test_other():\n    assert False\n"
     )
-    command = [str(Path(sys.executable).parent / "hub"), "plugins", "test", plugin]
-    right = subprocess.run([*command, "-k", "right"], capture_output=True, text=True, check=False)
-    assert right.returncode == 0, right.stdout
-    assert "1 passed, 1 deselected" in right.stdout
-    wrong = subprocess.run([*command, "-k", "wrong"], capture_output=True, text=True, check=False)
-    assert wrong.returncode == 1
+    command = [str(Path(sys.executable).parent / "hub"), "plugins", "test", plugin, "-k", "wrong or right"]
+    run = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert run.returncode == 1
+    assert "1 failed, 1 passed, 1 deselected" in run.stdout
 
 
 def test_without_tests_or_pytest_it_is_said_what_to_do(
