@@ -133,7 +133,7 @@ def _body(outline: Outline, hook: str) -> str:
         return f'plugin.log.debug("{hook}")\n'
     if "None" in signature.returns.split(" | "):
         return "return None\n"
-    return "return ()\n"
+    return "return []\n"
 
 
 def _methods(service: str) -> list[Signature]:

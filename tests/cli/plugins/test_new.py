@@ -71,7 +71,7 @@ def test_what_is_written_has_strict_types(folder: Path) -> None:
 
 @pytest.mark.proves("plugins: `hub plugins new` writes a plugin or a driver that passes its tests and checks")
 def test_its_own_tests_pass(folder: Path) -> None:
-    """Of drivers the contract is expected to fail for now; that of a storage is long, and a part of it will do."""
+    """The contract of a driver is expected to fail for now; that of a storage is long, and a part will do."""
     drivers = [f"own-{service}" for service in SERVICES]
     paths = ":".join(str(folder / name) for name in drivers)
     options = ["-q", "-p", "no:cacheprovider", "-k", "not OwnStorage or mailbox"]
