@@ -22,6 +22,7 @@ from hub.config.units import shown
 from hub.control import ControlServer, Handler
 from hub.dispatch.deaths import Deaths
 from hub.dispatch.judging import NOTES, Judging
+from hub.dispatch.step import Observe
 from hub.http import server as http_server
 from hub.imap import server as imap_server
 from hub.listening import Bound, Server, Serving, close_all_but, rebind
@@ -68,7 +69,8 @@ _log = get_logger(area="hub")
 class Hub:
     """One process's hub from `start` to `stop`.
 
-    bound: the listeners' sockets. trees: folders of plugin source trees that need no installation.
+    bound: the listeners' sockets. trees: plugins that need no installation: source trees, files, folders of
+    both. observe, tell: for tools, told of every step of a plugin and of every trace that is written.
     reread: gives the configuration as it is on disk now. census: the one that it shares with other workers.
     snapshot: of the plugins that others serve with during a rollback.
     """
@@ -83,6 +85,8 @@ class Hub:
         reread: Callable[[], Config] | None = None,
         census: Census | None = None,
         snapshot: Path | None = None,
+        observe: Observe | None = None,
+        tell: Callable[[Trace], None] | None = None,
     ) -> None:
         self._config = self._read = config
         self._census = census or Census()
@@ -100,12 +104,20 @@ class Hub:
             snapshot=snapshot,
             ask=self.asking,
             status=self.hub_status,
+            observe=observe,
         )
         self._started_at = time.monotonic()
         self._judging = Judging()
         self._raising = Raising(clock or SystemClock(), lambda: self._config.settings.log)
-        self._recording = Recording(lambda: self._config.settings, self._raising)
+        self._recording = Recording(lambda: self._config.settings, self._raising, tell)
         self._control = ControlServer(config.settings.hub.data_dir / self.socket_name, self.verbs())
+        self._raising = Raising(
+            clock or SystemClock(), lambda: self._config.settings.log, self._choose_trace_writer
+        )
+        settings = config.settings
+        self._ring = TraceRing(settings.hub.data_dir / "trace", settings.trace.max_size)
+        self._traces = TraceWriter(self._ring, _trace_lost, tell)
+        self._control = ControlServer(settings.hub.data_dir / self.socket_name, self.verbs())
 
     @property
     def socket_name(self) -> str:

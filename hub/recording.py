@@ -21,9 +21,15 @@ _log = get_logger(area="trace")
 
 
 class Recording:
-    """Takes the traces of one process. settings: those that hold now."""
+    """Takes the traces of one process. settings: those that hold now; observe: told of each trace first."""
 
-    def __init__(self, settings: Callable[[], HubSettings], raising: Raising) -> None:
+    def __init__(
+        self,
+        settings: Callable[[], HubSettings],
+        raising: Raising,
+        observe: Callable[[Trace], None] | None = None,
+    ) -> None:
+        self._observe = observe
         self._settings = settings
         self._raising = raising
         table = settings()
@@ -37,6 +43,8 @@ class Recording:
 
     def write(self, trace: Trace) -> None:
         """Take what the trace holds."""
+        if self._observe is not None and trace:
+            self._observe(trace)
         if self._raising:
             self._raising.tell(trace)
         if self._generations is not None:

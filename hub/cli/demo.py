@@ -125,8 +125,8 @@ def demo(directory: Path, watched: Path, smtp_port: int, submission_port: int, i
             smtp=smtp_port,
             submission=submission_port,
             imap=imap_port,
-            python=_shortest(Path(sys.executable)),
-            hub=f"{_shortest(Path(sys.executable).parent / 'hub')} -c {_shortest(config.absolute())}",
+            python=shortest(Path(sys.executable)),
+            hub=f"{shortest(Path(sys.executable).parent / 'hub')} -c {shortest(config.absolute())}",
             watched=watched,
             folder=directory,
         )
@@ -147,7 +147,7 @@ async def _accounts(context: Context) -> None:
                 await directory.add_account(Address(user, DOMAIN), PASSWORD, name=user.capitalize())
 
 
-def _shortest(path: Path) -> str:
+def shortest(path: Path) -> str:
     """The path as one would type it here."""
     relative = os.path.relpath(path)
     return str(path) if relative.startswith("..") else relative

@@ -13,11 +13,21 @@ GROUP = "hub.commands"
 
 
 class LazyGroup(click.Group):
-    """Verbs by name: the table of our own (`module:attribute`, one line of help), then those of plugins."""
+    """Verbs by name: the table of our own (`module:attribute`, one line of help), then those of plugins.
 
-    def __init__(self, *args: object, verbs: Mapping[str, tuple[str, str]], **options: object) -> None:
+    entry_points: the group of those; without it plugins add none.
+    """
+
+    def __init__(
+        self,
+        *args: object,
+        verbs: Mapping[str, tuple[str, str]],
+        entry_points: str | None = None,
+        **options: object,
+    ) -> None:
         super().__init__(*args, **options)  # type: ignore[arg-type]  # click's own signature, handed through
         self._verbs = verbs
+        self._entry_points = entry_points
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Our own in the order of the table, then those of plugins."""
@@ -62,4 +72,6 @@ class LazyGroup(click.Group):
             formatter.write_dl(rows)
 
     def _added(self) -> dict[str, metadata.EntryPoint]:
-        return {entry.name: entry for entry in metadata.entry_points(group=GROUP)}
+        if self._entry_points is None:
+            return {}
+        return {entry.name: entry for entry in metadata.entry_points(group=self._entry_points)}

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from hub.cli.context import Context
-from hub.cli.lazy import LazyGroup
+from hub.cli.lazy import GROUP, LazyGroup
 from hub.version import __version__
 
 VERBS = {
@@ -32,7 +32,12 @@ VERBS = {
 }
 
 
-@click.group(cls=LazyGroup, verbs=VERBS, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    cls=LazyGroup,
+    verbs=VERBS,
+    entry_points=GROUP,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
 @click.version_option(__version__, prog_name="hub")
 @click.option(
     "-c",

@@ -15,8 +15,8 @@ from hub.cli.context import Context
     "--plugins",
     "trees",
     multiple=True,
-    type=click.Path(path_type=Path, exists=True, file_okay=False),
-    help="A folder of plugin source trees that need no installation; may be given more than once.",
+    type=click.Path(path_type=Path, exists=True),
+    help="A plugin that is not installed: its source tree, its file, or a folder of such; may be repeated.",
 )
 @click.pass_obj
 def serve(context: Context, trees: tuple[Path, ...]) -> None:

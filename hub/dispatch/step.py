@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from time import perf_counter
 from types import FunctionType
-from typing import cast
+from typing import TypeAlias, cast
 
 from hub.dispatch.breaker import Breaker
 from hub.dispatch.driving import drive
@@ -24,6 +24,9 @@ from hub.mail.message import Message
 from hub.mail.verdict import Defer, Finding, Reject
 from hub.trace.record import Trace
 
+Observe: TypeAlias = Callable[["Step", Mapping[str, object], object, float], None]
+"""Told of a step that has run, with what it was given, its outcome, and the seconds that it took."""
+
 
 @dataclass(frozen=True, slots=True)
 class Step:
@@ -31,8 +34,8 @@ class Step:
 
     accepts: the arguments that it names, `plugin` aside; returns: what it may give besides None; score: the
     least and the most that it may add, and that it does nothing else; mechanisms: the credentials that it is
-    shown, all if empty; judges: for one that is given whole
-    messages, its plugin, file and line, as they are noted while it has one.
+    shown, all if empty; judges: for one that is given whole messages, its plugin, file and line, as they are
+    noted while it has one. observe: the developer's tools.
     """
 
     hook: str
@@ -51,6 +54,7 @@ class Step:
     score: tuple[float, float] | None = None
     judges: bytes = b""
     mechanisms: tuple[str, ...] = ()
+    observe: Observe | None = None
 
     async def run(self, trace: Trace | None, arguments: Mapping[str, object]) -> object:
         """The plugin's answer, None, or a Failure; CancelledError only when the hub ends the call."""
@@ -84,6 +88,8 @@ class Step:
             breaker.failed(ticket, self.hook, _subject(arguments, self.function), outcome.reason)
         else:
             breaker.succeeded(ticket, self.hook)
+        if self.observe is not None:
+            self.observe(self, chosen, outcome, perf_counter() - began)
         if trace is None:
             return outcome
         return self._conclude(trace, outcome, perf_counter() - began)

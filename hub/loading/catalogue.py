@@ -1,7 +1,7 @@
 """Every plugin that could be loaded, and which of two of the same name would be.
 
 folder of the operator's   *.py, source trees, pip install --target      enabled by being there
---plugins DIR              source trees, *.py                            enabled by [hub] plugins
+--plugins PATH             a source tree, a *.py, or a folder of them    enabled by [hub] plugins
 sys.path                   *.dist-info, editable installs as their tree  enabled by [hub] plugins
 """
 
@@ -107,15 +107,19 @@ class _Finding:
 
 
 def scan(watched: Sequence[Path], trees: Sequence[Path] = (), path: Sequence[str] | None = None) -> Catalogue:
-    """Look into the watched folders, the folders of `--plugins`, and along `sys.path`; imports nothing.
+    """Look into the watched folders, what `--plugins` names, and along `sys.path`; imports nothing.
 
-    A folder that is not there holds nothing. path: for `sys.path`.
+    A folder that is not there holds nothing. trees: source trees, files, and folders of both. path: for
+    `sys.path`.
     """
     finding = _Finding()
     for folder in watched:
         _scan_folder(finding, folder.absolute(), watched=True)
-    for folder in trees:
-        _scan_folder(finding, folder.absolute(), watched=False)
+    for place in map(Path.absolute, trees):
+        if place.is_file() or _is_tree(place):
+            _scan_child(finding, place, watched=False)
+        else:
+            _scan_folder(finding, place, watched=False)
     _scan_path(finding, path)
     best: dict[str, Source] = {}
     for source in sorted(finding.sources, key=lambda source: source.kind):  # stable: else as discovered
@@ -143,21 +147,31 @@ def _scan_folder(finding: _Finding, folder: Path, *, watched: bool) -> None:
     for child in children:
         if child.name.startswith((".", "_")) or child.suffix == ".dist-info" or child in claimed:
             continue
-        try:
-            if (child / "pyproject.toml").is_file():
-                _add_tree(finding, child, watched=watched)
-            elif child.suffix == ".py" and child.is_file():
-                _add_file(finding, child, watched=watched)
-            elif child.is_dir() and any(child.glob("*.dist-info")):
-                installed.append(child)
-        except ValueError as error:
-            finding.problem(child, str(error), watched=watched)
-        except FileNotFoundError:  # removed since it was listed
-            continue
-        except OSError as error:
-            finding.problem(child, f"it cannot be read: {error.strerror}", watched=watched)
+        if child.is_dir() and not _is_tree(child) and any(child.glob("*.dist-info")):
+            installed.append(child)
+        else:
+            _scan_child(finding, child, watched=watched)
     for place in installed:
         _scan_installed(finding, place, watched=watched)
+
+
+def _is_tree(folder: Path) -> bool:
+    return (folder / "pyproject.toml").is_file()
+
+
+def _scan_child(finding: _Finding, child: Path, *, watched: bool) -> None:
+    """A source tree or a file that is a plugin; nothing if it is neither."""
+    try:
+        if _is_tree(child):
+            _add_tree(finding, child, watched=watched)
+        elif child.suffix == ".py" and child.is_file():
+            _add_file(finding, child, watched=watched)
+    except FileNotFoundError:  # removed since it was listed
+        return
+    except ValueError as error:
+        finding.problem(child, str(error), watched=watched)
+    except OSError as error:
+        finding.problem(child, f"it cannot be read: {error.strerror}", watched=watched)
 
 
 def _add_file(finding: _Finding, file: Path, *, watched: bool) -> None:

@@ -160,6 +160,7 @@ def make_step(hook: Hook, function: FunctionType, part: Part) -> Step:
         mechanisms=impl.mechanisms,
         breaker=part.scope.breaker,
         threads=part.scope.threads,
+        observe=part.scope.observe,
         judges=step_note(_place(function, part)) if "message" in hook.offered else b"",
     )
 

@@ -20,8 +20,7 @@ async def end_leaks(modules: Mapping[str, ModuleType], log: Logger) -> None:
 
     For modules that nobody uses any more. A thread cannot be ended from outside.
     """
-    code = [vars(module) for module in modules.values()]
-    tasks = dict(_tasks(code))
+    tasks = left_tasks(modules)
     for task, place in tasks.items():
         log.warning("left a task behind, which is cancelled", task=task.get_name(), where=place)
         task.cancel()
@@ -29,19 +28,24 @@ async def end_leaks(modules: Mapping[str, ModuleType], log: Logger) -> None:
         _, going_on = await asyncio.wait(tasks, timeout=ENDING)
         for task in going_on:
             log.error("a task that was left behind does not end", task=task.get_name(), where=tasks[task])
-    for name, place in _threads(code):
+    for name, place in left_threads(modules):
         log.warning("left a thread behind, which goes on until it ends", thread=name, where=place)
 
 
-def _tasks(code: list[dict[str, object]]) -> Iterator[tuple[asyncio.Task[object], str]]:
-    """Those whose outermost coroutine is the plugin's, with where it stands."""
-    for task in asyncio.all_tasks():
-        frame = getattr(task.get_coro(), "cr_frame", None)
-        if isinstance(frame, FrameType) and _is_of(frame, code):
-            yield task, _place(frame)
+def left_tasks(modules: Mapping[str, ModuleType]) -> dict[asyncio.Task[object], str]:
+    """Those whose outermost coroutine is the modules', with where it stands."""
+    code = _globals_of(modules)
+    frames = {task: getattr(task.get_coro(), "cr_frame", None) for task in asyncio.all_tasks()}
+    return {
+        task: _place(frame)
+        for task, frame in frames.items()
+        if isinstance(frame, FrameType) and _is_of(frame, code)
+    }
 
 
-def _threads(code: list[dict[str, object]]) -> Iterator[tuple[str, str]]:
+def left_threads(modules: Mapping[str, ModuleType]) -> Iterator[tuple[str, str]]:
+    """The name of each thread that is inside of the modules, with where it stands."""
+    code = _globals_of(modules)
     names = {thread.ident: thread.name for thread in threading.enumerate()}
     for ident, innermost in sys._current_frames().items():
         frame: FrameType | None = innermost
@@ -49,6 +53,10 @@ def _threads(code: list[dict[str, object]]) -> Iterator[tuple[str, str]]:
             frame = frame.f_back
         if frame is not None:
             yield names.get(ident, str(ident)), _place(frame)
+
+
+def _globals_of(modules: Mapping[str, ModuleType]) -> list[dict[str, object]]:
+    return [vars(module) for module in modules.values()]
 
 
 def _is_of(frame: FrameType, code: list[dict[str, object]]) -> bool:

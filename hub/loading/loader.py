@@ -18,7 +18,7 @@ from hub.config.key import suggestion
 from hub.config.load import Config
 from hub.dispatch.failure import Failure, HookFailed, reason
 from hub.dispatch.plan import ChainPlan, CollectPlan, FirstPlan, NotifyPlan, Plan, check_arguments
-from hub.dispatch.step import Step
+from hub.dispatch.step import Observe, Step
 from hub.dispatch.threads import PluginThreads, PoolFull
 from hub.hooks.plugin import Implementation
 from hub.loading import describing
@@ -60,7 +60,8 @@ LONGEST_STEP: Final = 120.0
 class Loader:
     """Owns the catalogue, the current generation, its scopes, and those that are draining.
 
-    trees: folders of source trees (`--plugins`). path: in place of `sys.path`, for what is installed.
+    trees: source trees, files, and folders of both (`--plugins`). path: in place of `sys.path`, for what is
+    installed. observe: told of every step that has run.
     snapshot: where it is kept what others serve with instead of what is on disk, to start with that.
     ask: asks a plugin in every worker; without it this process is all there is. status: what the hub says of
     itself, for plugins.
@@ -76,6 +77,7 @@ class Loader:
         snapshot: Path | None = None,
         ask: Ask | None = None,
         status: Status | None = None,
+        observe: Observe | None = None,
     ) -> None:
         self.config = config
         self._clock = clock
@@ -110,6 +112,7 @@ class Loader:
             self._tell,
             asyncio.get_running_loop(),
             implementations=self._implementations,
+            observe=observe,
         )
         if status is not None:
             around.status = status
@@ -207,6 +210,11 @@ class Loader:
         """What is wrong inside of the plugins that serve, in numbers."""
         return describing.healths(self._now)
 
+    @property
+    def warnings(self) -> Sequence[LoadError]:
+        """What in the plugins that serve was probably meant otherwise."""
+        return self._now.warnings
+
     def dependencies(self) -> list[Mapping[str, str | None]]:
         """What the plugins need outside, and what is wrong with it: `plugin`, `name`, `trouble`."""
         return [
@@ -240,6 +248,8 @@ class Loader:
         places = {Place(folder.absolute()) for folder in settings.plugin_dirs}
         for member in self._now.members.values():
             source = member.wish.loaded.source
+            if source.kind is Kind.FILE and not source.watched:
+                places.add(Place(source.location.absolute()))
             if source.kind is Kind.TREE and not source.watched:
                 places.add(Place(source.location.absolute(), deep=False))
                 package = (source.base / source.top).absolute()

@@ -18,6 +18,7 @@ from hub.dispatch.driving import drive
 from hub.dispatch.failure import reason
 from hub.dispatch.flood import BoundedLog
 from hub.dispatch.notify import Notifier
+from hub.dispatch.step import Observe
 from hub.dispatch.threads import PluginThreads
 from hub.hooks.plugin import Answering, Implementation, Logger
 from hub.loading.follower import Follower
@@ -84,6 +85,7 @@ class Surroundings:
     status: Status = field(default=_no_status)
     implementations: Callable[[str], Mapping[str, Implementation]] = field(default=_implementations)
     directory: Directory | None = field(default=None)
+    observe: Observe | None = None
 
     def need_storage(self) -> Storage:
         """The storage driver; RuntimeError while it is still being opened."""
@@ -130,6 +132,11 @@ class Scope:
     def name(self) -> str:
         """The plugin's name."""
         return self._name
+
+    @property
+    def observe(self) -> Observe | None:
+        """Who is told of every step of the plugin that has run."""
+        return self._around.observe
 
     @property
     def version(self) -> str:

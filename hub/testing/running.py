@@ -15,24 +15,29 @@ from typing import TypeVar, cast
 from hub.app import Hub
 from hub.config.load import Config, load
 from hub.config.toml_text import dump_value
+from hub.hooks.plugin import Plugin
 from hub.listening import bind
 from hub.loading.scope import Scope
 from hub.mail.address import Address
-from hub.services.clock import Clock
+from hub.services.clock import Clock, SystemClock
 from hub.services.directory import DirectoryAdmin
+from hub.testing import conversation
+from hub.testing.observed import Call, Observed, Span
 
 T = TypeVar("T")
 
 DRIVERS = ("storage-sql", "blobs-segment", "directory-sql")
 DOMAIN = "example.test"
 PASSWORD = "demo"
+ACCOUNTS = (f"alice@{DOMAIN}", f"bob@{DOMAIN}")
 
 
 @dataclass(frozen=True, slots=True)
 class RunningHub:
     """A hub that serves; every account's password is `demo`.
 
-    folder: what it keeps. plugins_dir: its watched folder. tables: what its configuration says.
+    folder: what it keeps. plugins_dir: its watched folder. tables: what its configuration says. clock: the
+    hub's time. beside: where `dialogue` looks for files. observed: what has happened, if that is kept.
     """
 
     hub: Hub
@@ -40,6 +45,54 @@ class RunningHub:
     folder: Path
     plugins_dir: Path
     tables: dict[str, object]
+    clock: Clock
+    beside: Path
+    observed: Observed | None
+
+    def plugin(self, name: str) -> Plugin:
+        """The scope of a plugin that serves now: its stash, its folder, its keys. KeyError."""
+        return self.hub.loader.generations.current.plugins[name]
+
+    def called(self, hook: str) -> list[Call]:
+        """How plugins were asked by a hook so far, in order.
+
+        Facts (`message_delivered`) are told later than the reply: `await until_called(…)`.
+        """
+        return self._kept.called(hook)
+
+    async def until_called(self, hook: str, times: int = 1) -> list[Call]:
+        """The same, once there are so many. TimeoutError after twenty seconds."""
+        return await self._kept.until_called(hook, times)
+
+    @property
+    def failures(self) -> list[Call]:
+        """The calls that failed so far: an exception, a timeout, a result of the wrong type."""
+        return [call for call in self._kept.calls if call.failure is not None]
+
+    @property
+    def spans(self) -> list[Span]:
+        """What has happened in all sessions: commands, each plugin's step, commits, deliveries."""
+        return self._kept.spans(self.hub.kernel.sessions)
+
+    @property
+    def _kept(self) -> Observed:
+        if self.observed is None:
+            raise RuntimeError("this hub keeps nothing of what happens: running_hub(…, observed=Observed())")
+        return self.observed
+
+    async def dialogue(self, file: str | Path, *, source: str = "127.0.0.1") -> None:
+        """Hold the conversation of a text file; AssertionError with its line where the hub answers otherwise.
+
+        file: beside the test. The format is that of `hub.testing.conversation`.
+        """
+        said = conversation.read(self.beside / file)
+        await said.play(self.port(said.listener[0]), source=source)
+
+    async def reload(self) -> Mapping[str, object]:
+        """Load what is on disk now, as saving it or `hub reload` does; the report of that."""
+        report = await self.hub.reload()
+        assert report is not None
+        return report
 
     def port(self, listener: str = "smtp") -> int:
         """Where a listener listens on 127.0.0.1."""
@@ -126,14 +179,17 @@ async def running_hub(
     *,
     plugins: Sequence[str] = (),
     tables: Mapping[str, object] | None = None,
-    accounts: Sequence[str] = ("alice@example.test", "bob@example.test"),
+    accounts: Sequence[str] = ACCOUNTS,
     trees: Sequence[Path] = (),
     clock: Clock | None = None,
+    observed: Observed | None = None,
+    beside: Path | None = None,
 ) -> AsyncIterator[RunningHub]:
     """Run a hub with SQLite and segments in a folder; its configuration is `hub.toml` there, and watched.
 
     plugins: enabled besides the drivers, in this order. tables: more of the configuration, `{"smtp":
-    {"max_size": 1000}}`; `listeners` in it replaces the three on free ports.
+    {"max_size": 1000}}`; `listeners` in it replaces the three on free ports. trees: plugins that are not
+    installed. observed: what is to keep what happens. beside: the folder of `dialogue`'s files.
     """
     plugins_dir = folder / "plugins.d"
     plugins_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -154,9 +210,18 @@ async def running_hub(
     path = _write(folder, said)
     reread = partial(load, path, environ={}, cwd=folder)
     config = reread()
-    hub = Hub(config, bind(config.settings.listeners, {}), trees=trees, clock=clock, reread=reread)
+    clock = clock or SystemClock()
+    hub = Hub(
+        config,
+        bind(config.settings.listeners, {}),
+        trees=trees,
+        clock=clock,
+        reread=reread,
+        observe=observed.observe if observed else None,
+        tell=observed.tell if observed else None,
+    )
     await hub.start()
-    running = RunningHub(hub, config, folder, plugins_dir, said)
+    running = RunningHub(hub, config, folder, plugins_dir, said, clock, beside or Path(), observed)
     try:
         for address in accounts:
             await running.add_account(address)

@@ -5,11 +5,13 @@ import asyncio
 import shutil
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from imaplib import IMAP4
 from pathlib import Path
 
 import pytest
 
 from hub.testing.clock import ManualClock
+from hub.testing.dialogue import dialogue
 from hub.testing.running import RunningHub, running_hub
 
 ONE_FILE = Path(__file__).parents[2] / "examples" / "one_file"
@@ -82,3 +84,57 @@ async def test_every_delivery_is_noted(tmp_path: Path) -> None:
                 await asyncio.sleep(0.02)
         assert [line.split()[0] for line in noted] == ids
         assert all(line.endswith(" INBOX") for line in noted)
+
+
+async def test_large_messages_need_a_login(tmp_path: Path) -> None:
+    async with hub_with("big_messages", tmp_path) as hub:
+        hello, large, small = "EHLO there", "MAIL FROM:<a@b.example> SIZE=20000000", "MAIL FROM:<a@b.example>"
+        replies = await dialogue(hub.port(), [hello, large, small])
+        assert replies[2] == "550 5.3.4 from outside at most 10000000 octets are taken"
+        assert replies[3].startswith("250")
+
+
+async def test_programs_are_refused(tmp_path: Path) -> None:
+    text = 'Content-Type: application/octet-stream; name="{}"\r\n\r\nx\r\n'
+    async with hub_with("no_executables", tmp_path) as hub:
+        assert await hub.send(text.format("nice.EXE")) == (554, "5.7.1 programs are not taken by mail")
+        assert (await hub.send(text.format("nice.txt")))[0] == 250
+
+
+async def test_the_team_is_written_to_by_the_team(tmp_path: Path) -> None:
+    to = "team@example.test"
+    async with hub_with("team_only", tmp_path, accounts=(to,)) as hub:
+        assert (await hub.send(to=to))[0] == 550
+
+
+async def test_the_archive_can_only_be_read(tmp_path: Path) -> None:
+    user = "archive@example.test"
+    async with hub_with("read_only", tmp_path, accounts=(user,)) as hub:
+        assert (await hub.send(to=user))[0] == 250
+        assert len(await hub.mailbox(user=user)) == 1
+
+        def change(client: IMAP4) -> tuple[str, str]:
+            client.select()
+            return client.create("New")[0], client.uid("STORE", "1", "+FLAGS", "\\Seen")[0]
+
+        assert await hub.imap(change, user) == ("NO", "NO")
+
+
+async def test_who_has_no_name_waits(tmp_path: Path) -> None:
+    clock = ManualClock(NOON)
+    async with hub_with("tarpit", tmp_path, clock=clock) as hub:
+        asleep = clock.sleepers
+        asked = asyncio.ensure_future(dialogue(hub.port(), ["EHLO [127.0.0.1]", "QUIT"]))
+        async with asyncio.timeout(20):
+            while clock.sleepers == asleep:
+                await asyncio.sleep(0.01)
+        assert not asked.done()
+        await clock.turn(5)
+        assert (await asked)[1].startswith("250")
+        assert (await dialogue(hub.port(), ["EHLO there", "QUIT"]))[1].startswith("250")
+
+
+async def test_mail_from_outside_is_marked(tmp_path: Path) -> None:
+    async with hub_with("outside", tmp_path) as hub:
+        assert (await hub.send())[0] == 250
+        assert b"\r\nX-From-Outside: 127.0.0.1\r\n" in (await hub.mailbox())[0]

@@ -8,7 +8,15 @@ from typing import Final
 import click
 
 from hub.cli.context import Context, show_json
-from hub.cli.reload import show_report
+from hub.cli.lazy import LazyGroup
+
+VERBS: Final = {
+    "new": ("hub.cli.plugins.new:new", "Write a new plugin, with tests that pass."),
+    "run": ("hub.cli.plugins.run:run", "Run a hub to try a plugin in, and print each call of it."),
+    "test": ("hub.cli.plugins.test:test", "Run a plugin's tests."),
+    "check": ("hub.cli.plugins.check:check", "Say whether a plugin is fit to be shared."),
+    "rollback": ("hub.cli.plugins.rollback:rollback", "Go back to the plugins that served before these."),
+}
 
 ON_DISK: Final = MappingProxyType(
     {
@@ -18,7 +26,7 @@ ON_DISK: Final = MappingProxyType(
 )
 
 
-@click.group(invoke_without_command=True)
+@click.group(cls=LazyGroup, verbs=VERBS, invoke_without_command=True)
 @click.option("--json", "as_json", is_flag=True, help="The plugins as JSON.")
 @click.pass_context
 def plugins(ctx: click.Context, as_json: bool) -> None:
@@ -51,15 +59,3 @@ def _show(context: Context, as_json: bool) -> None:
         health = Text(plugin["health"], "" if plugin["health"] == "ok" else "red")
         rows.append((plugin["name"], plugin["version"], str(plugin["generation"]), health, source))
     show_table(("plugin", "version", "gen", "health", "source and hooks"), rows)
-
-
-@plugins.command()
-@click.option("--json", "as_json", is_flag=True, help="The report as JSON.")
-@click.pass_obj
-def rollback(context: Context, as_json: bool) -> None:
-    """Go back to the plugins that served before these, in all workers, until something is saved or reloaded.
-
-    What is on disk stays as it is. A second rollback goes forth again. A new start of the hub loads what is
-    on disk.
-    """
-    show_report(context.ask("rollback"), as_json)
