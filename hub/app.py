@@ -340,6 +340,7 @@ class Hub:
             "generation": self.kernel.generations.current.number,
             "rolled_back": self.loader.rolled_back,
             "sessions": len(self.kernel.connections),
+            "draining": self.loader.draining,
             "listeners": [
                 {
                     "name": bound.name,

@@ -536,6 +536,17 @@ class TraceTable(Table):
     )
 
 
+class RegistryTable(Table):
+    """[registry]: where plugins come from."""
+
+    url: Annotated[str, Field(min_length=1)] | None = Field(
+        default=None,
+        description=(
+            "The registry that `hub plugins search` and `install` use: an https URL, or its folder."
+        ),
+    )
+
+
 class PluginOptions(Table):
     """[plugins.<name>.hub]: how the hub treats one plugin, whatever the plugin itself can be told."""
 
@@ -626,6 +637,7 @@ class HubSettings(Table):
     trace: TraceTable = Field(
         default=TraceTable(), description="The ring of recorded sessions that `hub trace` reads."
     )
+    registry: RegistryTable = Field(default=RegistryTable(), description="Where plugins come from.")
 
     @field_validator("listeners")
     @classmethod
