@@ -90,7 +90,11 @@ def rendered(readme: str) -> str:
         if token.children:
             token.children = [child for child in _absolute(token.children) if child.type != "image"]
     html: str = markdown.renderer.render(tokens, markdown.options, {})
-    return html
+    # A wide table is moved within the page, with keys too.
+    wrapped = html.replace(
+        "<table>", '<div class="scroll" role="group" aria-label="Table" tabindex="0"><table>'
+    )
+    return wrapped.replace("</table>", "</table></div>")
 
 
 def _absolute(children: list[Token]) -> list[Token]:
