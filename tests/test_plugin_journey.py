@@ -82,7 +82,7 @@ async def test_a_plugin_goes_from_nothing_into_somebody_elses_running_hub(
             edit(hello / MODULE, "hello refuses everybody", "nobody is not here")
             await until(lambda: refused_by(hub, "nobody is not here"))
     with timed("tested"):
-        assert "passed" in await run(sys.executable, "-m", "pytest", "-q", folder=hello)
+        assert "passed" in await run(HUB, "plugins", "test", folder=hello)
     with timed("wheel and registry"):
         made = await asyncio.to_thread(generate, write_list(listed, hello), shared, "--up-to", "loads")
         assert "hello 0.1.0: loads" in made.stdout, made.stderr

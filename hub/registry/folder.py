@@ -24,27 +24,20 @@ HIDDEN: Final = ".hidden"
 """Ends the name of the metadata of a plugin that is no more, in a folder that is still used."""
 
 
-def prepare(folder: Path, user: str | None = None) -> None:
-    """Make the plugin folder if it is not there, and see that we may write it and nobody else. RegistryError.
-
-    user: who the hub runs as, to whom a new one belongs.
-    """
+def prepare(folder: Path) -> None:
+    """Make the plugin folder if need be, and see that we may write it and nobody else. RegistryError."""
     try:
-        if not folder.exists():
-            folder.mkdir(mode=0o755, parents=True)
-            if user is not None and os.geteuid() == 0:
-                entry = pwd.getpwnam(user)
-                os.chown(folder, entry.pw_uid, entry.pw_gid)
+        folder.mkdir(mode=0o755, parents=True, exist_ok=True)
+        if not os.access(folder, os.W_OK | os.X_OK, effective_ids=True):
+            owner = folder.stat().st_uid
+            raise RegistryError(
+                f"you cannot write the plugin folder {folder}: run this as {_user(owner)} or as root"
+            )
         untrusted = why_untrusted(folder)
     except OSError as error:
         raise RegistryError(f"the plugin folder {folder} cannot be used: {error.strerror}") from None
-    if untrusted and os.geteuid() != folder.stat().st_uid and not os.access(folder, os.W_OK):
-        untrusted = None  # we are somebody else: said below
     if untrusted:
         raise RegistryError(f"the plugin folder {folder} is refused: {untrusted}")
-    if not os.access(folder, os.W_OK | os.X_OK):
-        owner = pwd.getpwuid(folder.stat().st_uid).pw_name
-        raise RegistryError(f"you cannot write the plugin folder {folder}: run this as {owner} or as root")
 
 
 @contextlib.contextmanager
@@ -110,3 +103,10 @@ def _sync_folder(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def _user(uid: int) -> str:
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return f"user {uid}"

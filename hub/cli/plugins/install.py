@@ -31,10 +31,11 @@ def install(context: Context, requirement: str, index: str | None, as_json: bool
 
     name, _, version = requirement.partition("==")
     place = place_of(context, index)
-    with explained():
+    hub = context.config().settings.hub
+    with explained(hub):
         plugin = read(place).plugin(name)
         release = plugin.release(version) if version else plugin.newest(platform.python_version())
-        there = installed(context.config().settings.hub.plugin_dirs).get(plugin.name)
+        there = installed(hub.plugin_dirs).get(plugin.name)
     if there is not None and not version:
         raise click.ClickException(
             f"{plugin.name} {there.version} is installed; run: hub plugins upgrade {plugin.name}"
@@ -48,13 +49,13 @@ def place_release(context: Context, place: str, plugin: Listed, release: Release
     from hub.registry.reading import base_of
 
     hub = context.config().settings.hub
-    with explained():
+    with explained(hub):
         if reason := installed.where_else(plugin.name, hub.plugin_dirs):
             raise click.ClickException(reason)
         before = installed.installed(hub.plugin_dirs).get(plugin.name)
         parent = before.location.parent if before else installed.the_folder(hub.plugin_dirs)
         target = parent / f"{plugin.name}-{release.version}"
-        folder.prepare(parent, hub.user)
+        folder.prepare(parent)
         with folder.changing(parent) as staging:
             old = installed.folders_of(plugin.name, hub.plugin_dirs)
             there = installed.present(hub.plugin_dirs, without=old)

@@ -15,6 +15,7 @@ from hub.cli.context import Context, show_json
 
 if TYPE_CHECKING:
     from hub.config.edit import Edit
+    from hub.config.model import HubTable
     from hub.registry.index import Index
 
 INDEX = click.option(
@@ -44,13 +45,18 @@ def read(place: str) -> Index:
 
 
 @contextlib.contextmanager
-def explained() -> Iterator[None]:
-    """What goes wrong with a registry, a folder or a file becomes a sentence and exit code 1."""
+def explained(hub: HubTable | None = None) -> Iterator[None]:
+    """What goes wrong with a registry, a folder or a file becomes a sentence and exit code 1.
+
+    hub: root acts as its user meanwhile, whose the plugin folders are.
+    """
+    from hub.cli.privileges import acting_as
     from hub.config.edit import CannotEdit
     from hub.registry.index import RegistryError
 
     try:
-        yield
+        with acting_as(hub) if hub is not None else contextlib.nullcontext():
+            yield
     except (RegistryError, CannotEdit) as error:
         raise click.ClickException(str(error)) from None
     except PermissionError as error:
@@ -131,6 +137,16 @@ def serving(context: Context, name: str) -> dict[str, object] | None:
     described = context.ask("plugins")
     assert isinstance(described, list)
     return next((each for each in described if each["name"] == name), None)
+
+
+def change(edits: Sequence[Edit], undo: ExitStack) -> None:
+    """Write them, as who has typed the command: a configuration is seldom the hub's own to change."""
+    from hub.cli.privileges import as_oneself
+
+    for edit in edits:
+        with as_oneself():
+            edit.write()
+        undo.callback(as_oneself()(edit.undo))
 
 
 def show_diff(edits: Sequence[Edit]) -> None:

@@ -7,7 +7,7 @@ from contextlib import ExitStack
 import click
 
 from hub.cli.context import Context
-from hub.cli.plugins.live import clear, explained, show_diff, show_outcome, take_up
+from hub.cli.plugins.live import change, clear, explained, show_diff, show_outcome, take_up
 
 
 @click.command()
@@ -25,7 +25,7 @@ def remove(context: Context, name: str, as_json: bool) -> None:
 
     config = context.config()
     dirs = config.settings.hub.plugin_dirs
-    with explained():
+    with explained(config.settings.hub):
         source = installed(dirs).get(name)
         if source is None:
             raise click.ClickException(where_else(name, dirs) or f"{name} is not installed")
@@ -36,9 +36,7 @@ def remove(context: Context, name: str, as_json: bool) -> None:
         with folder.changing(source.location.parent):
             old = folders_of(name, dirs)
             with ExitStack() as undo:
-                for edit in edits:
-                    edit.write()
-                    undo.callback(edit.undo)
+                change(edits, undo)
                 for each in old:
                     undo.callback(folder.hide(each, name))
                 report = take_up(context, undo)

@@ -7,7 +7,7 @@ from contextlib import ExitStack
 import click
 
 from hub.cli.context import Context
-from hub.cli.plugins.live import explained, show_diff, show_outcome, take_up
+from hub.cli.plugins.live import change, explained, show_diff, show_outcome, take_up
 
 
 def switch(context: Context, name: str, as_json: bool, *, on: bool) -> None:
@@ -18,7 +18,8 @@ def switch(context: Context, name: str, as_json: bool, *, on: bool) -> None:
     from hub.loading.drivers import chosen
 
     config = context.config()
-    sources = scan(config.settings.hub.plugin_dirs).sources
+    with explained(config.settings.hub):
+        sources = scan(config.settings.hub.plugin_dirs).sources
     if name not in sources:
         hint = suggestion(name, sources)
         raise click.ClickException(
@@ -30,17 +31,16 @@ def switch(context: Context, name: str, as_json: bool, *, on: bool) -> None:
             f"{name} fills {', '.join(drives)}: choose another driver in [services] instead"
         )
     word = "enabled" if on else "disabled"
-    with explained():
-        change = editing.enabled if on else editing.disabled
-        edit = change(config, name, watched=sources[name].watched)
+    with explained(config.settings.hub):
+        edit_of = editing.enabled if on else editing.disabled
+        edit = edit_of(config, name, watched=sources[name].watched)
         if edit is None:
             click.echo(f"{name} is {word} already")
             return
         if not as_json:
             show_diff([edit])
         with ExitStack() as undo:
-            edit.write()
-            undo.callback(edit.undo)
+            change([edit], undo)
             report = take_up(context, undo)
     facts = {"name": name, "enabled": on, "file": str(edit.path), "diff": edit.diff, "report": report}
     show_outcome(facts, [f"{name} is {word}"], as_json)

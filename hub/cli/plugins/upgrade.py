@@ -27,8 +27,9 @@ def upgrade(context: Context, names: tuple[str, ...], index: str | None, as_json
     from hub.registry.installed import installed, where_else
 
     place = place_of(context, index)
-    dirs = context.config().settings.hub.plugin_dirs
-    with explained():
+    hub = context.config().settings.hub
+    dirs = hub.plugin_dirs
+    with explained(hub):
         listed = read(place)
         there = installed(dirs)
         for name in names:
