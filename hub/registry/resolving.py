@@ -17,19 +17,13 @@ import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, TypeAlias
+from typing import TypeAlias
 
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
 from hub.registry.index import PREFIX, Listed, RegistryError, Release
 from hub.registry.installed import Present
-
-RUN: Final = (
-    "import runpy, sys; sys.path += sys.argv.pop(1).split('\\n'); "
-    "runpy.run_module('pip', run_name='__main__', alter_sys=True)"
-)
-"""pip with the plugins' folders after the hub's own packages, as the hub has them."""
 
 Found: TypeAlias = Mapping[str, Present]
 
@@ -54,25 +48,24 @@ class Needed:
 
 
 def resolve(plugin: Listed, release: Release, base: str, there: Found) -> list[Needed]:
-    """The plugin's wheel, and the libraries that are not there yet. RegistryError.
+    """The plugin's wheel, and the libraries that the hub itself does not have. RegistryError.
 
-    base: the URL of the registry's folder; there: what can be imported now, the plugin itself left out.
+    base: the URL of the registry's folder; there: what can be imported now, the plugin itself left out. What
+    another plugin has brought is brought again, in the same version, for that plugin may go.
     """
     wheel = f"{plugin.distribution} @ {base}{release.file}#sha256={release.sha256}"
     pins = [f"{each.name}=={each.version}" for each in there.values()]
-    folders = list(dict.fromkeys(str(each.folder) for each in there.values() if each.folder))
-    done, needed = _dry_run(wheel, pins, folders)
+    done, needed = _dry_run(wheel, pins)
     if done.returncode:
         reason = _said(done.stderr)
         if "ResolutionImpossible" in reason:
-            _, planned = _dry_run(wheel, (), folders)
-            planned = planned or _dry_run(wheel, (), folders, "--no-deps")[1]
+            planned = _dry_run(wheel, ())[1] or _dry_run(wheel, (), "--no-deps")[1]
             reason = "\n".join(conflicts(planned, there)) or reason
         raise RegistryError(f"{plugin.name} {release.version} cannot be installed: {reason}")
     for each in needed:
         other = canonicalize_name(each.name)
         if other.startswith(PREFIX) and other != canonicalize_name(plugin.distribution):
-            raise RegistryError(f"{plugin.name} needs the plugin {other}: install that one first")
+            raise RegistryError(f"{plugin.name} requires {other}, but a plugin brings no other along")
     return needed
 
 
@@ -107,15 +100,12 @@ def stage(needed: Sequence[Needed], folder: Path) -> None:
 
 
 def _dry_run(
-    wheel: str, pins: Sequence[str], folders: Sequence[str], *options: str
+    wheel: str, pins: Sequence[str], *options: str
 ) -> tuple[subprocess.CompletedProcess[str], list[Needed]]:
     with tempfile.TemporaryDirectory() as temporary:
         report, constraints = Path(temporary) / "report.json", Path(temporary) / "there.txt"
         constraints.write_text("".join(f"{pin}\n" for pin in pins), "utf-8")
-        done = _pip(
-            ["--dry-run", "--report", str(report), "--constraint", str(constraints), *options, wheel],
-            folders,
-        )
+        done = _pip(["--dry-run", "--report", str(report), "--constraint", str(constraints), *options, wheel])
         if done.returncode:
             return done, []
         return done, [_needed(each) for each in json.loads(report.read_text("utf-8"))["install"]]
@@ -144,7 +134,7 @@ def _wishes(requires: Sequence[str]) -> Iterator[Requirement]:
                 yield wish
 
 
-def _pip(arguments: Sequence[str], folders: Sequence[str] = ()) -> subprocess.CompletedProcess[str]:
+def _pip(arguments: Sequence[str]) -> subprocess.CompletedProcess[str]:
     """`pip install`, of wheels alone: building one would run code of its author."""
     if importlib.util.find_spec("pip") is None:
         raise RegistryError(
@@ -153,7 +143,7 @@ def _pip(arguments: Sequence[str], folders: Sequence[str] = ()) -> subprocess.Co
     usual = ["install", "--only-binary", ":all:", "--quiet", "--disable-pip-version-check", "--no-input"]
     # Others must be able to read what is installed, and nobody else to write it, whoever runs this.
     return subprocess.run(
-        [sys.executable, "-P", "-c", RUN, "\n".join(folders), *usual, *arguments],
+        [sys.executable, "-P", "-m", "pip", *usual, *arguments],
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,

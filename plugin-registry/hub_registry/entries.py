@@ -62,4 +62,4 @@ def _entry(row: object, file: Path) -> Entry:
             if wrong := [tag for tag in tags if not isinstance(tag, str) or not TAG.match(tag)]:
                 raise RegistryFault(f"{file.name}: {source}: {wrong[0]!r} is no tag: lower case and hyphens")
             return Entry((file.parent / source).resolve(), source, tuple(tags))
-    raise RegistryFault(f"{file.name}: a plugin has a source and tags, and nothing else: {row}")
+    raise RegistryFault(f"{file.name}: a plugin has a source and a list of tags, and nothing else: {row}")

@@ -73,8 +73,8 @@ def test_a_project_that_does_not_agree_with_itself_is_named(
     ("row", "said"),
     [
         ('source = "nobody"\ntags = ["Two Words"]', "'Two Words' is no tag"),
-        ('source = "nobody"\ntags = []\ntier = "proven"', "a source and tags, and nothing else"),
-        ('source = "nobody"', "a source and tags, and nothing else"),
+        ('source = "nobody"\ntags = []\ntier = "proven"', "a source and a list of tags, and nothing else"),
+        ('source = "nobody"', "a source and a list of tags, and nothing else"),
         ('source = "nobody', "registry.toml: "),
     ],
 )

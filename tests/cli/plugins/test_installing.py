@@ -103,10 +103,6 @@ async def test_what_the_hub_refuses_is_undone_whole(desk: Desk) -> None:
     assert "refused, and undone:\nhub_plugin_nobody.py:1: SyntaxError" in said
     assert desk.there == ["nobody-1.0"]
     assert "nobody is not here" in await desk.says()
-    desk.registry.offer("other", "1.0", "def broken(:\n")
-    await desk.type("install", "other", status=1)
-    assert desk.there == ["nobody-1.0"]
-    assert "generation" in await desk.type("remove", "nobody")
 
 
 async def test_a_wheel_that_is_not_the_one_of_the_index_is_refused(desk: Desk) -> None:
@@ -145,6 +141,25 @@ async def test_a_conflict_of_versions_names_both_plugins_and_what_they_require(d
     said = await desk.type("install", "ancient", status=1)
     assert "requires mail-hub<0.0.1, but mail-hub" in said
     assert desk.there == ["older-1.0"]
+
+
+async def test_a_library_that_two_plugins_need_is_there_twice_in_one_version_so_that_either_may_go(
+    desk: Desk,
+) -> None:
+    desk.registry.offer("older", code=UNUSED, requires=("mail-hub", "samplelib<2"))
+    desk.registry.offer("user", code=USES_LIBRARY, requires=("mail-hub", "samplelib"))
+    await desk.type("install", "older")
+    assert "samplelib 1.0" in await desk.type("install", "user")
+    await desk.type("remove", "older")
+    assert (desk.hub.plugins_dir / "user-1.0" / "samplelib.py").exists()
+    assert "says samplelib 1.0" in await desk.says()
+
+
+async def test_a_plugin_brings_no_other_along(desk: Desk) -> None:
+    write_wheel(desk.registry.folder.parent / "libraries", "hub-plugin-stranger", "9.0", {"stranger.py": ""})
+    desk.registry.offer("user", code=UNUSED, requires=("mail-hub", "hub-plugin-stranger"))
+    said = await desk.type("install", "user", status=1)
+    assert "user requires hub-plugin-stranger, but a plugin brings no other along" in said
 
 
 async def test_what_belongs_to_the_hubs_own_environment_or_to_the_operator_is_left_alone(desk: Desk) -> None:
