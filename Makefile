@@ -10,12 +10,12 @@ STAMPS := $(VENV)/.stamps
 PROJECTS := pyproject.toml $(sort $(wildcard plugins/*/pyproject.toml))
 PLUGIN_DIRS := $(patsubst %/pyproject.toml,%,$(filter plugins/%,$(PROJECTS)))
 
-# Where mypy finds the plugins' modules under the names that they are imported by.
+# Where mypy finds the modules of the plugins and of the registry under the names that they are imported by.
 empty :=
-export MYPYPATH := $(subst $(empty) $(empty),:,$(PLUGIN_DIRS))
+export MYPYPATH := $(subst $(empty) $(empty),:,plugin-registry $(PLUGIN_DIRS))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test coverage check types docs bench soak peers lock clean
+.PHONY: help setup run test coverage check types docs bench soak registry peers lock clean
 
 help:  ## Show this list
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
@@ -54,6 +54,9 @@ bench: setup peers  ## Measure this hub beside its peers on this machine; ARGS="
 
 soak: setup peers  ## Run the long loops at full length; the report is docs/benchmarks/soak.md
 	$(BIN)/python -m pytest --soak -m soak
+
+registry: setup peers  ## Check all plugins and build the registry in build/registry; ARGS="--up-to loads" and the like
+	$(BIN)/python plugin-registry/generate.py $(ARGS)
 
 peers:
 	tests/peers/install.sh

@@ -42,6 +42,7 @@ from hub.renewal import Change, Renewal, changes, hold, load_tls, places, prepar
 from hub.services.clock import Clock, SystemClock
 from hub.smtp import lmtp
 from hub.smtp import server as smtp_server
+from hub.trace.record import Trace
 from hub.version import __version__
 
 if TYPE_CHECKING:
@@ -111,13 +112,6 @@ class Hub:
         self._raising = Raising(clock or SystemClock(), lambda: self._config.settings.log)
         self._recording = Recording(lambda: self._config.settings, self._raising, tell)
         self._control = ControlServer(config.settings.hub.data_dir / self.socket_name, self.verbs())
-        self._raising = Raising(
-            clock or SystemClock(), lambda: self._config.settings.log, self._choose_trace_writer
-        )
-        settings = config.settings
-        self._ring = TraceRing(settings.hub.data_dir / "trace", settings.trace.max_size)
-        self._traces = TraceWriter(self._ring, _trace_lost, tell)
-        self._control = ControlServer(settings.hub.data_dir / self.socket_name, self.verbs())
 
     @property
     def socket_name(self) -> str:
@@ -339,6 +333,7 @@ class Hub:
             "generation": self.kernel.generations.current.number,
             "rolled_back": self.loader.rolled_back,
             "sessions": len(self.kernel.connections),
+            "draining": self.loader.draining,
             "listeners": [
                 {
                     "name": bound.name,

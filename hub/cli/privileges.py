@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import pwd
 import resource
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 
 import click
 
@@ -55,6 +56,35 @@ def become(hub: HubTable) -> None:
     os.initgroups(hub.user, entry.pw_gid)
     os.setgid(entry.pw_gid)
     os.setuid(entry.pw_uid)
+
+
+@contextmanager
+def acting_as(hub: HubTable) -> Iterator[None]:
+    """While it lasts root is `hub.user`, so that what is made belongs to it; nobody else changes."""
+    if hub.user is None or os.geteuid() != 0:
+        yield
+        return
+    entry = _entry(hub.user)
+    os.setegid(entry.pw_gid)
+    os.seteuid(entry.pw_uid)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
+        os.setegid(os.getgid())
+
+
+@contextmanager
+def as_oneself() -> Iterator[None]:
+    """Within `acting_as`, be who has typed the command."""
+    acting = os.geteuid(), os.getegid()
+    os.seteuid(os.getuid())
+    os.setegid(os.getgid())
+    try:
+        yield
+    finally:
+        os.setegid(acting[1])
+        os.seteuid(acting[0])
 
 
 def _entry(user: str) -> pwd.struct_passwd:

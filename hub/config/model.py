@@ -583,6 +583,17 @@ class TraceTable(Table):
         return Networks(self.trusted)
 
 
+class RegistryTable(Table):
+    """[registry]: where plugins come from."""
+
+    url: Annotated[str, Field(min_length=1)] | None = Field(
+        default=None,
+        description=(
+            "The registry that `hub plugins search` and `install` use: an https URL, or its folder."
+        ),
+    )
+
+
 class PluginOptions(Table):
     """[plugins.<name>.hub]: how the hub treats one plugin, whatever the plugin itself can be told."""
 
@@ -673,6 +684,7 @@ class HubSettings(Table):
     trace: TraceTable = Field(
         default=TraceTable(), description="What is recorded of sessions: for `hub trace`, and as spans."
     )
+    registry: RegistryTable = Field(default=RegistryTable(), description="Where plugins come from.")
 
     @field_validator("listeners")
     @classmethod

@@ -101,6 +101,11 @@ class Generations:
         """How many transactions and commands still use it."""
         return len(self._pins.get(generation.number, ()))
 
+    @property
+    def outlived(self) -> int:
+        """How many transactions and commands still use a generation that was replaced."""
+        return sum(len(pins) for number, pins in self._pins.items() if number != self.current.number)
+
     def expire(self, generation: Generation) -> None:
         """The grace period is over: whoever still uses it fails at its next hook."""
         for pin in self._pins.pop(generation.number, set()):

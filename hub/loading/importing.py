@@ -41,10 +41,14 @@ class FreshLoader(SourceFileLoader):
 
 
 class PluginFinder(MetaPathFinder):
-    """Finds the modules of the sources that it was told of, before anything else does."""
+    """Finds the modules of the sources that it was told of, before anything else does.
+
+    The libraries of what is installed are found after the hub's own, by `sys.path`.
+    """
 
     def __init__(self) -> None:
         self._sources: dict[str, Source] = {}
+        self._added: list[str] = []
 
     def install(self) -> None:
         """From now on take part in every import of this process."""
@@ -54,16 +58,32 @@ class PluginFinder(MetaPathFinder):
         """No longer."""
         if self in sys.meta_path:
             sys.meta_path.remove(self)
+        self._sources.clear()
+        self._find_libraries()
 
     def tell(self, source: Source) -> Source | None:
         """Take the source's top-level module from there from now on; what it was taken from until now."""
         before = self._sources.get(source.top)
         self._sources[source.top] = source
+        self._find_libraries()
         return before
 
     def forget(self, top: str) -> None:
         """Do not answer for the top-level module any more."""
         self._sources.pop(top, None)
+        self._find_libraries()
+
+    def _find_libraries(self) -> None:
+        """Have `sys.path` end with the folders that what is installed lies in now."""
+        folders = [str(each.base) for each in self._sources.values() if each.kind is Kind.INSTALLED]
+        for folder in [each for each in self._added if each not in folders]:
+            self._added.remove(folder)
+            if folder in sys.path:
+                sys.path.remove(folder)
+        for folder in folders:
+            if folder not in sys.path:
+                sys.path.append(folder)
+                self._added.append(folder)
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
@@ -138,8 +158,6 @@ class FreshImport:
             del sys.modules[name]
         for source in (each.source for each in self._wanted):
             self._old_sources.setdefault(source.top, self._finder.tell(source))
-            if source.kind is Kind.INSTALLED and str(source.base) not in sys.path:
-                sys.path.append(str(source.base))  # its libraries, after the hub's own
         loaded: list[Loaded] = []
         errors: list[LoadError] = []
         for each in self._wanted:

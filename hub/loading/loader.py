@@ -194,6 +194,11 @@ class Loader:
         await asyncio.to_thread(keep, folder, serving, self._on_disk)
 
     @property
+    def draining(self) -> int:
+        """Transactions that end with a generation that was replaced, and scopes that are being closed."""
+        return self.generations.outlived + len(self._closing)
+
+    @property
     def seen(self) -> str:
         """What was last found on disk: equal in two workers if they have found the same."""
         return hashlib.sha256(repr(self._seen).encode()).hexdigest()

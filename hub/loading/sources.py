@@ -43,7 +43,8 @@ class Source:
     """One plugin that could be loaded.
 
     location: the file, the tree's folder, or the folder that it is installed in. base: the folder that holds
-    its top-level module. module: dotted name. watched: being there enables it.
+    its top-level module. module: dotted name. version: the distribution's when it was found, for another may
+    lie there since; of a single file the first digits of its content's hash. watched: being there enables it.
     """
 
     name: str
@@ -52,17 +53,13 @@ class Source:
     base: Path
     module: str
     distribution: Distribution
+    version: str
     watched: bool = False
 
     @property
     def top(self) -> str:
         """The top-level module, with which all of the plugin's modules come and go."""
         return self.module.partition(".")[0]
-
-    @property
-    def version(self) -> str:
-        """The distribution's; of a single file the first digits of its content's hash."""
-        return self.distribution.version
 
     @property
     def folder(self) -> Path:
@@ -94,7 +91,7 @@ class Source:
 
     def digest(self) -> str:
         """A hash of all content. OSError if a file goes away meanwhile."""
-        total = hashlib.sha256(f"{self.distribution.version}\0{self.module}".encode())
+        total = hashlib.sha256(f"{self.version}\0{self.module}".encode())
         for group, name, value in sorted((e.group, e.name, e.value) for e in self.distribution.entry_points):
             total.update(f"\0{group}\0{name}\0{value}".encode())
         for file in self.files():
@@ -221,11 +218,12 @@ def _source(
     if entry.attr:
         raise SourceError(f"{entry.name} = '{entry.value}' must name a module, not something inside of it")
     top = entry.module.partition(".")[0]
+    made = (entry.module, distribution, distribution.version, watched)
     if kind is Kind.FILE:
-        return Source(entry.name, kind, location, location.parent, entry.module, distribution, watched)
+        return Source(entry.name, kind, location, location.parent, *made)
     for form in (f"{top}/__init__.py", f"{top}.py"):
         found = Path(str(distribution.locate_file(form)))
         if found.is_file():
             base = found.parents[form.count("/")]
-            return Source(entry.name, kind, location, base, entry.module, distribution, watched)
+            return Source(entry.name, kind, location, base, *made)
     raise SourceError(f"{entry.name} = '{entry.value}', but there is neither {top}.py nor {top}/__init__.py")

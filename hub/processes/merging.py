@@ -13,7 +13,7 @@ OWN: Final = "generation"
 
 
 def status(answers: Mapping[int, Fields], workers: Sequence[Fields], pid: int, uptime: float) -> Fields:
-    """The hub's: sessions and waiting writes are sums, the generation is the highest."""
+    """The hub's: sessions, what drains and waiting writes are sums, the generation is the highest."""
     first = next(iter(answers.values()))
     storage = dict(cast(Fields, first["storage"]))
     for key, value in storage.items():
@@ -26,6 +26,7 @@ def status(answers: Mapping[int, Fields], workers: Sequence[Fields], pid: int, u
         "generation": max(cast(int, each["generation"]) for each in answers.values()),
         "rolled_back": any(each["rolled_back"] for each in answers.values()),
         "sessions": sum(cast(int, each["sessions"]) for each in answers.values()),
+        "draining": sum(cast(int, each["draining"]) for each in answers.values()),
         "unwell": _unwell(answers),
         "plugins": _healths(answers),
         "dependencies": _dependencies(answers),

@@ -10,7 +10,7 @@ policy=/usr/sbin/policy-rc.d
 missing_packages() {
     # command:package
     for pair in clamd:clamav-daemon postfix:postfix smtp-source:postfix swaks:swaks mutt:mutt openssl:openssl \
-        strace:strace knotd:knot promtool:prometheus slapd:slapd ldapsearch:ldap-utils; do
+        strace:strace knotd:knot promtool:prometheus slapd:slapd ldapsearch:ldap-utils chromium:chromium; do
         command -v "${pair%%:*}" >/dev/null 2>&1 || echo "${pair#*:}"
     done | sort -u | tr '\n' ' '
     # Its programs are in no folder of the path.
@@ -19,6 +19,15 @@ missing_packages() {
     command -v spamd >/dev/null 2>&1 ||
         if apt-cache show spamd >/dev/null 2>&1; then printf 'spamd '; else printf 'spamassassin '; fi
 }
+
+# What is asked about the accessibility of pages, from npm; without npm those tests are skipped.
+axe=4.14.1
+cd "$(dirname "$0")"
+if [ ! -e "node_modules/axe-core-$axe" ] && command -v npm >/dev/null 2>&1; then
+    npm install --silent --no-save --no-package-lock --ignore-scripts --no-audit --no-fund --prefix . "axe-core@$axe" &&
+        touch "node_modules/axe-core-$axe" ||
+        echo "tests/peers: axe-core cannot be fetched; the tests that need it will be skipped"
+fi
 
 missing=$(missing_packages)
 [ -n "$missing" ] || exit 0

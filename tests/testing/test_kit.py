@@ -73,7 +73,7 @@ def test_a_call_is_shown_without_its_secrets() -> None:
 
 
 def test_a_hub_that_keeps_nothing_says_so(tmp_path: Path) -> None:
-    hub = RunningHub(None, None, tmp_path, tmp_path, ManualClock(), tmp_path, None)  # type: ignore[arg-type]
+    hub = RunningHub(None, None, tmp_path, tmp_path, {}, ManualClock(), tmp_path, None)  # type: ignore[arg-type]
     with pytest.raises(RuntimeError, match="keeps nothing of what happens"):
         hub.called("smtp_rcpt")
 

@@ -16,6 +16,13 @@ VERBS: Final = {
     "test": ("hub.cli.plugins.test:test", "Run a plugin's tests."),
     "check": ("hub.cli.plugins.check:check", "Say whether a plugin is fit to be shared."),
     "rollback": ("hub.cli.plugins.rollback:rollback", "Go back to the plugins that served before these."),
+    "search": ("hub.cli.plugins.search:search", "List what the registry has."),
+    "show": ("hub.cli.plugins.show:show", "Say what the registry knows of one plugin."),
+    "install": ("hub.cli.plugins.install:install", "Install one from the registry; it is live at once."),
+    "upgrade": ("hub.cli.plugins.upgrade:upgrade", "Put the newest release in place of what is installed."),
+    "remove": ("hub.cli.plugins.remove:remove", "Drain, unload and remove what was installed."),
+    "enable": ("hub.cli.plugins.enable:enable", "Write one into [hub] plugins."),
+    "disable": ("hub.cli.plugins.disable:disable", "Take one out of [hub] plugins."),
 }
 
 ON_DISK: Final = MappingProxyType(
