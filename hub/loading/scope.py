@@ -80,7 +80,8 @@ def _implementations(hook: str) -> Mapping[str, Implementation]:
 class Surroundings:
     """What all scopes share.
 
-    tell: fires a NOTIFY hook. storage, blobs: None until their drivers are open. directory: the one that serves.
+    tell: fires a NOTIFY hook. storage, blobs: None until their drivers are open. directory: the one that
+    serves.
     """
 
     data_dir: Path

@@ -1,4 +1,4 @@
-"""What a plugin reads of the store: messages in mailboxes and in the queue, found by the log or by their place."""
+"""What a plugin reads of the store: messages, found by the log or by their place, and whose they are."""
 
 import asyncio
 import smtplib
@@ -35,9 +35,7 @@ async def entries(hub: RunningHub, kind: ChangeKind) -> list[LogEntry]:
     return [entry for entry in await hub.hub.kernel.services.storage.log(0) if entry.kind is kind]
 
 
-@pytest.mark.proves(
-    "plugins: a plugin reads stored and queued messages, also while they are moved or expunged"
-)
+@pytest.mark.proves("plugins: stored and queued messages are read by plugins, also while they are moved")
 async def test_an_entry_of_the_log_leads_to_the_message_with_its_own_lines(folder: Path) -> None:
     async with running_hub(folder) as hub:
         await hub.send(LETTER)
@@ -48,6 +46,10 @@ async def test_an_entry_of_the_log_leads_to_the_message_with_its_own_lines(folde
         assert stored.size == stored.item.size == len(whole)
         assert (stored.account, stored.mailbox.name, stored.item.uid) == (entry.account, "INBOX", 1)
         assert stored.item.message_id == entry.message_id
+        account = await reader(hub).account(stored.account)
+        assert account is not None
+        assert str(account.address) == "alice@example.test"
+        assert await reader(hub).account(AccountRef("default", "nobody")) is None
         assert stored.headers.get("Delivered-To") == "alice@example.test"
         assert stored.headers.get("Subject") == "Hello"
         with pytest.raises(ValueError, match=r"read it by chunks\(\)"):
@@ -89,7 +91,7 @@ async def test_what_was_expunged_meanwhile_is_none_and_what_was_only_moved_is_re
         await hub.send("Subject: goes\r\n\r\nsoon\r\n")
         await hub.send(LETTER)
         plugin, services = reader(hub), hub.hub.kernel.services
-        goes, stays = await entries(hub, ChangeKind.DELIVERED)
+        goes, _ = await entries(hub, ChangeKind.DELIVERED)
         account, inbox = cast(AccountRef, goes.account), cast(int, goes.collection)
         first, second = await plugin.message(account, inbox, 1), await plugin.message(account, inbox, 2)
         assert first is not None
