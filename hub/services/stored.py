@@ -165,25 +165,31 @@ async def queued_message(storage: Storage, blobs: Blobs, message_id: str) -> Que
         return next((row.blob for row in await storage.queue(1, selection=selection)), None)
 
     blob = StoredBlob(blobs, rows[0].blob, look)
-    try:
-        return QueuedMessage(rows, await blob.read(0, rows[0].head_size), blob)
-    except BlobGone:
-        if await look() is None:
-            return None
-        raise
+    head = await _head(blob, rows[0].head_size)
+    return None if head is None and await look() is None else QueuedMessage(rows, head or b"", blob)
 
 
 async def _message(
     storage: Storage, blobs: Blobs, account: AccountRef, mailbox: Mailbox, item: Item
 ) -> StoredMessage | None:
-    """None if it was expunged since its row was read; BlobGone if the row is there and its bytes are not."""
+    """None if it was expunged since its row was read."""
     blob = item_blob(storage, blobs, mailbox.id, item)
+    head = await _head(blob, item.head_size)
+    if head is None and not await storage.items(mailbox.id, [(item.uid, item.uid)]):
+        return None
+    return StoredMessage(account, mailbox, item, head or b"", blob)
+
+
+async def _head(blob: StoredBlob, size: int) -> bytes | None:
+    """The header block, None if it is gone.
+
+    A message whose bytes are damaged is told of all the same, for a follower could never get past it; who
+    reads it has the error.
+    """
     try:
-        return StoredMessage(account, mailbox, item, await blob.read(0, item.head_size), blob)
+        return await blob.read(0, size)
     except BlobGone:
-        if not await storage.items(mailbox.id, [(item.uid, item.uid)]):
-            return None
-        raise
+        return None
 
 
 async def _mailbox(
