@@ -2,10 +2,14 @@
 
 import base64
 import socket
+import ssl
+import subprocess
 import time
 from email.utils import formatdate
+from pathlib import Path
 
 import pytest
+from aiohttp import web
 from hub_plugin_webhooks.posting import Poster, _retry_after
 from hub_plugin_webhooks.settings import Endpoint
 from hub_plugin_webhooks.signature import signed, signing_key
@@ -61,6 +65,37 @@ async def test_a_name_that_leads_to_a_private_address_is_refused_unless_that_is_
         assert answer.status == status, answer
     assert len(receiver.attempts) == 1
     monkeypatch.undo()
+
+
+async def test_a_server_is_known_by_its_certificate_unless_the_operator_says_otherwise(
+    tmp_path: Path,
+) -> None:
+    key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
+    make = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=here"
+    subprocess.run(
+        [*make.split(), "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", key, "-out", certificate],
+        check=True,
+        capture_output=True,
+    )
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(certificate, key)
+    app = web.Application()
+    app.router.add_post("/", taking)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0, ssl_context=context).start()
+    url = f"https://127.0.0.1:{runner.addresses[0][1]}/"
+    for settings, status in (({}, 0), ({"tls_verify": False}, 200), ({"tls_ca": certificate}, 200)):
+        endpoint = Endpoint.model_validate({"url": url, "secret": Secret(SECRET), **settings})
+        async with Poster(endpoint, "0") as poster:
+            answer = await poster.post("evt_1", "{}")
+        assert answer.status == status
+        assert status or "certificate" in answer.text.lower()
+    await runner.cleanup()
+
+
+async def taking(_: web.Request) -> web.Response:
+    return web.Response()
 
 
 @pytest.mark.parametrize(
