@@ -245,7 +245,7 @@ async def test_retry_after_is_honoured(tmp_path: Path, receiver: Receiver, manua
         return web.Response(status=429 if len(times) == 1 else 200, headers={"Retry-After": "120"})
 
     receiver.answer = answer
-    async with hub_with(tmp_path, {"crm": told(receiver)}, manual_clock) as hub:
+    async with hub_with(tmp_path, {"crm": told(receiver, connections=1)}, manual_clock) as hub:
         await hub.send(LETTER)
         await hub.send(LETTER, to="bob@example.test")  # another account: it waits as well
         await turn(manual_clock, receiver, 3)
