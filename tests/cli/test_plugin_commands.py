@@ -68,7 +68,7 @@ def subjects(context: CommandContext, name: str) -> None:
             entry = json.loads(await plugin.kv.get("entry") or b"")
             account = AccountRef(*entry["account"])
             found = [await plugin.message(account, "INBOX", uid) for uid in (1, 2)]
-            whose = await plugin.account(account)
+            whose = await plugin.directory.account_of(account)
             told = [each.headers.get("Subject") if each else None for each in found]
             return [*told, str(whose.address) if whose else None]
 

@@ -46,10 +46,10 @@ async def test_an_entry_of_the_log_leads_to_the_message_with_its_own_lines(folde
         assert stored.size == stored.item.size == len(whole)
         assert (stored.account, stored.mailbox.name, stored.item.uid) == (entry.account, "INBOX", 1)
         assert stored.item.message_id == entry.message_id
-        account = await reader(hub).account(stored.account)
+        account = await reader(hub).directory.account_of(stored.account)
         assert account is not None
         assert str(account.address) == "alice@example.test"
-        assert await reader(hub).account(AccountRef("default", "nobody")) is None
+        assert await reader(hub).directory.account_of(AccountRef("default", "nobody")) is None
         assert stored.headers.get("Delivered-To") == "alice@example.test"
         assert stored.headers.get("Subject") == "Hello"
         with pytest.raises(ValueError, match=r"read it by chunks\(\)"):

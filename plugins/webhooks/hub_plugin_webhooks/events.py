@@ -87,7 +87,7 @@ async def events(plugin: Plugin, store: str, entry: LogEntry) -> AsyncIterator[E
 
 
 async def _address(plugin: Plugin, ref: AccountRef | None) -> str | None:
-    account = await plugin.account(ref) if ref else None
+    account = await plugin.directory.account_of(ref) if ref else None
     return str(account.address) if account else None
 
 
