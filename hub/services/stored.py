@@ -17,7 +17,6 @@ from hub.services.storage import Item, Mailbox, Storage
 
 _AT_ONCE: Final = 200
 """UIDs whose rows are read together."""
-_WITHOUT_ITEMS: Final = frozenset({ChangeKind.EXPUNGED, ChangeKind.QUEUED})
 
 
 class StoredBlob:
@@ -139,7 +138,7 @@ async def stored_message(
 
 async def stored_messages(storage: Storage, blobs: Blobs, entry: LogEntry) -> AsyncIterator[StoredMessage]:
     """What an entry of the log put into a mailbox or changed there, and is there still."""
-    if entry.account is None or entry.collection is None or entry.kind in _WITHOUT_ITEMS:
+    if entry.account is None or entry.collection is None or entry.kind is ChangeKind.EXPUNGED:
         return
     mailbox = await _mailbox(storage, entry.account, entry.collection, entry.name)
     if mailbox is None or not entry.last_uid:

@@ -12,6 +12,7 @@ MAX_SUBJECT: Final = 1000
 MAX_HEADERS: Final = 64 << 10
 """Characters of a message's header fields in one event."""
 _ONE_EACH: Final = (ChangeKind.DELIVERED, ChangeKind.APPENDED)
+_OF_A_RECIPIENT: Final = (ChangeKind.SENT, ChangeKind.DEFERRED, ChangeKind.BOUNCED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +72,10 @@ async def events(plugin: Plugin, store: str, entry: LogEntry) -> AsyncIterator[E
         else:
             said, others = _queued(queued)
             yield event(0, 0, queued.rows[0].created_at, said, others, queued.headers)
+        return
+    if entry.kind in _OF_A_RECIPIENT:
+        recipients = [entry.name] if entry.name else []
+        yield event(0, 0, now, {"id": entry.message_id, "recipients": recipients}, recipients, None)
         return
     if entry.kind not in _ONE_EACH:
         yield event(entry.first_uid, entry.last_uid, now, None, (), None)

@@ -21,6 +21,9 @@ Kind = Literal[
     "subscribed",
     "unsubscribed",
     "queued",
+    "sent",
+    "deferred",
+    "bounced",
 ]
 
 NAME: Final = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"

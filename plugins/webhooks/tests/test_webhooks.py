@@ -4,6 +4,7 @@ import asyncio
 import base64
 import json
 import smtplib
+import time
 from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ from click.testing import CliRunner
 from hub_plugin_webhooks.cli import webhooks
 from hub_plugin_webhooks.outbox import METADATA, tallies
 
-from hub import Plugin
+from hub import Fate, Plugin, QueueOutcome
 from hub.testing.clock import ManualClock
 from hub.testing.running import PASSWORD, RunningHub, running_hub
 
@@ -115,16 +116,24 @@ async def test_a_queued_message_is_told_of_with_all_its_recipients(
         client.login("bob@example.test", PASSWORD)
         client.sendmail("bob@example.test", ["one@far.example", "two@far.example"], LETTER)
 
-    async with hub_with(tmp_path, {"crm": told(receiver, accounts=["@far.example"])}) as hub:
+    wanted = {"accounts": ["@far.example"], "events": ["delivered", "queued", "deferred"]}
+    async with hub_with(tmp_path, {"crm": told(receiver, **wanted)}) as hub:
         await hub.send(LETTER)
         await hub.smtp(submit, "submission")
-        (event,) = await receiver.some(1)
+        await receiver.some(1)
+        storage, until = hub.hub.kernel.services.storage, time.time() + 60
+        claim = await storage.claim(until)  # as who sends it on
+        outcomes = [QueueOutcome(row.position, Fate.DEFERRED, "450", until) for row in claim.rows]
+        await storage.conclude(claim.lease, outcomes)
+        event, *later = await receiver.some(3)
     assert event.type == "queued"
     assert event.data["account"]["address"] == "bob@example.test"
     assert event.data["message"]["sender"] == "bob@example.test"
     assert event.data["message"]["recipients"] == ["one@far.example", "two@far.example"]
     assert (event.data["mailbox"], event.data["uids"]) == (None, None)
     assert "headers" not in event.data
+    assert [each.type for each in later] == ["deferred"] * 2
+    assert {each.data["message"]["recipients"][0] for each in later} == {"one@far.example", "two@far.example"}
 
 
 async def test_an_endpoint_is_told_only_of_what_it_asked_for(tmp_path: Path, receiver: Receiver) -> None:
