@@ -14,7 +14,7 @@ from typing import Final
 import click
 from rich.console import Console
 
-from bench import growth, hooks, imap, index, latency, machine, memory, reload, smtp, startup, tracing
+from bench import checks, growth, hooks, imap, index, latency, machine, memory, reload, smtp, startup, tracing
 from bench.cpu import CORES
 from bench.idle import NotHeld
 from bench.imap_client import Unhappy
@@ -35,6 +35,7 @@ AREAS: Final[dict[str, Callable[[Options], Report]]] = {
     "reload": reload.measure,
     "hooks": hooks.measure,
     "tracing": tracing.measure,
+    "checks": checks.measure,
 }
 ROWS: Final = (10, 1_000, 10_000, 100_000, 1_000_000)
 ACCOUNTS: Final = (1, 100, 1_000, 10_000, 100_000)

@@ -117,6 +117,8 @@ if TYPE_CHECKING:
     from hub.services.storage import Totals as Totals
     from hub.services.storage import UidRanges as UidRanges
     from hub.services.storage import Usage as Usage
+    from hub.services.stored import QueuedMessage as QueuedMessage
+    from hub.services.stored import StoredMessage as StoredMessage
     from hub.services.tables import Tables as Tables
     from hub.trace.otel import SpanIds as SpanIds
     from hub.trace.otel import make_spans as make_spans
@@ -160,6 +162,7 @@ _HOMES = {
     "hub.services.storage": "Acceptance Appended Copied Delivery FlagMode Item ItemState Mailbox "
     "MailboxChanges MailboxExists MailboxMissing MigrationStatus Migrations NewItem Placed "
     "Storage Totals UidRanges Usage",
+    "hub.services.stored": "QueuedMessage StoredMessage",
     "hub.services.tables": "Tables",
     "hub.trace.otel": "SpanIds make_spans",
     "hub.trace.sender": "NotSent SpanSender",

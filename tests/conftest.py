@@ -196,6 +196,9 @@ class MemoryDirectory:
     async def account(self, login: str) -> Account | None:
         return self.accounts.get(login.removesuffix("@example.test").lower())
 
+    async def account_of(self, ref: AccountRef) -> Account | None:
+        return next((account for account in self.accounts.values() if account.ref == ref), None)
+
     async def may_send_as(self, account: AccountRef, address: Address) -> bool:
         found = await self.resolve(address) if address.domain == "example.test" else None
         return found is not None and any(each.ref == account for each in found.accounts)

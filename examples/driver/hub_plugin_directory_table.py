@@ -74,6 +74,10 @@ class TableDirectory:
         """By the whole address."""
         return self._accounts.get(login.lower())
 
+    async def account_of(self, ref: AccountRef) -> Account | None:
+        """There are so few that looking at each is cheap."""
+        return next((account for account in self._accounts.values() if account.ref == ref), None)
+
     async def may_send_as(self, account: AccountRef, address: Address) -> bool:
         """Whoever gets the mail of an address may use it."""
         found = await self.resolve(address)

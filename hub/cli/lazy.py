@@ -65,8 +65,9 @@ class LazyGroup(click.Group):
         rows = [(name, text) for name, (_, text) in self._verbs.items()]
         added = self._added()
         rows += [
-            (name, f"added by {added[name].value.split(':')[0]}")
-            for name in sorted(added.keys() - self._verbs)
+            (name, f"added by {entry.dist.name if entry.dist else entry.module}")
+            for name, entry in sorted(added.items())
+            if name not in self._verbs
         ]
         with formatter.section("Commands"):
             formatter.write_dl(rows)

@@ -25,7 +25,7 @@ from hub.loading.sources import Source
 from hub.log import configure
 from hub.services.chosen import Services
 from hub.services.clock import SystemClock
-from hub.services.directory import Directory, DirectoryAdmin
+from hub.services.directory import DirectoryAdmin
 from hub.services.storage import Migrations, Storage
 
 
@@ -83,27 +83,18 @@ async def plugin(config: Config, name: str) -> AsyncIterator[Plugin]:
     if source is None:
         raise click.ClickException(f"there is no plugin '{name}' here")
     async with services(config) as opened:
-        scope = _scope(config, source, opened.storage, opened.directory)
+        scope = _scope(config, source, opened)
         try:
             yield scope
         finally:
             await scope.close()
 
 
-def _scope(
-    config: Config, source: Source, storage: Storage | None = None, directory: Directory | None = None
-) -> Scope:
+def _scope(config: Config, source: Source, opened: Services | None = None) -> Scope:
     loop = asyncio.get_running_loop()
-    around = Surroundings(
-        config.settings.hub.data_dir,
-        SystemClock(),
-        _no_hooks,
-        _no_workers,
-        _nobody,
-        loop,
-        storage,
-        directory=directory,
-    )
+    around = Surroundings(config.settings.hub.data_dir, SystemClock(), _no_hooks, _no_workers, _nobody, loop)
+    if opened is not None:
+        around.storage, around.blobs, around.directory = opened.storage, opened.blobs, opened.directory
     settings = partial(config.plugin_settings, source.name)
     return Scope(source.name, source.version, source.folder, settings, around)
 

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from pathlib import Path
 from typing import Protocol, TypeAlias, TypeVar, overload
 
+from hub.mail.login import AccountRef
 from hub.mail.stash import Stash
 from hub.services.clock import Clock
 from hub.services.directory import Directory
 from hub.services.kv import Kv
 from hub.services.log import LogEntry
+from hub.services.stored import QueuedMessage, StoredMessage
 from hub.services.tables import Tables
 
 T = TypeVar("T")
@@ -118,13 +120,29 @@ class Plugin(Protocol):
         call. LookupError if there is no such hook.
         """
 
-    def follow(self, name: str, handler: Callable[[Sequence[LogEntry]], Awaitable[None]]) -> None:
+    def follow(
+        self, name: str, handler: Callable[[Sequence[LogEntry]], Awaitable[None]], *, from_now: bool = False
+    ) -> None:
         """Hand every entry of the change log to the handler, at least once, in order, on one worker at a
         time.
 
         name: the follower's, its position is kept under it. An entry counts as handled when the handler
-        returns; when it raises, the same entries come again after a growing pause.
+        returns; when it raises, the same entries come again after a growing pause. from_now: a follower
+        that never ran begins with what comes after its plugin's first start, not with the oldest entry.
         """
+
+    def messages(self, entry: LogEntry) -> AsyncIterator[StoredMessage]:
+        """The messages that an entry of the change log put into a mailbox or changed there.
+
+        Only those that are there still, by UID; what was changed once more by now may be among them. None
+        for entries of other kinds: the queue (`queued`), expunged messages, mailboxes.
+        """
+
+    async def message(self, account: AccountRef, mailbox: int | str, uid: int) -> StoredMessage | None:
+        """A message in a mailbox, named by its id or its name; None if it is not there (any more)."""
+
+    async def queued(self, message_id: str) -> QueuedMessage | None:
+        """A message that waits to be sent on; None once no row of the queue is left of it."""
 
     def dependency(self, name: str, trouble: str | None = None) -> None:
         """Say how something outside does that the plugin needs, such as `clamd`; `hub status` shows it.

@@ -13,6 +13,7 @@ from hub.imap.session import ImapSession
 from hub.mail.structure import Structure
 from hub.services.blobs import BlobGone
 from hub.services.storage import Item
+from hub.services.stored import item_blob
 
 SMALL: Final = 128 << 10
 """Octets that may be read into memory before they are sent, and parsed on the event loop."""
@@ -30,11 +31,12 @@ class Large:
 class Contents:
     """One message under the hands of a command; what was read once is not read again."""
 
-    __slots__ = ("_blob", "_head", "_session", "item")
+    __slots__ = ("_blob", "_head", "_session", "_stored", "item")
 
     def __init__(self, session: ImapSession, item: Item) -> None:
         self._session = session
         self.item = item
+        self._stored = item_blob(session.storage, session.kernel.services.blobs, session.mailbox.id, item)
         self._head: bytes | None = None
         self._blob: bytes | None = None
 
@@ -49,13 +51,13 @@ class Contents:
             if self._blob is not None:
                 self._head = self._blob[: self.item.head_size]
             else:
-                self._head = await self._read(0, self.item.head_size)
+                self._head = await self._stored.read(0, self.item.head_size)
         return self._head
 
     async def blob(self) -> bytes:
         """Header block and body, in memory. BlobGone."""
         if self._blob is None:
-            self._blob = await self._read()
+            self._blob = await self._stored.read()
         return self._blob
 
     async def structure(self) -> Structure:
@@ -80,7 +82,7 @@ class Contents:
                 data = await self.blob()
                 out.append(data[piece.offset : piece.offset + piece.length])
             elif piece.length:
-                out.append(await self._read(piece.offset, piece.length))
+                out.append(await self._stored.read(piece.offset, piece.length))
         return b"".join(out)
 
     async def literal(self, label: bytes, pieces: Sequence[Piece]) -> bytes | Large:
@@ -94,35 +96,9 @@ class Contents:
             raise BlobGone(f"{self.item.blob} is shorter than the index says")
         return b"%b {%d}\r\n%b" % (label, length, _lawful(octets))
 
-    async def stream(self, offset: int, length: int) -> AsyncIterator[bytes]:
+    def stream(self, offset: int, length: int) -> AsyncIterator[bytes]:
         """Part of header block and body as it is read. BlobGone."""
-        end = offset + length
-        while offset < end:
-            blob = self.item.blob
-            try:
-                async for chunk in self._session.kernel.services.blobs.stream(blob, offset, end - offset):
-                    offset += len(chunk)
-                    yield chunk
-                return
-            except BlobGone as gone:
-                await self._look_again(gone)
-
-    async def _read(self, offset: int = 0, length: int | None = None) -> bytes:
-        blobs = self._session.kernel.services.blobs
-        try:
-            return await blobs.read(self.item.blob, offset, length)
-        except BlobGone as gone:
-            await self._look_again(gone)
-            return await blobs.read(self.item.blob, offset, length)
-
-    async def _look_again(self, gone: BlobGone) -> None:
-        """What was moved since its row was read is where the row says now; else it is gone indeed."""
-        uid, blob = self.item.uid, self.item.blob
-        for item in await self._session.storage.items(self._session.mailbox.id, [(uid, uid)]):
-            if item.blob != blob:
-                self.item = item
-                return
-        raise gone
+        return self._stored.stream(offset, length)
 
 
 async def send_large(session: ImapSession, large: Large) -> None:

@@ -30,7 +30,10 @@ class Follower:
         handler: Callable[[Sequence[LogEntry]], Awaitable[None]],
         clock: Clock,
         log: Logger,
+        *,
+        from_now: bool = False,
     ) -> None:
+        """from_now: the first time it begins behind the newest entry, not with the oldest."""
         self._storage = storage
         self._kv = kv
         self._name = name
@@ -38,12 +41,20 @@ class Follower:
         self._handler = handler
         self._clock = clock
         self._log = log
+        self._from_now = from_now
+
+    async def place(self) -> None:
+        """Fix where it begins, if that is now and nobody has done so; the same for all workers."""
+        if self._from_now and await self._kv.get(self._key) is None:
+            position = await self._storage.log_position()
+            await self._kv.compare_and_set(self._key, None, b"%d" % position)
 
     async def run(self) -> None:
         """Until cancelled."""
         news = asyncio.Event()
         unwatch = self._storage.watch(lambda _: news.set())
         try:
+            await self.place()
             position = int(await self._kv.get(self._key) or b"0")
             while True:
                 news.clear()  # before the read: what comes after it wakes us

@@ -278,7 +278,7 @@ class Loader:
                 await member.scope.close()
             for member in members:
                 withdraw(self._finder, member.wish.loaded)
-            self._around.storage = None
+            self._around.storage = self._around.blobs = None
             self._scanning.close()
             self._importing.close()
             self._finder.uninstall()

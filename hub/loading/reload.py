@@ -173,6 +173,8 @@ class Transaction:
                 await end_leaks(member.wish.loaded.modules, member.scope.log)
             if "storage" in member.drivers:
                 self._around.storage = None
+            if "blobs" in member.drivers:
+                self._around.blobs = None
 
     async def _stop_exclusive(self) -> None:
         for member in self._new:
@@ -195,10 +197,17 @@ class Transaction:
             member.drivers[service] = opened
             if service == "storage":
                 self._around.storage = opened  # type: ignore[assignment]
+            elif service == "blobs":
+                self._around.blobs = opened  # type: ignore[assignment]
         for step in _own(plans["plugin_start"], scope.name):
             outcome = await step.run(None, {})
             if isinstance(outcome, Failure):
                 raise LoadErrors([_located(member, outcome)])
+        try:
+            await scope.place_followers()
+        except Exception as error:
+            said = f"where it begins to follow the log cannot be stored: {reason(error)}"
+            raise LoadErrors([LoadError(scope.name, said)]) from error
 
     def _hand_over(self, member: Member, plans: Mapping[str, Plan]) -> None:
         old = self._now.members.get(member.wish.name)

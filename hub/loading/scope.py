@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import logging
-from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AbstractContextManager, AsyncExitStack
 from dataclasses import dataclass, field
 from functools import partial
@@ -25,12 +25,21 @@ from hub.loading.follower import Follower
 from hub.loading.lease import Lease
 from hub.loading.sources import module_name
 from hub.log import get_logger
+from hub.mail.login import AccountRef
 from hub.mail.stash import Stash
+from hub.services.blobs import Blobs
 from hub.services.clock import Clock
 from hub.services.directory import Directory
 from hub.services.kv import Kv
 from hub.services.log import LogEntry
 from hub.services.storage import Storage
+from hub.services.stored import (
+    QueuedMessage,
+    StoredMessage,
+    queued_message,
+    stored_message,
+    stored_messages,
+)
 from hub.services.tables import Tables
 
 T = TypeVar("T")
@@ -72,7 +81,8 @@ def _implementations(hook: str) -> Mapping[str, Implementation]:
 class Surroundings:
     """What all scopes share.
 
-    tell: fires a NOTIFY hook. storage: None until its driver is open. directory: the one that serves.
+    tell: fires a NOTIFY hook. storage, blobs: None until their drivers are open. directory: the one that
+    serves.
     """
 
     data_dir: Path
@@ -86,12 +96,19 @@ class Surroundings:
     implementations: Callable[[str], Mapping[str, Implementation]] = field(default=_implementations)
     directory: Directory | None = field(default=None)
     observe: Observe | None = None
+    blobs: Blobs | None = field(default=None)
 
     def need_storage(self) -> Storage:
         """The storage driver; RuntimeError while it is still being opened."""
         if self.storage is None:
             raise RuntimeError("the storage is not open yet: its own plugin and driver cannot use it")
         return self.storage
+
+    def need_blobs(self) -> Blobs:
+        """The driver of the messages' bytes; RuntimeError while it is still being opened."""
+        if self.blobs is None:
+            raise RuntimeError("the blobs are not open yet: what opens before them can read no message")
+        return self.blobs
 
 
 class Scope:
@@ -127,6 +144,7 @@ class Scope:
         self.notifier = Notifier()
         self.dependencies: dict[str, str | None] = {}
         self._answers: dict[str, Answering] = {}
+        self._followers: list[Follower] = []
 
     @property
     def name(self) -> str:
@@ -218,12 +236,34 @@ class Scope:
         lease = f"every/{len(self._timers)}/{name[:100]}"
         self._add_timer(partial(self._lease(lease).guard, tick) if once else tick)
 
-    def follow(self, name: str, handler: Callable[[Sequence[LogEntry]], Awaitable[None]]) -> None:
+    def follow(
+        self, name: str, handler: Callable[[Sequence[LogEntry]], Awaitable[None]], *, from_now: bool = False
+    ) -> None:
         """Hand every entry of the change log to the handler, from the swap on."""
         follower = Follower(
-            self._around.need_storage(), self.kv, name, handler, self._around.clock, self._log
+            self._around.need_storage(),
+            self.kv,
+            name,
+            handler,
+            self._around.clock,
+            self._log,
+            from_now=from_now,
         )
+        self._followers.append(follower)
         self._add_timer(partial(self._lease(f"follow/{name}").guard, follower.run))
+
+    def messages(self, entry: LogEntry) -> AsyncIterator[StoredMessage]:
+        """What an entry of the log put into a mailbox or changed there, and is there still."""
+        return stored_messages(self._around.need_storage(), self._around.need_blobs(), entry)
+
+    async def message(self, account: AccountRef, mailbox: int | str, uid: int) -> StoredMessage | None:
+        """A message in a mailbox."""
+        storage, blobs = self._around.need_storage(), self._around.need_blobs()
+        return await stored_message(storage, blobs, account, mailbox, uid)
+
+    async def queued(self, message_id: str) -> QueuedMessage | None:
+        """A message in the queue."""
+        return await queued_message(self._around.need_storage(), self._around.need_blobs(), message_id)
 
     async def call(self, name: str, /, **arguments: object) -> object:
         """Fire a hook by name, in the generation that serves now."""
@@ -280,6 +320,11 @@ class Scope:
         except BaseException as error:
             self._log.error("a question failed", question=question, reason=reason(error))
             raise RuntimeError(f"{self._name} could not answer '{question}'; its log says why") from error
+
+    async def place_followers(self) -> None:
+        """Before the plugin serves: those that follow from now on know where that is."""
+        for follower in self._followers:
+            await follower.place()
 
     def open_timers(self) -> None:
         """The plugin serves from now on: its timers and followers start, once."""

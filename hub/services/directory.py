@@ -52,6 +52,9 @@ class Directory(Protocol):
     async def account(self, login: str) -> Account | None:
         """The account that logs in by this name."""
 
+    async def account_of(self, ref: AccountRef) -> Account | None:
+        """The account of that key, None if there is none (any more)."""
+
     async def may_send_as(self, account: AccountRef, address: Address) -> bool:
         """Whether the account may use the address as reverse-path and in From."""
 

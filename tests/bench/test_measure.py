@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from bench import growth, hooks, imap, latency, memory, postfix, reload, rounds, smtp, smtp_source
+from bench import checks, growth, hooks, imap, latency, memory, postfix, reload, rounds, smtp, smtp_source
 from bench.__main__ import AREAS, main
 from bench.idle import Idle
 from bench.options import Options
@@ -123,6 +123,17 @@ def test_growth_is_measured_over_rows_and_accounts_and_leaves_the_mailbox_as_it_
 
 
 @needs_load
+def test_checks_side_by_side_cost_about_what_the_slowest_costs(options: Options) -> None:
+    """Others use this machine: what is asserted is that they are not one after the other."""
+    report = checks.measure(options)
+    values = {figure.key: figure.value(figure.rounds[0], "hub") for figure in report.figures}
+    assert values["none"] is not None
+    assert values["slowest"] is not None
+    assert values["all"] is not None
+    assert values["slowest"] > values["none"]
+    assert values["all"] < sum(checks.WAITS) * 1000
+
+
 def test_hooks_are_measured_with_plugins_that_are_really_called(
     options: Options, alone: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 from pathlib import Path
 from typing import cast
@@ -11,7 +12,7 @@ import click
 import pytest
 from click.testing import CliRunner, Result
 
-from hub import CommandContext
+from hub import AccountRef, CommandContext
 from hub.cli.context import Context
 from hub.testing.running import running_hub
 from tests.crew import serving
@@ -58,6 +59,22 @@ def kept(context: CommandContext, name: str) -> None:
     click.echo(context.run(look()))
 
 
+@click.command()
+@click.argument("name")
+@click.pass_obj
+def subjects(context: CommandContext, name: str) -> None:
+    async def look() -> list[str | None]:
+        async with context.open_plugin(name) as plugin:
+            entry = json.loads(await plugin.kv.get("entry") or b"")
+            account = AccountRef(*entry["account"])
+            found = [await plugin.message(account, "INBOX", uid) for uid in (1, 2)]
+            whose = await plugin.directory.account_of(account)
+            told = [each.headers.get("Subject") if each else None for each in found]
+            return [*told, str(whose.address) if whose else None]
+
+    click.echo(context.run(look()))
+
+
 async def call(folder: Path, command: click.Command, argument: str) -> Result:
     context = Context(folder / "hub.toml")
     return await asyncio.to_thread(CliRunner().invoke, command, [argument], obj=context)
@@ -80,6 +97,30 @@ async def test_a_command_asks_the_plugin_that_runs_and_reads_what_it_has_stored(
     assert (none.exit_code, "no hub is running" in none.output) == (1, True)
     assert (await call(tmp_path, kept, "counting")).output == "yes\n"
     assert "there is no plugin 'other'" in (await call(tmp_path, kept, "other")).output
+
+
+NOTING = '''"""Notes who got a message."""
+import json
+from hub import hookimpl
+
+@hookimpl
+async def message_delivered(plugin, account):
+    await plugin.kv.set("entry", json.dumps({"account": [account.tenant, account.key]}).encode())
+'''
+
+
+async def test_a_command_reads_messages_beside_a_hub_and_without_one(tmp_path: Path) -> None:
+    (tmp_path / "plugins.d").mkdir(mode=0o700)
+    (tmp_path / "plugins.d" / "noting.py").write_text(NOTING)
+    said = "['Hello', None, 'alice@example.test']\n"
+    async with running_hub(tmp_path) as hub:
+        assert (await hub.send())[0] == 250
+        kv = hub.hub.kernel.services.storage.kv("noting")
+        async with asyncio.timeout(10):
+            while await kv.get("entry") is None:
+                await asyncio.sleep(0.01)
+        assert (await call(tmp_path, subjects, "noting")).output.endswith(said)
+    assert (await call(tmp_path, subjects, "noting")).output.endswith(said)
 
 
 @pytest.mark.proves("plugins: one answers for all workers, asked by its own command or by itself")

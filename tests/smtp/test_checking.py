@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
+import re
 import smtplib
+import sys
 from pathlib import Path
 
 import pytest
@@ -92,11 +96,29 @@ async def test_lmtp_refuses_the_message_for_whom_it_scores_too_high(tmp_path: Pa
 
 
 @pytest.mark.proves("checks: run side by side, and none is waited for that can no longer change the outcome")
-async def test_a_check_is_not_waited_for_once_the_outcome_is_settled(tmp_path: Path) -> None:
+async def test_a_check_is_not_waited_for_once_the_outcome_is_settled_and_hub_trace_says_so(
+    tmp_path: Path,
+) -> None:
     async with running_hub(tmp_path) as hub:
         (hub.plugins_dir / "slow.py").write_text(SLOW)
         (hub.plugins_dir / "rejecter.py").write_text(REJECTER)
         assert (await hub.hub.loader.reload()).ok
-        assert (await send(hub, 0, ALICE))[0] == 554
-    text = (tmp_path / "data" / "trace" / "current.jsonl").read_text()
-    assert '"check_message","slow","cancelled"' in text
+        code, _ = await hub.send("Message-ID: <settled@client.example.test>\r\n\r\nhello\r\n")
+        assert code == 554
+        said = await trace(hub, "<settled@client.example.test>", "--json")
+        (life,) = json.loads(said)
+        checks = {each["plugin"]: each["outcome"] for each in life["records"] if each["kind"] == "hook"}
+        assert (checks["rejecter"], checks["slow"]) == ("reject +0", "cancelled")
+        tree = await trace(hub, "<settled@client.example.test>")
+        assert re.search(r"check_message slow +cancelled", tree)
+
+
+async def trace(hub: RunningHub, *words: str) -> str:
+    """What `hub trace` says."""
+    program, config = Path(sys.executable).with_name("hub"), hub.folder / "hub.toml"
+    process = await asyncio.create_subprocess_exec(
+        program, "-c", config, "trace", *words, stdout=asyncio.subprocess.PIPE
+    )
+    said, _ = await process.communicate()
+    assert process.returncode == 0
+    return said.decode()

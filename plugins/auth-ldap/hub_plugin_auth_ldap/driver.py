@@ -57,6 +57,12 @@ class LdapDirectory:
             return None
         return await self._remembered(login.lower(), lambda: self._account(login))
 
+    async def account_of(self, ref: AccountRef) -> Account | None:
+        """By the attribute whose values accounts are known by; None if several entries have it."""
+        if ref.tenant != self._settings.tenant or not is_text(ref.key, MAX_NAME):
+            return None
+        return await self._remembered(ref, lambda: self._account_of(ref))
+
     async def may_send_as(self, account: AccountRef, address: Address) -> bool:
         """Whether mail for the address reaches the account: whoever gets the answers may ask."""
         resolution = await self.resolve(address)
@@ -74,6 +80,11 @@ class LdapDirectory:
         entries = await self._lookup.named(login)
         person = self._lookup.person(entries[0]) if len(entries) == 1 else None
         return person.account if person and self._is_local(person.account.address.domain) else None
+
+    async def _account_of(self, ref: AccountRef) -> Account | None:
+        people = await self._lookup.with_key(ref.key)
+        account = people[0].account if len(people) == 1 else None
+        return account if account and self._is_local(account.address.domain) else None
 
     async def _resolve(self, address: Address) -> Resolution | None:
         walk = Walk(self._lookup, self._is_local)

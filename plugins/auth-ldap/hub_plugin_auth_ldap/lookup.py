@@ -63,6 +63,15 @@ class Lookup:
     def _by_name(self, name: str) -> LDAPFilter:
         return both(self._people, has_name(self._settings.people.logins, name))
 
+    async def with_key(self, key: str) -> list[Person]:
+        """Who has the key; there should be one, and no more than two are looked for."""
+        question = entries.with_key(self._settings.people, key)
+        if question is None:
+            return []
+        found = map(self.person, await self._search(both(self._people, question), self._wanted, limit=2))
+        # The server compares as the attribute's syntax says, perhaps without case.
+        return [each for each in found if each is not None and each.account.ref.key == key]
+
     async def with_addresses(self, keys: Sequence[AddressKey]) -> list[Person]:
         """Who has one of the addresses."""
         question = both(self._people, has_address(self._addresses, keys))

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from pydantic import TypeAdapter, ValidationError
+from sansldap import FilterEquality, LDAPFilter
 
 from hub import Account, AccountRef, Address, Identity, Logger, Size
 from hub_plugin_auth_ldap.connection import Entry
@@ -94,6 +95,16 @@ def _key(attribute: str, entry: Entry) -> str | None:
     if attribute.lower() == _BINARY:
         return values[0].hex()
     return values[0].decode("utf-8", "backslashreplace")
+
+
+def with_key(people: People, key: str) -> LDAPFilter | None:
+    """Entries that have the key, None if it can be nobody's."""
+    if people.key.lower() != _BINARY:
+        return FilterEquality(people.key, key.encode())
+    try:
+        return FilterEquality(people.key, bytes.fromhex(key))
+    except ValueError:
+        return None
 
 
 def _text(attribute: str, entry: Entry) -> str:

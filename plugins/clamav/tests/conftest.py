@@ -6,6 +6,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -29,7 +30,8 @@ class Clamd:
         (database / "test.ndb").write_text(f"Eicar-Test-Signature:0:*:{EICAR.hex()}\n")
         (folder / "clamd.conf").write_text(
             f"Foreground yes\nDatabaseDirectory {database}\nLocalSocket {self.socket}\nTCPAddr 127.0.0.1\n"
-            f"TCPSocket {port}\nStreamMaxLength {STREAM_MAX}\nLogFile {folder / 'clamd.log'}\n"
+            f"TCPAddr ::1\nTCPSocket {port}\nStreamMaxLength {STREAM_MAX}\nLogFile {folder / 'clamd.log'}\n"
+            "LogClean yes\nLogFileMaxSize 0\n"
         )
 
     def start(self) -> None:
@@ -52,6 +54,11 @@ class Clamd:
             self._process = None
         self.socket.unlink(missing_ok=True)
 
+    def scans(self) -> int:
+        """How many messages it has judged since it was first started."""
+        log = (self._folder / "clamd.log").read_text()
+        return log.count("): OK\n") + log.count(" FOUND\n")
+
     def answers(self) -> bool:
         """Whether it is there."""
         with socket.socket(socket.AF_UNIX) as client:
@@ -63,9 +70,8 @@ class Clamd:
                 return False
 
 
-@pytest.fixture(scope="session")
-def running_clamd() -> Iterator[Clamd]:
-    """One for all tests; it takes a while to start."""
+@contextmanager
+def _running() -> Iterator[Clamd]:
     if PROGRAM is None:
         pytest.skip("no clamd here: tests/peers/install.sh installs it")
     with socket.socket() as probe:
@@ -77,6 +83,20 @@ def running_clamd() -> Iterator[Clamd]:
         clamd.start()
         yield clamd
         clamd.stop()
+
+
+@pytest.fixture(scope="session")
+def running_clamd() -> Iterator[Clamd]:
+    """One for all tests; it takes a while to start."""
+    with _running() as clamd:
+        yield clamd
+
+
+@pytest.fixture
+def second_clamd() -> Iterator[Clamd]:
+    """Another one."""
+    with _running() as clamd:
+        yield clamd
 
 
 @pytest.fixture

@@ -1,11 +1,15 @@
 """The plugin in a hub, asked over SMTP, with a real clamd behind it."""
 
 import asyncio
+import re
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 
+import pytest
+
 from hub.testing.clock import ManualClock
 from hub.testing.dialogue import dialogue
+from hub.testing.load import mail_load
 from hub.testing.running import RunningHub, running_hub
 
 from .conftest import EICAR, STREAM_MAX, Clamd
@@ -17,7 +21,7 @@ INFECTED = f"Subject: infected\r\n\r\n{EICAR.decode()}\r\n"
 def hub_with(
     folder: Path, clamd: Clamd, clock: ManualClock | None = None, **settings: object
 ) -> AbstractAsyncContextManager[RunningHub]:
-    table = {"socket": str(clamd.socket), **settings}
+    table = {"servers": [str(clamd.socket)], **settings}
     return running_hub(folder, plugins=["clamav"], tables={"plugins": {"clamav": table}}, clock=clock)
 
 
@@ -121,3 +125,58 @@ async def test_more_messages_at_once_than_scans_at_once_wait_their_turn(tmp_path
         commands = ["EHLO client.example.test", *envelope, "DATA", f"{CLEAN}."]
         sessions = await asyncio.gather(*(dialogue(hub.port(), commands) for _ in range(40)))
         assert [replies[-1][:3] for replies in sessions] == ["250"] * len(sessions)
+
+
+HEADER = b"X-Virus-Scanned: ClamAV"
+
+
+@pytest.mark.proves(
+    "checks: a virus scanner that is killed and started again under load lets no mail through"
+)
+async def test_a_restart_under_load_loses_no_scan(
+    tmp_path: Path, clamd: Clamd, manual_clock: ManualClock
+) -> None:
+    async with hub_with(tmp_path, clamd, manual_clock) as hub:
+        async with mail_load(hub.port(), sessions=4, size=300) as load:
+            await load.until_accepted(20)
+            await asyncio.to_thread(clamd.stop)
+            refused = len(load.refused)
+            async with asyncio.timeout(20):
+                while len(load.refused) < refused + 20:
+                    await asyncio.sleep(0.01)
+            assert (await hub.send(INFECTED))[0] == 451
+            await asyncio.to_thread(clamd.start)
+            await manual_clock.turn(300)  # the breaker's longest pause: it tries again
+            await load.until_accepted(20)
+            assert (await hub.send(INFECTED))[0] == 554
+        assert {reply[:9] for reply in load.refused.values()} == {"451 4.7.1"}
+        mails = await hub.mailbox()
+        assert len(mails) == len(load.accepted)
+        assert all(HEADER in mail.partition(b"\r\n\r\n")[0] for mail in mails)
+
+
+async def test_of_two_daemons_one_does_when_the_other_dies_under_load(
+    tmp_path: Path, clamd: Clamd, second_clamd: Clamd
+) -> None:
+    servers = [f"127.0.0.1:{clamd.port}", str(second_clamd.socket)]
+    async with hub_with(tmp_path, clamd, servers=servers, cache=0) as hub:
+        async with mail_load(hub.port(), sessions=4, size=300) as load:
+            await load.until_accepted(20)
+            assert min(clamd.scans(), second_clamd.scans()) > 3  # both had their share
+            await asyncio.to_thread(clamd.stop)
+            await load.until_accepted(20)
+            needed = {each["name"]: each["trouble"] for each in hub.hub.loader.dependencies()}
+            assert re.match("ConnectionError: .* does not answer", str(needed[f"clamd {servers[0]}"]))
+            assert needed[f"clamd {servers[1]}"] is None
+            assert (await hub.send(INFECTED))[0] == 554
+        assert not load.refused
+        assert all(HEADER in mail.partition(b"\r\n\r\n")[0] for mail in await hub.mailbox())
+
+
+async def test_the_same_message_is_scanned_once(tmp_path: Path, clamd: Clamd) -> None:
+    async with hub_with(tmp_path, clamd) as hub:
+        before = clamd.scans()
+        for _ in range(3):
+            assert (await hub.send(CLEAN + "once\r\n"))[0] == 250
+            assert (await hub.send(INFECTED + "once\r\n"))[0] == 554
+        assert clamd.scans() - before == 2

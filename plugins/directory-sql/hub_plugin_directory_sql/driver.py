@@ -94,6 +94,10 @@ class SqlDirectory:
         credential = await self._credential(login)
         return None if credential is None else credential.account
 
+    async def account_of(self, ref: AccountRef) -> Account | None:
+        """One row by key."""
+        return await self._remembered(ref, lambda: self._account_of(ref))
+
     async def may_send_as(self, account: AccountRef, address: Address) -> bool:
         """Whether mail for the address reaches the account: whoever gets the answers may ask."""
         resolution = await self.resolve(address)
@@ -244,6 +248,9 @@ class SqlDirectory:
         await self._change(disable)
 
     # -- underneath ---------------------------------------------------------------------------
+
+    async def _account_of(self, ref: AccountRef) -> Account | None:
+        return await self._tables.point(lambda connection: lookup.find_by_ref(connection, ref))
 
     async def _remembered(self, key: Hashable, ask: Callable[[], Awaitable[T | None]]) -> T | None:
         """An answer of the last seconds; that there is none is asked anew every time."""

@@ -69,6 +69,7 @@ _ACCOUNTS: Final = select(
 ).join_from(ACCOUNT, DOMAIN, ACCOUNT.c.domain == DOMAIN.c.id)
 _BY_ADDRESS: Final = (ACCOUNT.c.domain == bindparam("d"), ACCOUNT.c.local_id == bindparam("l"))
 _ACCOUNT: Final = _ACCOUNTS.where(*_BY_ADDRESS)
+_BY_REF: Final = _ACCOUNTS.where(ACCOUNT.c.key == bindparam("k"), DOMAIN.c.tenant == bindparam("t"))
 _CREDENTIAL: Final = _ACCOUNT.outerjoin(TOTP, TOTP.c.account == ACCOUNT.c.id).add_columns(
     TOTP.c.secret.label("totp_secret"),
     TOTP.c.used.label("totp_used"),
@@ -115,6 +116,12 @@ def find_domain(connection: Connection, domain: str) -> tuple[str, str] | None:
 def find_account(connection: Connection, key: AddressKey) -> Account | None:
     """The account of exactly this address."""
     row = connection.execute(_ACCOUNT, {"d": key.domain, "l": key.local}).first()
+    return None if row is None else _account(row)
+
+
+def find_by_ref(connection: Connection, ref: AccountRef) -> Account | None:
+    """The account that storage knows by this key."""
+    row = connection.execute(_BY_REF, {"k": ref.key, "t": ref.tenant}).first()
     return None if row is None else _account(row)
 
 

@@ -27,7 +27,7 @@ class Spamd:
         self.port = port
         self._folder = folder
         self._processes: list[subprocess.Popen[bytes]] = []
-        site = folder / "site"
+        self.site = site = folder / "site"
         site.mkdir()
         # The rules need these; what is beside them is the machine's.
         for plugins in glob.glob("/etc/spamassassin/*.pre"):
@@ -44,9 +44,12 @@ class Spamd:
             os.chown(home, account.pw_uid, account.pw_gid)
 
     def start(self) -> None:
-        """Return when both answer: one on TCP, one on a unix socket, for spamd has no way to do both."""
+        """Return when both answer: one on TCP, which may be taught, one on a unix socket, which may not.
+
+        For spamd has no way to do both.
+        """
         self._processes = [
-            self._run("tcp", "-p", str(self.port), "-i", "127.0.0.1", "-A", "127.0.0.1"),
+            self._run("tcp", "--allow-tell", "-p", str(self.port), "-i", "127.0.0.1", "-A", "127.0.0.1"),
             self._run("unix", "--socketpath", str(self.socket), "--socketmode", "0666"),
         ]
         deadline = time.monotonic() + 60
@@ -59,7 +62,8 @@ class Spamd:
     def _run(self, name: str, *where: str) -> subprocess.Popen[bytes]:
         assert PROGRAM is not None
         log, home, site = self._folder / f"{name}.log", self._folder / "home", self._folder / "site"
-        command = [PROGRAM, "-L", "-x", "-m", "2", "-H", str(home), "--siteconfigpath", str(site), *where]
+        command = [PROGRAM, "-L", "-x", "-m", "2", "-H", str(home), "--siteconfigpath", str(site)]
+        command += where
         if os.geteuid() == 0:
             command += ["-u", USER]
         with log.open("ab") as file:

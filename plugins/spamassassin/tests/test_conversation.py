@@ -6,7 +6,8 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
-from hub_plugin_spamassassin import MAX_ANSWER, Conversation, Settings, SpamdAddress, SpamdError
+from hub_plugin_spamassassin import Settings
+from hub_plugin_spamassassin.conversation import MAX_ANSWER, Conversation, SpamdAddress, SpamdError
 
 from hub import Message
 
@@ -45,6 +46,24 @@ async def server(answer: bytes) -> AsyncIterator[tuple[str, int]]:
     listener = await asyncio.start_server(serve, "127.0.0.1", 0)
     async with listener:
         yield listener.sockets[0].getsockname()
+
+
+async def test_only_the_score_is_asked_for_without_the_rules(spamd: Spamd) -> None:
+    conversation = Conversation(spamd.socket, None, rules=False)
+    await conversation.judge(TOP, SPAM)
+    assert conversation.is_spam()
+    assert conversation.get_score() > 900
+    assert conversation.symbols == ()
+
+
+async def test_what_was_learned_is_known_and_a_spamd_that_must_not_learn_says_so(spamd: Spamd) -> None:
+    conversation = Conversation(("127.0.0.1", spamd.port), None)
+    message = HEAD.replace(b"4711", b"4712") + b"Pills that nobody needs, cheaper than ever.\r\n"
+    assert await conversation.teach(message, "spam")
+    assert not await conversation.teach(message, "spam")
+    assert await conversation.teach(message, "ham")  # learned anew, the other way round
+    with pytest.raises(SpamdError, match="TELL commands are not enabled"):
+        await Conversation(spamd.socket, None).teach(message, "spam")
 
 
 async def test_the_test_message_is_spam_over_both_kinds_of_socket(spamd: Spamd) -> None:

@@ -1,9 +1,12 @@
 """The plugin in a hub, asked over SMTP, with a real spamd behind it."""
 
 import asyncio
+import re
 import smtplib
+from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from email.utils import formatdate
+from imaplib import IMAP4
 from pathlib import Path
 
 import pytest
@@ -146,3 +149,80 @@ async def test_more_messages_at_once_than_spamd_has_children_wait_their_turn(
         commands = ["EHLO client.example.test", *envelope, "DATA", f"{HAM}."]
         sessions = await asyncio.gather(*(dialogue(hub.port(), commands) for _ in range(12)))
         assert [replies[-1][:3] for replies in sessions] == ["250"] * len(sessions)
+
+
+def moved(source: str, target: str) -> Callable[[IMAP4], None]:
+    """As a mail program does without MOVE: the first message."""
+
+    def move(client: IMAP4) -> None:
+        client.select(source)
+        assert client.copy("1", target)[0] == "OK"
+        client.store("1", "+FLAGS", r"(\Deleted)")
+        client.expunge()
+
+    return move
+
+
+async def learned(spamd: Spamd) -> tuple[int, int]:
+    """From how many messages of spam and of ham, by SpamAssassin's own tool."""
+    tool = await asyncio.create_subprocess_exec(
+        "sa-learn", "--dump", "magic", "--siteconfigpath", spamd.site, stdout=asyncio.subprocess.PIPE
+    )
+    said, _ = await tool.communicate()
+    found = {line.split()[-1]: int(line.split()[2]) for line in said.decode().splitlines()}
+    return found.get("nspam", 0), found.get("nham", 0)
+
+
+async def taught(capsys: pytest.CaptureFixture[str], *lessons: str) -> None:
+    """Until the log says that they were learned, one after the other."""
+    log = ""
+    async with asyncio.timeout(30):
+        while re.findall(r"learned .*what=(\w+)", log := log + capsys.readouterr().out) != list(lessons):
+            await asyncio.sleep(0.02)
+
+
+@pytest.mark.proves("checks: SpamAssassin learns from mail that users move to Junk and back")
+async def test_spamd_learns_from_what_users_move_to_junk_and_back(
+    tmp_path: Path, spamd: Spamd, capsys: pytest.CaptureFixture[str]
+) -> None:
+    spam, ham = await learned(spamd)
+    async with hub_with(tmp_path, spamd, learn=True) as hub:
+        assert (await hub.send(f"{HAM}No bargains today.\r\n"))[0] == 250
+        await hub.imap(moved("INBOX", "Archive"))  # says nothing
+        await hub.imap(moved("Archive", "Junk"))
+        await taught(capsys, "spam")
+        assert await learned(spamd) == (spam + 1, ham)
+        await hub.imap(moved("Junk", "Trash"))  # thrown away, which says nothing
+        await hub.imap(moved("Trash", "INBOX"))
+        await taught(capsys, "ham")
+        assert await learned(spamd) == (spam, ham + 1)
+
+
+async def test_what_the_filter_put_into_junk_is_learned_from_only_when_a_user_takes_it_out(
+    tmp_path: Path, spamd: Spamd, capsys: pytest.CaptureFixture[str]
+) -> None:
+    table = {"host": "127.0.0.1", "port": spamd.port, "learn": True}
+    tables = {"plugins": {"spamassassin": table}, "checks": {"junk_score": -100, "reject_score": 2000}}
+    async with running_hub(tmp_path, plugins=["spamassassin"], tables=tables) as hub:
+        assert (await hub.send(f"{HAM}Bring a friend.\r\n"))[0] == 250
+        spamd.stop()  # what is to be learned waits for it
+        await hub.imap(moved("Junk", "INBOX"))
+        spamd.start()
+        await taught(capsys, "ham")
+
+
+async def test_a_spamd_that_must_not_learn_is_said_once_for_a_message_and_holds_up_no_other(
+    tmp_path: Path, spamd: Spamd, capsys: pytest.CaptureFixture[str]
+) -> None:
+    table = {"socket": str(spamd.socket), "learn": True}
+    async with running_hub(
+        tmp_path, plugins=["spamassassin"], tables={"plugins": {"spamassassin": table}}
+    ) as hub:
+        for _ in range(2):
+            assert (await hub.send(HAM))[0] == 250
+            await hub.imap(moved("INBOX", "Junk"))
+        log = ""
+        async with asyncio.timeout(30):
+            while (log := log + capsys.readouterr().out).count("spamd does not learn") < 2:
+                await asyncio.sleep(0.02)
+        assert "--allow-tell" in log

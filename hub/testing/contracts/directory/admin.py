@@ -144,6 +144,7 @@ class DirectoryContract(DirectoryReadingContract):
         await directory.remove_account(alice.address)
         assert await directory.resolve(alice.address) is None
         assert await directory.account("alice@example.test") is None
+        assert await directory.account_of(alice.ref) is None
         new = await directory.add_account(alice.address, "wonderland")
         assert new.ref != alice.ref
 

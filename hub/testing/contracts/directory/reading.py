@@ -54,6 +54,13 @@ class DirectoryReadingContract:
 
     # -- accounts -----------------------------------------------------------------------------
 
+    async def test_an_account_is_found_again_by_what_the_store_knows_it_by(self, world: Directory) -> None:
+        alice = await account_of(world, "alice@example.test")
+        assert await world.account_of(alice.ref) == alice
+        for key in ("nobody", "", "\x00", "*", "x" * 1000):
+            assert await world.account_of(AccountRef(alice.ref.tenant, key)) is None
+        assert await world.account_of(AccountRef("elsewhere", alice.ref.key)) is None
+
     async def test_everybody_is_found_by_their_address(self, world: Directory) -> None:
         alice = await account_of(world, "alice@example.test")
         assert await world.account("ALICE@Example.TEST") == alice
