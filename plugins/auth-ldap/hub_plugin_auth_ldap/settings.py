@@ -152,7 +152,7 @@ class Settings(BaseModel):
         default=(), description="Whose mail is the hub's; needed where this is the hub's directory."
     )
     tenant: str = Field(default="default", min_length=1, description="The tenant of these domains.")
-    people: People = People()
+    people: People = Field(default=People(), description="How entries of people are found and read.")
     lists: Lists | None = Field(default=None, description="Without it there are none.")
     required_groups: tuple[str, ...] = Field(
         default=(), description="DNs of groups; who is in none of them does not log in."
