@@ -82,7 +82,7 @@ class Courier:
         )
 
     async def _send(self, event: Waiting) -> None:
-        answer = await self._poster.post(event.event, event.body)
+        answer = await self._poster.post(event.event, event.body, event.traceparent)
         if answer.taken:
             await self._tables.write(partial(outbox.taken, id_=event.id))
             self._well()

@@ -1,12 +1,21 @@
 """What an entry of the change log says to the outside: a JSON document for each event."""
 
 import json
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
-from hub import AccountRef, ChangeKind, Headers, LogEntry, Plugin, QueuedMessage, StoredMessage
+from hub import (
+    AccountRef,
+    ChangeKind,
+    Headers,
+    LogEntry,
+    Plugin,
+    QueuedMessage,
+    StoredMessage,
+    traceparent_of,
+)
 
 MAX_SUBJECT: Final = 1000
 MAX_HEADERS: Final = 64 << 10
@@ -20,7 +29,7 @@ class Event:
     """One thing that happened. id: the same whenever it is told. lane: events of one are told in order.
 
     about: addresses in lower case, for the filters of endpoints. data: what JSON can hold. headers: those of
-    its message.
+    its message. traceparent: the trace that its message is in, empty if it is about none.
     """
 
     id: str
@@ -30,6 +39,7 @@ class Event:
     about: frozenset[str]
     data: dict[str, object]
     headers: Headers | None = None
+    traceparent: str = ""
 
     def body(self, *, headers: bool) -> str:
         """The document that is sent."""
@@ -51,7 +61,12 @@ async def events(plugin: Plugin, store: str, entry: LogEntry) -> AsyncIterator[E
     lane = f"{entry.account.tenant}/{entry.account.key}" if entry.account else f"/{entry.message_id}"
 
     def event(
-        first: int, last: int, time: float, message: object, others: Iterable[str], headers: Headers | None
+        first: int,
+        last: int,
+        time: float,
+        message: Mapping[str, object] | None,
+        others: Iterable[str],
+        headers: Headers | None,
     ) -> Event:
         about = frozenset(each.lower() for each in (address, *others) if each)
         data: dict[str, object] = {
@@ -62,7 +77,8 @@ async def events(plugin: Plugin, store: str, entry: LogEntry) -> AsyncIterator[E
             "message": message,
         }
         id_ = f"evt_{store}_{entry.position}_{first}"
-        return Event(id_, entry.kind.value, lane, time, about, data, headers)
+        trace = traceparent_of(str(message["id"]), headers) if message else ""
+        return Event(id_, entry.kind.value, lane, time, about, data, headers, trace)
 
     now = plugin.clock.time()
     if entry.kind is ChangeKind.QUEUED and entry.message_id is not None:

@@ -43,6 +43,7 @@ EVENT: Final = Table(
     Column("kind", String(32), nullable=False),
     Column("lane", String(600), nullable=False),
     Column("body", Text, nullable=False),
+    Column("traceparent", String(64), nullable=False),
     Column("created", Float, nullable=False),
     Column("dead", Boolean, nullable=False),
     Column("tries", Integer, nullable=False),
@@ -69,6 +70,7 @@ class Waiting:
     kind: str
     lane: str
     body: str
+    traceparent: str
     created: float
     dead: bool
     tries: int
@@ -95,6 +97,7 @@ class NewEvent:
     kind: str
     lane: str
     body: str
+    traceparent: str = ""
 
 
 def add(connection: Connection, rows: Sequence[NewEvent], now: float, most: int) -> int:
@@ -122,6 +125,7 @@ def add(connection: Connection, rows: Sequence[NewEvent], now: float, most: int)
                     "kind": row.kind,
                     "lane": row.lane,
                     "body": row.body,
+                    "traceparent": row.traceparent,
                     "created": now,
                     "dead": number >= room,
                     "tries": 0,

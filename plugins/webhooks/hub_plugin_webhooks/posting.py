@@ -77,14 +77,15 @@ class Poster(AbstractAsyncContextManager["Poster"]):
         if self._session is not None:
             await self._session.close()
 
-    async def post(self, event: str, body: str) -> Answer:
-        """Send it once; whatever goes wrong is an answer."""
+    async def post(self, event: str, body: str, traceparent: str = "") -> Answer:
+        """Send it once; whatever goes wrong is an answer. traceparent: of W3C's Trace Context."""
         assert self._session is not None
         octets = body.encode()
         headers = {
             "content-type": "application/json",
             "user-agent": f"hub-plugin-webhooks/{self._version}",
             # The receiver compares it with its own clock, so it is the machine's time.
+            **({"traceparent": traceparent} if traceparent else {}),
             **signed(self._keys, event, int(time.time()), octets),
         }
         try:

@@ -47,7 +47,7 @@ class Work:
                 for name, endpoint in self._settings.endpoints.items():
                     if endpoint.wants(event.kind, event.about):
                         body = event.body(headers=endpoint.headers)
-                        rows.append(NewEvent(name, event.id, event.kind, event.lane, body))
+                        rows.append(NewEvent(name, event.id, event.kind, event.lane, body, event.traceparent))
                 if len(rows) >= AT_ONCE:
                     await self._keep(rows)
                     rows = []

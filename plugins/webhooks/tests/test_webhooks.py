@@ -109,6 +109,19 @@ async def test_a_delivered_message_is_told_of_with_a_signature(tmp_path: Path, r
     assert event.data["headers"][0][0] == "Return-Path"
 
 
+async def test_a_request_is_in_the_trace_of_its_message(tmp_path: Path, receiver: Receiver) -> None:
+    parent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+    async with hub_with(tmp_path, {"crm": told(receiver)}) as hub:
+        await hub.send(f"traceparent: {parent}\r\n{LETTER}")  # loopback may say in which trace it is
+        (event,) = await receiver.some(1)
+        await hub.send(LETTER)
+        own = (await receiver.some(2))[-1]
+    version, trace, span, flags = event.headers["traceparent"].split("-")
+    assert (version, trace, flags) == ("00", parent.split("-")[1], "01")
+    assert span != parent.split("-")[2]
+    assert own.headers["traceparent"].split("-")[1] != trace
+
+
 async def test_a_queued_message_is_told_of_with_all_its_recipients(
     tmp_path: Path, receiver: Receiver
 ) -> None:

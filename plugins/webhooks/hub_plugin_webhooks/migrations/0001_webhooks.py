@@ -17,6 +17,7 @@ def upgrade() -> None:
         sa.Column("kind", sa.String(32), nullable=False),
         sa.Column("lane", sa.String(600), nullable=False),
         sa.Column("body", sa.Text, nullable=False),
+        sa.Column("traceparent", sa.String(64), nullable=False),
         sa.Column("created", sa.Float, nullable=False),
         sa.Column("dead", sa.Boolean, nullable=False),
         sa.Column("tries", sa.Integer, nullable=False),
