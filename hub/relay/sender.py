@@ -2,7 +2,7 @@
 
     storage.claim ──► jobs by destination ──► connections ──► answers ──► storage.conclude, with reports
 
-Each worker does so for itself; the leases of the claims keep them apart, and end two minutes after a worker
+Each worker does so for itself; the leases of the claims keep them apart, and end half a minute after a worker
 has died. A message may be sent twice only if the connection, or we, die between its last dot and what is kept
 of the reply to it.
 """
@@ -31,7 +31,7 @@ from hub.services.queue import LeaseLost, QueueRow
 from hub.services.storage import Acceptance
 from hub.trace.record import Trace
 
-LEASE: Final = 120.0
+LEASE: Final = 30.0
 """Seconds that a claim lasts; it is renewed three times in that."""
 BATCH: Final = 100
 MOST_ROWS: Final = 500
