@@ -7,16 +7,16 @@ from pathlib import Path
 
 import pytest
 
-from hub.testing.http import Answer, HttpPeer, Received, http_peer
+from hub.testing.http_peer import Answer, HttpPeer, Request, http_peer
 from tests.crew import Crew, serving, until
 
 SINKS = ("alert-pagerduty", "alert-slack", "alert-discord", "alert-webhook")
 
 
-def vendor(received: Received) -> Answer:
+def vendor(received: Request) -> Answer:
     """The success of each."""
-    return {"/pagerduty": (202, {}, '{"status": "success"}'), "/slack": (200, {}, "ok")}.get(
-        received.path, (204, {}, "")
+    return {"/pagerduty": Answer(202, {}, '{"status": "success"}'), "/slack": Answer(200, {}, "ok")}.get(
+        received.path, Answer(204, {}, "")
     )
 
 
@@ -41,7 +41,7 @@ def beats(peer: HttpPeer) -> list[float]:
     "alerting: events of all workers count together, one of them evaluates, each sink is told once"
 )
 async def test_what_all_workers_see_is_told_once_by_one_of_them(tmp_path: Path) -> None:
-    async with http_peer(vendor) as peer:
+    async with http_peer(usual=vendor) as peer:
         plugins = {
             "alerts": {
                 "interval": 1,

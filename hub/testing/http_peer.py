@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import ssl
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from aiohttp import web
@@ -22,6 +23,10 @@ class Request:
     headers: Mapping[str, str]
     body: bytes
 
+    def json(self) -> Any:
+        """Its body."""
+        return json.loads(self.body)
+
 
 @dataclass(frozen=True, slots=True)
 class Answer:
@@ -29,25 +34,34 @@ class Answer:
 
     status: int = 200
     headers: Mapping[str, str] = field(default_factory=dict)
-    body: bytes = b""
+    body: bytes | str = b""
     hangs: bool = False
 
 
 class HttpPeer:
-    """url: of its root. answers: given in turn, and 200 once they are used up. requests: in order."""
+    """url: of its root. answers: given in turn, before the usual one. received: all requests so far.
 
-    def __init__(self, answers: tuple[Answer, ...]) -> None:
+    requests: the same, for who waits for the next one.
+    """
+
+    def __init__(
+        self, answers: Sequence[Answer] = (), usual: Callable[[Request], Answer] = lambda _: Answer()
+    ) -> None:
         self.url = ""
         self.answers = list(answers)
+        self.received: list[Request] = []
         self.requests: asyncio.Queue[Request] = asyncio.Queue()
+        self._usual = usual
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """Keep a request and answer it."""
         from aiohttp import web
 
         headers = {name.lower(): value for name, value in request.headers.items()}
-        answer = self.answers.pop(0) if self.answers else Answer()
-        await self.requests.put(Request(request.method, request.path, headers, await request.read()))
+        came = Request(request.method, request.path, headers, await request.read())
+        self.received.append(came)
+        self.requests.put_nowait(came)
+        answer = self.answers.pop(0) if self.answers else self._usual(came)
         if answer.hangs:
             await asyncio.Event().wait()
         return web.Response(status=answer.status, headers=answer.headers, body=answer.body)
@@ -55,12 +69,18 @@ class HttpPeer:
 
 @asynccontextmanager
 async def http_peer(
-    *answers: Answer, tls: ssl.SSLContext | None = None, socket: str | None = None
+    *answers: Answer,
+    usual: Callable[[Request], Answer] = lambda _: Answer(),
+    tls: ssl.SSLContext | None = None,
+    socket: str | None = None,
 ) -> AsyncIterator[HttpPeer]:
-    """Serve on a free port of 127.0.0.1, or on a Unix socket; needs aiohttp."""
+    """Serve on a free port of 127.0.0.1, or on a Unix socket; needs aiohttp.
+
+    usual: what a request gets that none of the answers is left for.
+    """
     from aiohttp import web
 
-    peer = HttpPeer(answers)
+    peer = HttpPeer(answers, usual)
     runner = web.ServerRunner(web.Server(peer.handle), shutdown_timeout=0.01)
     await runner.setup()
     try:

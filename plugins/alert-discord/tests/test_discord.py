@@ -9,7 +9,7 @@ import pytest
 from hub_plugin_alert_discord import plugin_start, send_alert
 
 from hub import Alert, AlertStatus, Attempt, Plugin, Severity
-from hub.testing.http import Answer, HttpPeer, Received, http_peer
+from hub.testing.http_peer import Answer, HttpPeer, Request, http_peer
 from hub.testing.plugin import PluginScope
 
 PATH = "/api/webhooks/1/notToBeSeenByAnybody"
@@ -25,10 +25,10 @@ ALERT = Alert(
 )
 
 
-def execute(received: Received) -> Answer:
+def execute(received: Request) -> Answer:
     """What Discord says to a message."""
     if received.path != PATH:
-        return 404, {}, json.dumps({"message": "Unknown Webhook", "code": 10015})
+        return Answer(404, {}, json.dumps({"message": "Unknown Webhook", "code": 10015}))
     message = received.json()
     (embed,) = message["embeds"]
     parts = [(embed["title"], 256), (embed["description"], 4096), (embed["footer"]["text"], 2048)]
@@ -36,15 +36,17 @@ def execute(received: Received) -> Answer:
         parts += [(each["name"], 256), (each["value"], 1024)]
     fits = all(0 < len(text) <= longest for text, longest in parts) and len(embed["fields"]) <= 25
     if not fits or sum(len(text) for text, _ in parts) > 6000 or not 0 <= embed["color"] <= 0xFFFFFF:
-        return 400, {}, json.dumps({"message": "Invalid Form Body", "code": 50035})
+        return Answer(400, {}, json.dumps({"message": "Invalid Form Body", "code": 50035}))
     assert datetime.fromisoformat(embed["timestamp"]).tzinfo is not None
     assert message["allowed_mentions"] == {"parse": []}
-    return 204, {"X-RateLimit-Limit": "5", "X-RateLimit-Remaining": "4", "X-RateLimit-Reset-After": "2"}, ""
+    return Answer(
+        204, {"X-RateLimit-Limit": "5", "X-RateLimit-Remaining": "4", "X-RateLimit-Reset-After": "2"}, ""
+    )
 
 
 @pytest.fixture
 async def discord() -> AsyncIterator[HttpPeer]:
-    async with http_peer(execute) as peer:
+    async with http_peer(usual=execute) as peer:
         yield peer
 
 
@@ -78,14 +80,13 @@ async def test_rate_limits_are_kept_before_and_after_they_are_broken(
 ) -> None:
     plugin = await started(plugin_scope, discord)
     discord.answers += [
-        (204, {"X-RateLimit-Remaining": "0", "X-RateLimit-Reset-After": "1.5"}, ""),
-        (
+        Answer(204, {"X-RateLimit-Remaining": "0", "X-RateLimit-Reset-After": "1.5"}, ""),
+        Answer(
             429,
-            {},
-            json.dumps({"message": "You are being rate limited.", "retry_after": 0.75, "global": False}),
+            body=json.dumps({"message": "You are being rate limited.", "retry_after": 0.75, "global": False}),
         ),
-        (429, {"Retry-After": "9", "X-RateLimit-Reset-After": "8.4"}, json.dumps({"retry_after": 8.4})),
-        (502, {}, "<html>bad gateway</html>"),
+        Answer(429, {"Retry-After": "9", "X-RateLimit-Reset-After": "8.4"}, json.dumps({"retry_after": 8.4})),
+        Answer(502, {}, "<html>bad gateway</html>"),
     ]
     attempts = [await send_alert(plugin, ALERT) for _ in range(4)]
     assert [(each.trouble is None, each.again, each.after) for each in attempts] == [

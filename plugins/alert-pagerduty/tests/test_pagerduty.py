@@ -9,7 +9,7 @@ import pytest
 from hub_plugin_alert_pagerduty import plugin_start, send_alert
 
 from hub import Alert, AlertStatus, Attempt, Plugin, Severity
-from hub.testing.http import Answer, HttpPeer, Received, http_peer
+from hub.testing.http_peer import Answer, HttpPeer, Request, http_peer
 from hub.testing.plugin import PluginScope
 
 KEY = "0123456789abcdef0123456789abcdef"
@@ -27,20 +27,20 @@ ALERT = Alert(
 )
 
 
-def enqueue(received: Received) -> Answer:
+def enqueue(received: Request) -> Answer:
     """What PagerDuty says to an event."""
     if len(received.body) > 512 << 10:
-        return 413, {}, "too large"
+        return Answer(413, {}, "too large")
     errors = list(faults(received))
     if errors:
         said = {"status": "invalid event", "message": "Event object is invalid", "errors": errors}
-        return 400, {}, json.dumps(said)
-    return 202, {}, json.dumps({"status": "success", "dedup_key": received.json()["dedup_key"]})
+        return Answer(400, {}, json.dumps(said))
+    return Answer(202, {}, json.dumps({"status": "success", "dedup_key": received.json()["dedup_key"]}))
 
 
-def faults(received: Received) -> list[str]:
+def faults(received: Request) -> list[str]:
     event, found = received.json(), []
-    if received.path != "/v2/enqueue" or received.headers["Content-Type"] != "application/json":
+    if received.path != "/v2/enqueue" or received.headers["content-type"] != "application/json":
         found.append("not an enqueue request")
     if len(event["routing_key"]) != 32:
         found.append("'routing_key' is invalid")
@@ -63,7 +63,7 @@ def faults(received: Received) -> list[str]:
 
 @pytest.fixture
 async def pagerduty() -> AsyncIterator[HttpPeer]:
-    async with http_peer(enqueue) as peer:
+    async with http_peer(usual=enqueue) as peer:
         yield peer
 
 
@@ -122,7 +122,11 @@ async def test_what_it_refuses_is_not_tried_again_and_no_key_is_said(
 
 async def test_too_much_and_a_breakdown_are_for_later(plugin_scope: PluginScope, pagerduty: HttpPeer) -> None:
     plugin = await started(plugin_scope, pagerduty)
-    pagerduty.answers += [(429, {"Retry-After": "17"}, ""), (429, {}, ""), (503, {}, "down")]
+    pagerduty.answers += [
+        Answer(429, {"Retry-After": "17"}, ""),
+        Answer(429, {}, ""),
+        Answer(503, {}, "down"),
+    ]
     assert await send_alert(plugin, ALERT) == Attempt("HTTP 429", again=True, after=17)
     assert await send_alert(plugin, ALERT) == Attempt("HTTP 429", again=True)
     assert await send_alert(plugin, ALERT) == Attempt("HTTP 503: down", again=True)

@@ -9,7 +9,7 @@ import pytest
 from hub_plugin_alert_slack import plugin_start, send_alert
 
 from hub import Alert, AlertStatus, Attempt, Plugin, Severity
-from hub.testing.http import Answer, HttpPeer, Received, http_peer
+from hub.testing.http_peer import Answer, HttpPeer, Request, http_peer
 from hub.testing.plugin import PluginScope
 
 PATH = "/services/T00000000/B00000000/notToBeSeenByAnybody"
@@ -26,16 +26,16 @@ ALERT = Alert(
 )
 
 
-def webhook(received: Received) -> Answer:
+def webhook(received: Request) -> Answer:
     """What Slack says to a message."""
     if received.path != PATH:
-        return 404, {}, "no_service"
+        return Answer(404, {}, "no_service")
     message = received.json()
     if not message.get("text") and not message.get("blocks"):
-        return 400, {}, "no_text"
+        return Answer(400, {}, "no_text")
     if len(message["blocks"]) > 50 or list(faults(message)):
-        return 400, {}, "invalid_blocks"
-    return 200, {}, "ok"
+        return Answer(400, {}, "invalid_blocks")
+    return Answer(200, {}, "ok")
 
 
 def faults(message: dict[str, Any]) -> Iterator[str]:
@@ -57,7 +57,7 @@ def faults(message: dict[str, Any]) -> Iterator[str]:
 
 @pytest.fixture
 async def slack() -> AsyncIterator[HttpPeer]:
-    async with http_peer(webhook) as peer:
+    async with http_peer(usual=webhook) as peer:
         yield peer
 
 
@@ -106,6 +106,6 @@ async def test_a_webhook_that_is_gone_is_said_without_its_address(
 
 async def test_too_much_and_a_breakdown_are_for_later(plugin_scope: PluginScope, slack: HttpPeer) -> None:
     plugin = await started(plugin_scope, slack)
-    slack.answers += [(429, {"Retry-After": "30"}, "rate_limited"), (500, {}, "rollup_error")]
+    slack.answers += [Answer(429, {"Retry-After": "30"}, "rate_limited"), Answer(500, {}, "rollup_error")]
     assert await send_alert(plugin, ALERT) == Attempt("HTTP 429: rate_limited", again=True, after=30)
     assert await send_alert(plugin, ALERT) == Attempt("HTTP 500: rollup_error", again=True)

@@ -12,7 +12,7 @@ from hub_plugin_alert_webhook import plugin_start, send_alert, signed
 
 from hub import Alert, AlertStatus, Attempt, Plugin, Secret, Severity
 from hub.testing.clock import ManualClock
-from hub.testing.http import Answer, HttpPeer, Received, http_peer
+from hub.testing.http_peer import Answer, HttpPeer, Request, http_peer
 from hub.testing.plugin import PluginScope
 
 KEY = b"0123456789abcdef0123456789abcdef"
@@ -29,19 +29,21 @@ ALERT = Alert(
 )
 
 
-def check(received: Received) -> Answer:
+def check(received: Request) -> Answer:
     """As a receiver does."""
     headers = received.headers
     content = f"{headers['webhook-id']}.{headers['webhook-timestamp']}.".encode() + received.body
     expected = base64.b64encode(hmac.digest(KEY, content, "sha256")).decode()
     return (
-        (204, {}, "") if headers.get("webhook-signature") == f"v1,{expected}" else (401, {}, "who are you?")
+        Answer(204, {}, "")
+        if headers.get("webhook-signature") == f"v1,{expected}"
+        else Answer(401, {}, "who are you?")
     )
 
 
 @pytest.fixture
 async def receiver() -> AsyncIterator[HttpPeer]:
-    async with http_peer(check) as peer:
+    async with http_peer(usual=check) as peer:
         yield peer
 
 
@@ -105,11 +107,11 @@ async def test_a_retry_after_may_be_a_date_and_a_redirect_is_not_followed(
     plugin = await started(plugin_scope, receiver, secret=SECRET)
     later = format_datetime(datetime.now(UTC) + timedelta(seconds=100), usegmt=True)
     receiver.answers += [
-        (503, {"Retry-After": later}, ""),
-        (503, {"Retry-After": "soon"}, ""),
-        (503, {"Retry-After": "1e99"}, ""),
-        (302, {"Location": "/elsewhere"}, ""),
-        (200, {}, "x" * 1_000_000),
+        Answer(503, {"Retry-After": later}, ""),
+        Answer(503, {"Retry-After": "soon"}, ""),
+        Answer(503, {"Retry-After": "1e99"}, ""),
+        Answer(302, {"Location": "/elsewhere"}),
+        Answer(200, {}, "x" * 1_000_000),
     ]
     dated, soon, long, moved, large = [await send_alert(plugin, ALERT) for _ in range(5)]
     assert 90 < dated.after <= 100

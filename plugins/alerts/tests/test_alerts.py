@@ -22,7 +22,7 @@ from hub_plugin_alerts.settings import DEFAULTS
 
 from hub import Alert, Attempt, Plugin, Severity
 from hub.testing.clock import ManualClock
-from hub.testing.http import http_peer
+from hub.testing.http_peer import Answer, http_peer
 from hub.testing.running import RunningHub, running_hub
 
 SINK = '''"""Hands on what it is told."""
@@ -378,7 +378,7 @@ async def test_the_timers_look_without_being_asked(tmp_path: Path, manual_clock:
 async def test_the_heartbeat_goes_out_only_while_rules_are_looked_at(
     tmp_path: Path, manual_clock: ManualClock
 ) -> None:
-    async with http_peer(lambda _: (200, {}, "ok")) as watchman:
+    async with http_peer(usual=lambda _: Answer(200, {}, "ok")) as watchman:
         heartbeat = {"url": f"{watchman.url}/beat/secret", "every": 60}
         async with alerting(tmp_path, manual_clock, heartbeat=heartbeat) as hub:
             await hub.look()
