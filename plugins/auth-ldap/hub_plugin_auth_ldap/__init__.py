@@ -32,7 +32,7 @@ async def plugin_start(plugin: Plugin) -> None:
     stash[LOGINS] = Logins(plugin.settings(Settings), stash[SERVERS], stash[LOOKUP], account_of)
 
 
-@hookimpl
+@hookimpl(mechanisms=("PLAIN", "LOGIN"))
 async def authenticate(plugin: Plugin, credentials: Credentials) -> Identity | Refuse | None:
     """Whoever binds with the password is who they say; a token is somebody else's to read."""
     if not isinstance(credentials, Password):
