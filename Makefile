@@ -25,8 +25,9 @@ setup: $(STAMPS)/installed  ## Make .venv with the hub, its plugins and the deve
 run: setup  ## Run a demo hub on loopback
 	$(BIN)/hub demo
 
-test: setup peers  ## Run every test
-	$(BIN)/python -m pytest
+test: setup peers  ## Run every test, a few files side by side
+	@# Most tests wait most of the time, for processes to start and to die.
+	$(BIN)/python -m pytest --numprocesses 3 --dist loadfile
 
 coverage: setup peers  ## Run every test and see that it reaches 95 % of the code; takes twice as long
 	$(BIN)/coverage erase

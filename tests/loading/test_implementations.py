@@ -45,5 +45,5 @@ async def test_without_a_hub_there_is_nobody_to_ask(plugin_scope: PluginScope) -
     scope = plugin_scope("alone")
     with pytest.raises(LookupError, match="no plugin is running"):
         scope.implementations("send_alert")
-    with pytest.raises(RuntimeError, match="no hub is running"):
+    with pytest.raises(RuntimeError, match="there is no hub around"):
         await scope.status()
