@@ -177,7 +177,7 @@ def test_a_header_bomb_costs_no_more_than_its_fields(steps: Callable[[Callable[[
         assert len(headers.fields) == count + 1
         return steps(lambda: (Headers(block).raw("last"), Headers(block).fields))
 
-    assert work(40_000) <= 4 * work(10_000) + 100
+    assert work(40_000) <= 4.2 * work(10_000)  # a collection of garbage may fall into one of them
 
 
 @pytest.mark.parametrize(

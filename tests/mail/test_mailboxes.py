@@ -126,4 +126,4 @@ def test_cost_is_linear(unit: bytes, steps: Callable[[Callable[[], object]], int
     def work(count: int) -> int:
         return steps(lambda: addresses(b"x @ " + unit * count))
 
-    assert work(8000) <= 4 * work(2000) + 100
+    assert work(8000) <= 4.2 * work(2000)  # a collection of garbage may fall into one of them

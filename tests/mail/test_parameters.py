@@ -83,4 +83,4 @@ def test_cost_is_linear(unit: bytes, steps: Callable[[Callable[[], object]], int
         value = b"a/b; a=" + unit * count
         return steps(lambda: find_parameter(parse_value(value)[1], b"a"))
 
-    assert work(8000) <= 4 * work(2000) + 100
+    assert work(8000) <= 4.2 * work(2000)  # a collection of garbage may fall into one of them

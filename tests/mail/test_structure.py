@@ -390,7 +390,7 @@ def test_cost_is_linear(bomb: Callable[[int], bytes], steps: Callable[[Callable[
         data = bomb(count)
         return steps(lambda: Structure(data))
 
-    assert work(2000) <= 4 * work(500) + 100
+    assert work(2000) <= 4.2 * work(500)  # a collection of garbage may fall into one of them
 
 
 @pytest.mark.parametrize(
