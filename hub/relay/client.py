@@ -28,6 +28,10 @@ class Broken(Exception):
     """The connection cannot be used, or not any more; the text says why."""
 
 
+class NoTls(Broken):
+    """The server offers STARTTLS, and no handshake with it succeeds."""
+
+
 @dataclass(frozen=True, slots=True)
 class Hop:
     """A server to try. host: its name, or its address again."""
@@ -111,7 +115,7 @@ class Client:
         try:
             await self._writer.start_tls(tls, server_hostname=self.hop.host, ssl_handshake_timeout=_DATA)
         except (OSError, TimeoutError) as error:
-            raise Broken(f"no TLS with {self.hop.host}: {error}") from None
+            raise NoTls(f"no TLS with {self.hop.host}: {error}") from None
         await self._ehlo()
 
     async def _ehlo(self) -> None:

@@ -23,7 +23,7 @@ from hub.log import get_logger
 from hub.mail.address import Address
 from hub.mail.ident import new_id
 from hub.relay.answers import Answer, failed
-from hub.relay.client import Broken, Client, Hop, Parcel
+from hub.relay.client import Broken, Client, Hop, NoTls, Parcel
 from hub.relay.outcomes import Outcomes
 from hub.relay.routes import Routes
 from hub.services.log import ChangeKind, LogEntry
@@ -75,6 +75,7 @@ class Relay:
         self._connections = 0
         self._news = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
+        self._closing = False
 
     def start(self) -> None:
         """Begin to send."""
@@ -84,6 +85,7 @@ class Relay:
 
     async def close(self) -> None:
         """Hang up on everybody; what was not concluded is sent by somebody else once its lease has ended."""
+        self._closing = True
         self._unwatch()
         tasks = tuple(self._tasks)
         for task in tasks:
@@ -164,6 +166,8 @@ class Relay:
 
     def _connect_more(self, destination: Destination) -> None:
         settings = self._settings
+        if self._closing:
+            return
         if destination.connections < settings.per_domain and self._connections < settings.max_connections:
             destination.connections += 1
             self._connections += 1
@@ -242,8 +246,12 @@ class Relay:
     async def _connect(self, hop: Hop) -> Client:
         settings = self._settings
         tls = self._tls if settings.tls == "opportunistic" else None
-        hello = self._kernel.settings.hub.hostname
-        return await Client.connect(hop, hello, tls, patience=settings.connect_timeout)
+        hello, patience = self._kernel.settings.hub.hostname, settings.connect_timeout
+        try:
+            return await Client.connect(hop, hello, tls, patience=patience)
+        except NoTls as error:  # what is only sent encrypted if that works is sent (RFC 7435 §3)
+            _log.info("mail goes in the clear", host=hop.host, reason=str(error))
+            return await Client.connect(hop, hello, None, patience=patience)
 
     def _lost(self, rows: Sequence[QueueRow], broken: Broken) -> dict[Address, Answer]:
         """The other side may have the message and may not: it gets it again (RFC 5321 §4.5.4.2)."""

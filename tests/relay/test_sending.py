@@ -199,6 +199,35 @@ async def test_a_server_that_hangs_up_or_is_not_there_costs_a_deferral(tmp_path:
         assert row.reply.startswith("450 4.4.1 cannot connect to 127.0.0.1")
 
 
+async def test_a_server_that_cannot_do_the_tls_that_it_offers_gets_the_mail_in_the_clear(
+    tmp_path: Path,
+) -> None:
+    took: list[bytes] = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"220 broken.example\r\n")
+        while line := await reader.readline():
+            verb = line[:4].upper()
+            if verb == b"EHLO":
+                writer.write(b"250-broken.example\r\n250 STARTTLS\r\n")
+            elif verb == b"STAR":
+                writer.write(b"220 go on\r\nnonsense instead of a handshake\r\n")
+            elif verb == b"DATA":
+                writer.write(b"354 go on\r\n")
+                took.append(await reader.readuntil(b"\r\n.\r\n"))
+                writer.write(b"250 2.0.0 taken\r\n")
+            else:
+                writer.write(b"250 2.0.0 fine\r\n")
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    async with server, sending(tmp_path / "hub", server.sockets[0].getsockname()[1]) as running:
+        await submit(running, ANN)
+        await until(lambda: empty(running))
+    (mail,) = took
+    assert mail.endswith(b"\r\nInto the world.\r\n..dots\r\n...two\r\n.\r\n")
+
+
 async def test_many_mails_to_one_domain_share_a_few_connections(tmp_path: Path) -> None:
     with sinking(tmp_path / "sink") as sink:
         async with sending(tmp_path / "hub", sink.port) as running:
