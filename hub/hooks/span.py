@@ -25,7 +25,7 @@ class SpanEvent:
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """One session, message, command, step of a plugin, commit or delivery.
+    """One session, message, command, step of a plugin, commit, delivery or try to send a message on.
 
     trace_id has 128 bits, span_id and parent_id 64; parent_id is None at the root. remote: the parent is
     somebody else's. kind: `server` for sessions and messages, which others began. start, end: nanoseconds

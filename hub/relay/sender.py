@@ -21,7 +21,9 @@ from hub.dispatch.failure import reason
 from hub.loading.kernel import Kernel
 from hub.log import get_logger
 from hub.mail.address import Address
+from hub.mail.headers import Headers
 from hub.mail.ident import new_id
+from hub.mail.traceparent import traceparent_of
 from hub.relay.answers import Answer, failed
 from hub.relay.client import Broken, Client, Hop, NoTls, Parcel
 from hub.relay.outcomes import Outcomes
@@ -29,7 +31,7 @@ from hub.relay.routes import Routes
 from hub.services.log import ChangeKind, LogEntry
 from hub.services.queue import LeaseLost, QueueRow
 from hub.services.storage import Acceptance
-from hub.trace.record import Trace
+from hub.trace.record import RELAY, Trace
 
 LEASE: Final = 30.0
 """Seconds that a claim lasts; it is renewed three times in that."""
@@ -198,15 +200,17 @@ class Relay:
         """Send one job, over that connection if there is one; the one for the next job."""
         began = perf_counter()
         rows = job.rows
+        trace = Trace(new_id(), f"{RELAY}{rows[0].recipient.ascii_domain}")
+        trace.message = rows[0].message_id
         try:
-            answers, client = await self._send(rows, client)
+            answers, client = await self._send(rows, client, trace)
         except Exception as error:  # of the store, or ours: nothing is known of the message, so it stays
             _log.error("mail could not be sent", message=rows[0].message_id, reason=reason(error))
             answers = {row.recipient: failed("4.3.0", "internal error") for row in rows}
             if client is not None:
                 client.abort()
                 client = None
-        self._record(rows, answers, perf_counter() - began)
+        self._record(trace, rows, answers, perf_counter() - began)
         try:
             await self._conclude(job, answers, reports_itself=client is not None and "DSN" in client.features)
         finally:
@@ -216,9 +220,9 @@ class Relay:
         return client
 
     async def _send(
-        self, rows: Sequence[QueueRow], client: Client | None
+        self, rows: Sequence[QueueRow], client: Client | None, trace: Trace
     ) -> tuple[dict[Address, Answer], Client | None]:
-        parcel = await self._parcel(rows)
+        parcel = await self._parcel(rows, trace)
         blobs, blob = self._kernel.services.blobs, rows[0].blob
         if client is not None:
             try:
@@ -258,13 +262,17 @@ class Relay:
         _log.warning("mail may be sent twice", message=rows[0].message_id, reason=str(broken))
         return {row.recipient: failed("4.4.2", str(broken)) for row in rows}
 
-    async def _parcel(self, rows: Sequence[QueueRow]) -> Parcel:
+    async def _parcel(self, rows: Sequence[QueueRow], trace: Trace) -> Parcel:
+        """trace: is told in which trace the message is."""
         row = rows[0]
-        ascii_only = True
+        head, ascii_only = b"", True
         async for chunk in self._kernel.services.blobs.stream(row.blob):
+            head = head or chunk[: row.head_size]
             ascii_only = ascii_only and chunk.isascii()
             if not ascii_only:
                 break
+        context = traceparent_of(row.message_id, Headers(head))
+        trace.add("note", "traceparent", "read", detail=context)
         recipients = {each.recipient: each.dsn for each in rows}
         return Parcel(row.reverse_path, recipients, row.size, not ascii_only, row.ret, row.envid)
 
@@ -292,10 +300,9 @@ class Relay:
         for report in reports or ():
             blobs.settle(report.blob)
 
-    def _record(self, rows: Sequence[QueueRow], answers: dict[Address, Answer], seconds: float) -> None:
-        host = next((answer.host for answer in answers.values() if answer.host), "")
-        trace = Trace(new_id(), f"relay to {host or rows[0].recipient.domain}")
-        trace.message = rows[0].message_id
+    def _record(
+        self, trace: Trace, rows: Sequence[QueueRow], answers: dict[Address, Answer], seconds: float
+    ) -> None:
         for row in rows:
             answer = answers[row.recipient]
             said = "sent" if answer.is_success else "bounced" if answer.is_permanent else "deferred"

@@ -18,6 +18,9 @@ NAME: Final = 3
 OUTCOME: Final = 5
 DETAIL: Final = 7
 
+RELAY: Final = "relay to "
+"""How `about` begins for a try to send a message on."""
+
 HEAD: Final = 200
 TAIL: Final = 400
 

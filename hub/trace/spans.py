@@ -21,7 +21,7 @@ from hub.hooks.span import Attribute, Span, SpanEvent
 from hub.mail.address import Address, AddressError, parse_path
 from hub.mail.redaction import Policy, redacted, redacted_host
 from hub.mail.traceparent import TraceParent, message_context, own_context, own_trace_id, parse_traceparent
-from hub.trace.record import DETAIL, KIND, MESSAGE, NAME, OUTCOME, Record, Spanned, Trace
+from hub.trace.record import DETAIL, KIND, MESSAGE, NAME, OUTCOME, RELAY, Record, Spanned, Trace
 from hub.trace.sampling import is_chosen, is_sampled
 
 HELD: Final = 1000
@@ -67,6 +67,8 @@ def spans_of(trace: Trace, settings: HubSettings) -> tuple[Span, ...]:
     records = trace.records if state is None else [*state.held, *trace.records]
     if not records:
         return ()
+    if trace.about.startswith(RELAY):
+        return _relayed(trace, settings)
     is_over = records[-1][KIND] == "session" and records[-1][OUTCOME] == "closed"
     if state is None:
         state = trace.spanned = Spanned()
@@ -90,6 +92,18 @@ def spans_of(trace: Trace, settings: HubSettings) -> tuple[Span, ...]:
     return tuple(spans)
 
 
+def _relayed(trace: Trace, settings: HubSettings) -> tuple[Span, ...]:
+    """A try to send a message on: children of the span that the message's arrival has made."""
+    message, records, sampling = trace.message, trace.records, settings.trace.sampling
+    assert message is not None
+    context = _Sorted(records).parents.get(message) or own_context(message)
+    if not context.sampled and not (sampling.errors and any(map(has_failed, records))):
+        return ()
+    tree = _Tree(trace, settings.log.addresses, context)
+    tree.add(records)
+    return tuple(tree.spans)
+
+
 def _is_chosen(
     trace: Trace, sampling: SamplingTable, message: str, records: Sequence[Record], found: _Sorted
 ) -> bool:
@@ -101,7 +115,9 @@ def _is_chosen(
 
 
 def has_failed(record: Record) -> bool:
-    """Whether a record counts as an error: 4xx, 5xx, NO, BAD, a step or a handshake that failed."""
+    """Whether a record counts as an error: 4xx, 5xx, NO, BAD, a step, a handshake or a relay that failed."""
+    if record[KIND] == "relay":
+        return record[OUTCOME] != "sent"
     return record[OUTCOME] == "failed" or (record[KIND] == "command" and record[OUTCOME][:1] in "45NB")
 
 
@@ -247,6 +263,10 @@ def _described(record: Record, policy: Policy) -> tuple[str, dict[str, Attribute
             return f"{name} {plugin}", {"hub.hook": name, "hub.plugin": plugin or ""} | _said(record, policy)
         case "commit":
             return "commit", {"hub.blob": name, "hub.size": _octets(detail)}
+        case "relay":
+            host, _, _ = detail.partition(" ")
+            said = {"hub.recipient": _text(name, policy), **({"server.address": host} if host else {})}
+            return kind, said | _said(record, policy)
         case _:
             where = "hub.recipient" if outcome == "queued" else "hub.mailbox"
             return kind, {where: _text(name, policy)} | _said(record, policy)

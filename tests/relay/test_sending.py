@@ -14,8 +14,10 @@ from typing import cast
 
 import pytest
 
+from hub import Span
 from hub.services.queue import QueueRow
 from hub.testing.clock import ManualClock
+from hub.testing.recorder import Recorder
 from hub.testing.running import PASSWORD, RunningHub, running_hub
 from tests.peers.sink import needs_sink, sinking
 
@@ -235,3 +237,33 @@ async def test_many_mails_to_one_domain_share_a_few_connections(tmp_path: Path) 
                 await submit(running, ANN)
             await until(lambda: empty(running))
     assert len(sink.messages()) == 30
+
+
+async def test_each_try_is_in_the_trace_of_its_message(tmp_path: Path) -> None:
+    recorder = Recorder(tmp_path / "hub" / "plugins.d")
+
+    def spans(running: RunningHub) -> list[Span]:
+        calls = recorder.calls(running.hub.kernel.generations)
+        told = (call.arguments["spans"] for call in calls if call.hook == "session_traced")
+        return [span for each in told for span in cast("tuple[Span, ...]", each)]
+
+    with sinking(tmp_path / "sink") as sink:
+        async with sending(tmp_path / "hub", sink.port) as running:
+            message = await submit(running, ANN, BEN)
+
+            async def two_tries() -> bool:
+                return [span.name for span in spans(running)].count("relay") == 2
+
+            await until(two_tries)
+            tries = [span for span in spans(running) if span.name == "relay"]
+
+            async def arrived() -> bool:
+                return any(span.attributes.get("hub.message.id") == message for span in spans(running))
+
+            await until(arrived)
+            (root,) = [span for span in spans(running) if span.attributes.get("hub.message.id") == message]
+    assert {span.trace_id for span in tries} == {root.trace_id}
+    assert {span.parent_id for span in tries} == {root.span_id}
+    assert {span.attributes["hub.recipient"] for span in tries} == {ANN, BEN}
+    assert all(span.failed is None for span in tries)
+    assert all(span.attributes["server.address"] == "127.0.0.1" for span in tries)
