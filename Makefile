@@ -1,6 +1,7 @@
 # Everything starts from a clone, Python >= 3.11, make and git; each target does its own set-up.
 
 PYTHON ?= python3
+JOBS ?= 0
 UV_VERSION := 0.13.9
 
 VENV := .venv
@@ -25,9 +26,8 @@ setup: $(STAMPS)/installed  ## Make .venv with the hub, its plugins and the deve
 run: setup  ## Run a demo hub on loopback
 	$(BIN)/hub demo
 
-test: setup peers  ## Run every test, a few files side by side
-	@# Most tests wait most of the time, for processes to start and to die.
-	$(BIN)/python -m pytest --numprocesses 3 --dist loadfile
+test: setup peers  ## Run every test; JOBS=3 runs so many files of tests side by side, which tests of timing may not like
+	$(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadfile
 
 coverage: setup peers  ## Run every test and see that it reaches 95 % of the code; takes twice as long
 	$(BIN)/coverage erase

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import random
 import socket
 import time
 from collections.abc import Mapping
@@ -52,12 +54,12 @@ class NotStarted(Exception):
 
 
 def free_port() -> int:
-    """One that nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        port = probe.getsockname()[1]
-        assert isinstance(port, int)
-        return port
+    """One that nobody listens on now, from below those that the system gives to clients: it stays free."""
+    while True:
+        port = random.randrange(10_000, 32_000)
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind((HOST, port))
+            return port
 
 
 def wait_for_greeting(port: int, process: Popen[bytes], seconds: float = 30.0) -> None:

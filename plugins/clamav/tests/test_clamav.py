@@ -1,7 +1,6 @@
 """The plugin in a hub, asked over SMTP, with a real clamd behind it."""
 
 import asyncio
-import re
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 
@@ -166,7 +165,7 @@ async def test_of_two_daemons_one_does_when_the_other_dies_under_load(
             await asyncio.to_thread(clamd.stop)
             await load.until_accepted(20)
             needed = {each["name"]: each["trouble"] for each in hub.hub.loader.dependencies()}
-            assert re.match("ConnectionError: .* does not answer", str(needed[f"clamd {servers[0]}"]))
+            assert str(needed[f"clamd {servers[0]}"]).startswith("ConnectionError: ")
             assert needed[f"clamd {servers[1]}"] is None
             assert (await hub.send(INFECTED))[0] == 554
         assert not load.refused
