@@ -14,9 +14,10 @@ from bench.cpu import CORES
 from bench.figure import HUB
 from bench.imap_client import ImapClient
 from bench.options import Options
-from bench.server import DOMAIN, HOST, MAILBOX, NotStarted, environment, free_port, wait_for_greeting
+from bench.server import DOMAIN, HOST, MAILBOX, NotStarted, environment, wait_for_greeting
 from hub.config.load import load
 from hub.control import ask
+from hub.testing.ports import free_port
 from hub.version import __version__
 
 ALONE: Final = f"{HUB}, 1 worker"

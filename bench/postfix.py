@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from bench.server import DOMAIN, HOST, MAILBOX, NotStarted, environment, free_port, wait_for_greeting
+from bench.server import DOMAIN, HOST, MAILBOX, NotStarted, environment, wait_for_greeting
 from bench.smtp_source import PATH
+from hub.testing.ports import free_port
 
 OWNER: Final = "nobody"
 """Whom the maildir belongs to."""

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
-import random
 import socket
 import time
 from collections.abc import Mapping
@@ -51,15 +49,6 @@ class Server(Protocol):
 
 class NotStarted(Exception):
     """The server did not come up; the text says what it said."""
-
-
-def free_port() -> int:
-    """One that nobody listens on now, from below those that the system gives to clients: it stays free."""
-    while True:
-        port = random.randrange(10_000, 32_000)
-        with socket.socket() as probe, contextlib.suppress(OSError):
-            probe.bind((HOST, port))
-            return port
 
 
 def wait_for_greeting(port: int, process: Popen[bytes], seconds: float = 30.0) -> None:

@@ -62,6 +62,7 @@ if TYPE_CHECKING:
     from hub.mail.verdict import Reject as Reject
     from hub.mail.verdict import Trust as Trust
     from hub.mail.verdict import Verdict as Verdict
+    from hub.mailauth.results import AuthResult as AuthResult
     from hub.services.blobs import LAST_REFERENCE as LAST_REFERENCE
     from hub.services.blobs import BlobGone as BlobGone
     from hub.services.blobs import BlobRecord as BlobRecord
@@ -85,6 +86,9 @@ if TYPE_CHECKING:
     from hub.services.directory import Resolution as Resolution
     from hub.services.directory import SecondFactors as SecondFactors
     from hub.services.directory import TotpSecret as TotpSecret
+    from hub.services.dns import Dns as Dns
+    from hub.services.dns import DnsAnswer as DnsAnswer
+    from hub.services.dns import DnsTrouble as DnsTrouble
     from hub.services.group import GroupWriter as GroupWriter
     from hub.services.kv import Kv as Kv
     from hub.services.log import ChangeKind as ChangeKind
@@ -148,12 +152,14 @@ _HOMES = {
     "hub.mail.structure": "Structure",
     "hub.mail.traceparent": "traceparent_of",
     "hub.mail.verdict": "Accept Defer Finding Junk Quarantine Reject Trust Verdict",
+    "hub.mailauth.results": "AuthResult",
     "hub.services.blobs": "BlobGone BlobRecord Blobs BlobUse Collected LAST_REFERENCE Progress References "
     "Spool StoreFull no_progress",
     "hub.services.cache": "Cache",
     "hub.services.clock": "Clock",
     "hub.services.directory": "Account Alias AppPassword Directory DirectoryAdmin PASSWORD_SCOPES Resolution "
     "DirectoryUnavailable SecondFactors TotpSecret",
+    "hub.services.dns": "Dns DnsAnswer DnsTrouble",
     "hub.services.group": "GroupWriter",
     "hub.services.kv": "Kv",
     "hub.services.log": "ChangeKind LogEntry",

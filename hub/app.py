@@ -279,6 +279,8 @@ class Hub:
         self._tls = new.tls
         # Who was offered STARTTLS before the certificate was taken away may still begin it.
         self.kernel.tls = new.tls.context or self.kernel.tls
+        if settings.dns != old.dns:
+            self.loader.dns.configure(settings.dns.nameservers)
         if settings.log != old.log:
             self._raising.apply()
         if self._watcher is not None:

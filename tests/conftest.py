@@ -30,6 +30,7 @@ from hub.services.blobs import BlobGone, Blobs, Spool
 from hub.services.chosen import Services
 from hub.services.clock import SystemClock
 from hub.services.directory import Account, Resolution
+from hub.services.resolver import Resolver
 from hub.services.storage import Acceptance, Placed, Storage, Usage
 from hub.trace.record import Record, Trace
 
@@ -249,7 +250,13 @@ class World:
         self.kernel = Kernel(
             settings,
             self.generations,
-            Services(cast(Storage, self.storage), cast(Blobs, self.blobs), self.directory, SystemClock()),
+            Services(
+                cast(Storage, self.storage),
+                cast(Blobs, self.blobs),
+                self.directory,
+                SystemClock(),
+                Resolver(),
+            ),
             None,
             self._write_trace,
         )
@@ -283,7 +290,7 @@ class World:
             setattr(module, cast(FunctionType, function).__name__, function)
         loop = asyncio.get_running_loop()
         around = Surroundings(
-            self.folder, SystemClock(), _no_call, _no_workers, lambda name, arguments: None, loop
+            self.folder, SystemClock(), Resolver(), _no_call, _no_workers, lambda name, arguments: None, loop
         )
         scope = Scope(name, "1", self.folder, lambda model: model(), around)
         self._scopes.append(scope)

@@ -26,6 +26,7 @@ from hub.log import configure
 from hub.services.chosen import Services
 from hub.services.clock import SystemClock
 from hub.services.directory import DirectoryAdmin
+from hub.services.resolver import Resolver
 from hub.services.storage import Migrations, Storage
 
 
@@ -92,7 +93,15 @@ async def plugin(config: Config, name: str) -> AsyncIterator[Plugin]:
 
 def _scope(config: Config, source: Source, opened: Services | None = None) -> Scope:
     loop = asyncio.get_running_loop()
-    around = Surroundings(config.settings.hub.data_dir, SystemClock(), _no_hooks, _no_workers, _nobody, loop)
+    around = Surroundings(
+        config.settings.hub.data_dir,
+        SystemClock(),
+        Resolver(config.settings.dns.nameservers),
+        _no_hooks,
+        _no_workers,
+        _nobody,
+        loop,
+    )
     if opened is not None:
         around.storage, around.blobs, around.directory = opened.storage, opened.blobs, opened.directory
     settings = partial(config.plugin_settings, source.name)

@@ -645,6 +645,11 @@ class RelayTable(Table):
         description='Where mail goes without asking DNS for its exchangers: "example.org" for that domain, '
         '".example.org" for those below it, "*" for all others.',
     )
+
+
+class DnsTable(Table):
+    """[dns]: whom the hub asks."""
+
     nameservers: tuple[Address, ...] = Field(
         default=(), description="DNS servers in place of the system's, each with its port."
     )
@@ -680,6 +685,7 @@ class HubSettings(Table):
     relay: RelayTable = Field(
         default=RelayTable(), description="How mail for elsewhere is sent, and for how long it is tried."
     )
+    dns: DnsTable = Field(default=DnsTable(), description="Whom the hub asks for names of the Internet.")
     log: LogTable = Field(default=LogTable(), description="What is logged, and how it looks.")
     trace: TraceTable = Field(
         default=TraceTable(), description="What is recorded of sessions: for `hub trace`, and as spans."

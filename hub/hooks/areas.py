@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType, ModuleType
 from typing import Final
 
-from hub.hooks import alerting, delivery, http, imap, lifecycle, login, message, observe, smtp
+from hub.hooks import alerting, delivery, http, imap, lifecycle, login, message, observe, relay, smtp
 from hub.hooks.markers import SpecOptions
 
 AREAS: Final[tuple[ModuleType, ...]] = (
@@ -15,6 +15,7 @@ AREAS: Final[tuple[ModuleType, ...]] = (
     login,
     message,
     delivery,
+    relay,
     imap,
     http,
     observe,

@@ -11,6 +11,7 @@ from hub.mail.login import AccountRef
 from hub.mail.stash import Stash
 from hub.services.clock import Clock
 from hub.services.directory import Directory
+from hub.services.dns import Dns
 from hub.services.kv import Kv
 from hub.services.log import LogEntry
 from hub.services.stored import QueuedMessage, StoredMessage
@@ -85,6 +86,10 @@ class Plugin(Protocol):
     @property
     def clock(self) -> Clock:
         """The hub's time, which tests turn; use it for timers and expiry."""
+
+    @property
+    def dns(self) -> Dns:
+        """Asks DNS, with the cache that all plugins of this process share."""
 
     def settings(self, model: type[S]) -> S:
         """The plugin's `[plugins.<name>]` table as its module-level `Settings` model, validated before the

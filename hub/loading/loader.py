@@ -42,6 +42,7 @@ from hub.services.blobs import Blobs
 from hub.services.chosen import Services
 from hub.services.clock import Clock
 from hub.services.directory import Directory
+from hub.services.resolver import Resolver
 from hub.services.storage import Storage
 
 if TYPE_CHECKING:
@@ -81,6 +82,7 @@ class Loader:
     ) -> None:
         self.config = config
         self._clock = clock
+        self.dns = Resolver(config.settings.dns.nameservers)
         self._trees = tuple(trees)
         self._path = path
         self._hooks = hooks()
@@ -107,6 +109,7 @@ class Loader:
         around = Surroundings(
             config.settings.hub.data_dir,
             clock,
+            self.dns,
             self._call,
             ask or self.reply,
             self._tell,
@@ -428,6 +431,7 @@ class Loader:
                 cast(Blobs, filled["blobs"]),
                 cast(Directory, filled["directory"]),
                 self._clock,
+                self.dns,
             )
         else:
             self._services.directory = cast(Directory, filled["directory"])

@@ -30,6 +30,7 @@ from hub.mail.stash import Stash
 from hub.services.blobs import Blobs
 from hub.services.clock import Clock
 from hub.services.directory import Directory
+from hub.services.dns import Dns
 from hub.services.kv import Kv
 from hub.services.log import LogEntry
 from hub.services.storage import Storage
@@ -87,6 +88,7 @@ class Surroundings:
 
     data_dir: Path
     clock: Clock
+    dns: Dns
     call: Call
     ask: Ask
     tell: Callable[[str, Mapping[str, object]], None]
@@ -175,6 +177,11 @@ class Scope:
     def clock(self) -> Clock:
         """The hub's time."""
         return self._around.clock
+
+    @property
+    def dns(self) -> Dns:
+        """The hub's resolver."""
+        return self._around.dns
 
     @property
     def data_dir(self) -> Path:

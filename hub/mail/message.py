@@ -61,6 +61,12 @@ class Message:
                     self._structure = Structure(b"".join((self.head, view[self._body.offset :])))
         return self._structure
 
+    def under(self, lines: str) -> Message:
+        """The same message with header lines on top, each ended by CRLF."""
+        if not lines.endswith("\r\n"):
+            raise ValueError("each header line should end with CRLF")
+        return Message(lines.encode() + self.head, self._body)
+
     def chunks(self, size: int = 65536) -> Iterator[bytes]:
         """The message from its first octet to its last, in pieces of at most `size` octets."""
         for start in range(0, len(self.head), size):

@@ -17,6 +17,7 @@ from hub.mail.address import Address
 from hub.mail.dsn import NOT_SAID, RecipientDsn, Ret
 from hub.mail.xtext import encode_xtext as xtext
 from hub.relay.answers import Answer, failed, parse
+from hub.relay.outgoing import Outgoing
 
 MAX_LINE: Final = 2048
 MAX_LINES: Final = 100
@@ -43,15 +44,10 @@ class Hop:
 
 @dataclass(frozen=True, slots=True)
 class Parcel:
-    """One message for some recipients behind the same hop.
-
-    size: octets. eight_bit: whether some of them are beyond ASCII. ret, envid: RFC 3461.
-    """
+    """The envelope of one message for some recipients behind the same hop. ret, envid: RFC 3461."""
 
     reverse_path: Address | None
     recipients: Mapping[Address, RecipientDsn]
-    size: int
-    eight_bit: bool
     ret: Ret | None = None
     envid: str | None = None
 
@@ -130,12 +126,12 @@ class Client:
         if not answer.is_success:
             raise Broken(f"{self.hop.host} refuses to be greeted: {answer}")
 
-    async def send(self, parcel: Parcel, chunks: AsyncIterator[bytes]) -> dict[Address, Answer]:
+    async def send(self, parcel: Parcel, content: Outgoing) -> dict[Address, Answer]:
         """The answer for each recipient. Broken: nobody can tell for those that were not answered."""
-        if (refused := self._unfit(parcel)) is not None:
+        if (refused := self._unfit(parcel, content)) is not None:
             return dict.fromkeys(parcel.recipients, refused)
         self.used += 1
-        commands = [self._mail(parcel), *(self._rcpt(*each) for each in parcel.recipients.items())]
+        commands = [self._mail(parcel, content), *(self._rcpt(*each) for each in parcel.recipients.items())]
         if "PIPELINING" in self.features:
             sender, *answers = await self._pipelined(commands)
         else:
@@ -150,7 +146,7 @@ class Client:
             return said
         final = await self._ask("DATA", _DATA)
         if final.code == 354:
-            await self._write_message(chunks)
+            await self._write_message(content.chunks())
             final = await self._reply(_FINAL)
             self.in_doubt = False
         elif final.is_success:
@@ -171,24 +167,24 @@ class Client:
         """Hang up."""
         self._writer.transport.abort()
 
-    def _unfit(self, parcel: Parcel) -> Answer | None:
+    def _unfit(self, parcel: Parcel, content: Outgoing) -> Answer | None:
         """Why this server cannot be given the message."""
         host = self.hop.host
         if parcel.needs_utf8 and "SMTPUTF8" not in self.features:
             return failed("5.6.7", f"{host} does not know SMTPUTF8, which an address needs")
-        if parcel.eight_bit and "8BITMIME" not in self.features:
+        if content.eight_bit and "8BITMIME" not in self.features:
             return failed("5.6.3", f"{host} does not know 8BITMIME, which the message needs")
         limit = self.features.get("SIZE", "")
-        if limit.isdigit() and 0 < int(limit) < parcel.size:
+        if limit.isdigit() and 0 < int(limit) < content.size:
             return failed("5.3.4", f"{host} takes no message of more than {limit} octets", host)
         return None
 
-    def _mail(self, parcel: Parcel) -> str:
+    def _mail(self, parcel: Parcel, content: Outgoing) -> str:
         path = parcel.reverse_path
         said = [f"MAIL FROM:<{self._shown(path, parcel) if path else ''}>"]
         if "SIZE" in self.features:
-            said.append(f"SIZE={parcel.size}")
-        if parcel.eight_bit:
+            said.append(f"SIZE={content.size}")
+        if content.eight_bit:
             said.append("BODY=8BITMIME")
         if parcel.needs_utf8:
             said.append("SMTPUTF8")

@@ -8,21 +8,16 @@ import random
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-import dns.asyncresolver
-import dns.exception
-import dns.name
-import dns.rdatatype
-import dns.resolver
+from dns.rdtypes.ANY.MX import MX
 
 from hub.config.units import parse_address
 from hub.relay.answers import Answer, failed
 from hub.relay.client import Hop
+from hub.services.dns import Dns, DnsTrouble
 
 MOST_HOPS: Final = 10
 """Addresses that are tried for one domain."""
 MOST_EXCHANGERS: Final = 20
-LIFETIME: Final = 20.0
-"""Seconds that one question to DNS may take."""
 SPECIAL: Final = frozenset({"onion", "alt", "local", "localhost", "invalid"})
 """Top-level names that no DNS answers for (RFC 6761, 6762, 7686, 9476)."""
 
@@ -30,20 +25,14 @@ SPECIAL: Final = frozenset({"onion", "alt", "local", "localhost", "invalid"})
 class Routes:
     """One per process.
 
-    hostname: our own name in MX records, beyond which nobody is asked. nameservers: `address:port`, in place
-    of the system's. static: domain, `.domain` for what is below it, or `*` → `host:port`.
+    hostname: our own name in MX records, beyond which nobody is asked. static: domain, `.domain` for what is
+    below it, or `*` → `host:port`.
     """
 
-    def __init__(self, hostname: str, nameservers: Sequence[str], static: Mapping[str, str]) -> None:
+    def __init__(self, hostname: str, dns: Dns, static: Mapping[str, str]) -> None:
         self._hostname = hostname.lower()
+        self._dns = dns
         self._static = {domain.lower(): hop for domain, hop in static.items()}
-        self._resolver = dns.asyncresolver.Resolver(configure=not nameservers)
-        self._resolver.cache = dns.resolver.LRUCache(10_000)
-        self._resolver.lifetime = LIFETIME
-        if nameservers:
-            parsed = [parse_address(each) for each in nameservers]
-            self._resolver.nameservers = [host for host, _ in parsed]
-            self._resolver.nameserver_ports = dict(parsed)
 
     async def hops(self, domain: str) -> Sequence[Hop] | Answer:
         """Whom to try, in this order; an answer if nobody can be tried."""
@@ -71,14 +60,19 @@ class Routes:
     async def _exchangers(self, domain: str) -> list[tuple[int, str]] | Answer:
         """(preference, name), sorted, those of equal preference in random order."""
         try:
-            found = await self._resolver.resolve(domain, "MX", search=False)
-        except dns.resolver.NXDOMAIN:
+            found = await self._dns.query(domain, "MX")
+        except DnsTrouble as trouble:
+            return failed("4.4.3", f"DNS does not say where mail for {domain} goes: {trouble}")
+        except ValueError:
+            return failed("5.1.2", f"{domain} is no name of DNS")
+        if not found.exists:
             return failed("5.1.2", f"there is no domain {domain}")
-        except dns.resolver.NoAnswer:
+        exchangers = [each for each in found.records if isinstance(each, MX)]
+        if not exchangers:
             return [(0, domain)]  # RFC 5321 §5.1: the domain itself
-        except (dns.exception.DNSException, OSError) as error:
-            return failed("4.4.3", f"DNS does not say where mail for {domain} goes: {_why(error)}")
-        records = [(each.preference, each.exchange.to_text(omit_final_dot=True).lower()) for each in found]
+        records = [
+            (each.preference, each.exchange.to_text(omit_final_dot=True).lower()) for each in exchangers
+        ]
         if [name for _, name in records] == ["."] or [name for _, name in records] == [""]:
             return failed("5.1.10", f"{domain} takes no mail")  # RFC 7505
         random.shuffle(records)
@@ -118,12 +112,12 @@ class Routes:
 
     async def _resolve(self, host: str, kind: str) -> list[str] | Answer:
         try:
-            found = await self._resolver.resolve(host, kind, search=False)
-        except (dns.resolver.NXDOMAIN, dns.resolver.NoAnswer):
-            return []
-        except (dns.exception.DNSException, OSError) as error:
-            return failed("4.4.3", f"DNS does not say the address of {host}: {_why(error)}")
-        return [record.to_text() for record in found]
+            found = await self._dns.query(host, kind)
+        except DnsTrouble as trouble:
+            return failed("4.4.3", f"DNS does not say the address of {host}: {trouble}")
+        except ValueError:
+            return []  # the root, or a name that is too long
+        return [record.to_text() for record in found.records]
 
 
 def _literal(domain: str) -> Sequence[Hop] | Answer:
@@ -140,7 +134,3 @@ def _is_address(text: str) -> bool:
     except ValueError:
         return False
     return True
-
-
-def _why(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0][:200]

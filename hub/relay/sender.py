@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from time import perf_counter
 from typing import Final
 
-from hub.dispatch.failure import reason
+from hub.dispatch.failure import HookFailed, reason
 from hub.loading.kernel import Kernel
 from hub.log import get_logger
 from hub.mail.address import Address
@@ -27,6 +27,7 @@ from hub.mail.traceparent import traceparent_of
 from hub.relay.answers import Answer, failed
 from hub.relay.client import Broken, Client, Hop, NoTls, Parcel
 from hub.relay.outcomes import Outcomes
+from hub.relay.outgoing import outgoing
 from hub.relay.routes import Routes
 from hub.services.log import ChangeKind, LogEntry
 from hub.services.queue import LeaseLost, QueueRow
@@ -156,7 +157,7 @@ class Relay:
 
     def _make_routes(self) -> Routes:
         settings = self._settings
-        return Routes(self._kernel.settings.hub.hostname, settings.nameservers, settings.routes)
+        return Routes(self._kernel.settings.hub.hostname, self._kernel.services.dns, settings.routes)
 
     # -- connections --------------------------------------------------------------------------------------
 
@@ -204,6 +205,8 @@ class Relay:
         trace.message = rows[0].message_id
         try:
             answers, client = await self._send(rows, client, trace)
+        except HookFailed:  # who failed has been told
+            answers = {row.recipient: failed("4.3.0", "it cannot be made ready to be sent") for row in rows}
         except Exception as error:  # of the store, or ours: nothing is known of the message, so it stays
             _log.error("mail could not be sent", message=rows[0].message_id, reason=reason(error))
             answers = {row.recipient: failed("4.3.0", "internal error") for row in rows}
@@ -222,30 +225,36 @@ class Relay:
     async def _send(
         self, rows: Sequence[QueueRow], client: Client | None, trace: Trace
     ) -> tuple[dict[Address, Answer], Client | None]:
-        parcel = await self._parcel(rows, trace)
-        blobs, blob = self._kernel.services.blobs, rows[0].blob
+        await self._note_traceparent(rows[0], trace)
         if client is not None:
             try:
-                return await client.send(parcel, blobs.stream(blob)), client
+                return await self._give(client, rows, trace), client
             except Broken as broken:
                 client.abort()
                 if client.in_doubt:
                     return self._lost(rows, broken), None
         hops = await self._routes.hops(rows[0].recipient.ascii_domain)
         if isinstance(hops, Answer):
-            return dict.fromkeys(parcel.recipients, hops), None
+            return {row.recipient: hops for row in rows}, None
         trouble = Broken("nobody to ask")
         for hop in hops:
             try:
                 client = await self._connect(hop)
-                return await client.send(parcel, blobs.stream(blob)), client
+                return await self._give(client, rows, trace), client
             except Broken as broken:
                 trouble = broken
                 if client is not None:
                     client.abort()
                     if client.in_doubt:
                         return self._lost(rows, broken), None
-        return dict.fromkeys(parcel.recipients, failed("4.4.1", str(trouble))), None
+        return {row.recipient: failed("4.4.1", str(trouble)) for row in rows}, None
+
+    async def _give(self, client: Client, rows: Sequence[QueueRow], trace: Trace) -> dict[Address, Answer]:
+        """Send over a connection. Broken."""
+        row = rows[0]
+        parcel = Parcel(row.reverse_path, {each.recipient: each.dsn for each in rows}, row.ret, row.envid)
+        async with outgoing(self._kernel, rows, trace) as content:
+            return await client.send(parcel, content)
 
     async def _connect(self, hop: Hop) -> Client:
         settings = self._settings
@@ -262,19 +271,11 @@ class Relay:
         _log.warning("mail may be sent twice", message=rows[0].message_id, reason=str(broken))
         return {row.recipient: failed("4.4.2", str(broken)) for row in rows}
 
-    async def _parcel(self, rows: Sequence[QueueRow], trace: Trace) -> Parcel:
-        """trace: is told in which trace the message is."""
-        row = rows[0]
-        head, ascii_only = b"", True
-        async for chunk in self._kernel.services.blobs.stream(row.blob):
-            head = head or chunk[: row.head_size]
-            ascii_only = ascii_only and chunk.isascii()
-            if not ascii_only:
-                break
+    async def _note_traceparent(self, row: QueueRow, trace: Trace) -> None:
+        """Say in which trace the message is."""
+        head = await self._kernel.services.blobs.read(row.blob, 0, row.head_size)
         context = traceparent_of(row.message_id, Headers(head))
         trace.add("note", "traceparent", "read", detail=context)
-        recipients = {each.recipient: each.dsn for each in rows}
-        return Parcel(row.reverse_path, recipients, row.size, not ascii_only, row.ret, row.envid)
 
     # -- what became of it ----------------------------------------------------------------------------------
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from hub.services.blobs import Blobs
 from hub.services.clock import Clock
 from hub.services.directory import Directory
+from hub.services.dns import Dns
 from hub.services.storage import Storage
 
 
@@ -21,3 +22,4 @@ class Services:
     blobs: Blobs
     directory: Directory
     clock: Clock
+    dns: Dns

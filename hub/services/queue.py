@@ -9,6 +9,7 @@ from typing import Literal
 
 from hub.mail.address import Address
 from hub.mail.dsn import NOT_SAID, RecipientDsn, Ret
+from hub.mail.login import AccountRef
 
 
 class LeaseLost(LookupError):
@@ -21,7 +22,8 @@ class QueueRow:
 
     head_size, size: octets of the header block, and of it with the body. ret, envid, dsn: what the sender
     wants to hear about it (RFC 3461). attempts: how often it was tried; due_at: when it is tried next, in
-    seconds since the epoch; reply: what the last try was answered.
+    seconds since the epoch; reply: what the last try was answered. sender: the account that handed the
+    message in; None for what came from elsewhere and for the hub's own mail.
     """
 
     position: int
@@ -39,6 +41,7 @@ class QueueRow:
     attempts: int = 0
     due_at: float = 0.0
     reply: str = ""
+    sender: AccountRef | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ observed.py      the calls and spans that a test looks at
 conversation.py  dialogues as text files; dialogue.py: as lists of commands
 clock.py         time that a test turns
 recorder.py      a plugin that sees every hook fire
+ports.py         ports for programs that a test starts
 load.py          mail that keeps flowing meanwhile
 contracts/       what every driver of a service does: storage, blobs, directory
 checking/        whether a plugin is fit to be shared: `check(path)`

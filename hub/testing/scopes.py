@@ -12,6 +12,7 @@ from pydantic import BaseModel
 from hub.config.validate import Where, validate_table
 from hub.loading.scope import Scope, Surroundings
 from hub.services.clock import Clock
+from hub.services.resolver import Resolver
 from hub.services.storage import Storage
 
 S = TypeVar("S")
@@ -46,6 +47,6 @@ def make_scope(
         """Nobody listens."""
 
     loop = loop or asyncio.get_running_loop()
-    around = Surroundings(data_dir, clock, call, ask, tell, loop, storage)
+    around = Surroundings(data_dir, clock, Resolver(), call, ask, tell, loop, storage)
     scope = Scope(name, "0", data_dir, filled, around)
     return scope

@@ -6,7 +6,6 @@ import asyncio
 import os
 import re
 import signal
-import socket
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -14,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+
+from hub.testing.ports import free_port
 
 HUB = Path(sys.executable).parent / "hub"
 ROOT = Path(__file__).parents[2]
@@ -56,17 +57,9 @@ class Demo:
         return "".join(line[2:] + "\n" for line in block[1].splitlines())
 
 
-def free_ports(count: int) -> list[int]:
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [each.getsockname()[1] for each in sockets]
-    for each in sockets:
-        each.close()
-    return ports
-
-
 @asynccontextmanager
 async def running_demo(folder: Path) -> AsyncIterator[Demo]:
-    ports = dict(zip(("smtp", "submission", "imap"), free_ports(3), strict=True))
+    ports = {name: free_port() for name in ("smtp", "submission", "imap")}
     folder.chmod(0o755)
     process = await asyncio.create_subprocess_exec(
         HUB, "demo", *(f"--{name}-port={port}" for name, port in ports.items()),

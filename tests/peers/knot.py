@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import shutil
-import socket
 import subprocess
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import dns.exception
 import dns.message
 import dns.query
 import pytest
+
+from hub.testing.ports import free_port
 
 PROGRAM = shutil.which("knotd", path="/usr/sbin:/usr/local/sbin:/usr/bin:/usr/local/bin")
 
@@ -25,7 +26,7 @@ needs_knot = pytest.mark.skipif(PROGRAM is None, reason="no knotd here: tests/pe
 def resolving(zones: Mapping[str, Sequence[str]]) -> Iterator[str]:
     """Serve the zones, domain → records; gives `address:port`."""
     assert PROGRAM is not None
-    port = _free_port()
+    port = free_port()
     # A short path: its control socket lies there too.
     with tempfile.TemporaryDirectory(prefix="knot-") as name:
         folder = Path(name)
@@ -66,15 +67,3 @@ def _knows(port: int, zone: str) -> bool:
         query = dns.message.make_query(zone, "SOA")
         return bool(dns.query.udp(query, "127.0.0.1", timeout=1, port=port).answer)
     return False
-
-
-def _free_port() -> int:
-    """One that is free for UDP and for TCP."""
-    while True:
-        with ExitStack() as stack:
-            stream = stack.enter_context(socket.socket())
-            stream.bind(("127.0.0.1", 0))
-            datagram = stack.enter_context(socket.socket(type=socket.SOCK_DGRAM))
-            with suppress(OSError):
-                datagram.bind(stream.getsockname())
-                return int(stream.getsockname()[1])

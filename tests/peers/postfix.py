@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from bench.postfix import missing
-from bench.server import free_port, wait_for_greeting
+from bench.server import wait_for_greeting
+from hub.testing.ports import free_port
 
 needs_postfix = pytest.mark.skipif(missing() is not None, reason=str(missing()))
 

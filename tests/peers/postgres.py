@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import time
@@ -14,6 +13,8 @@ from pathlib import Path
 from typing import Final
 
 import pytest
+
+from hub.testing.ports import free_port
 
 _USER: Final = "postgres" if os.geteuid() == 0 else None  # it refuses to run as root
 _SECONDS: Final = 60.0
@@ -36,8 +37,7 @@ class PostgresServer:
         self._folder = folder
         self._process: subprocess.Popen[bytes] | None = None
         self._schemas = 0
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            self.port: int = free.getsockname()[1]
+        self.port = free_port()
         # Another collation than the octets' order, so that nothing relies on it.
         locale = ["--encoding=UTF8", "--locale=C.UTF-8", "--locale-provider=icu", "--icu-locale=en-US"]
         self._run("initdb", "-D", str(folder / "data"), "-A", "trust", "-U", "hub", "--no-sync", *locale)

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.server import free_port
+from hub.testing.ports import free_port
 
 PROGRAM = shutil.which("smtp-sink", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")
 

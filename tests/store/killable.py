@@ -8,7 +8,6 @@ import os
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 from collections import Counter
@@ -26,6 +25,7 @@ from hub.mail.login import AccountRef
 from hub.services.blobs import BlobGone, no_progress
 from hub.services.storage import Item
 from hub.testing.load import HEADER
+from hub.testing.ports import free_port
 from hub.testing.running import running_hub
 from tests.crew import lives, until
 
@@ -193,13 +193,6 @@ async def ended(pid: int) -> None:
             return True
 
     await until(is_gone, 60)
-
-
-def free_port() -> int:
-    """One on which nobody listens just now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @asynccontextmanager

@@ -15,6 +15,7 @@ from hub_plugin_auth_ldap.names import escaped
 
 from hub import Address
 from hub.testing.contracts.directory import PASSWORD, WORLD, World
+from hub.testing.ports import free_port
 
 PATH = "/usr/sbin:/usr/local/sbin:/usr/bin:/usr/local/bin:/sbin:/bin"
 PROGRAM = shutil.which("slapd", path=PATH)
@@ -168,7 +169,7 @@ class Slapd:
     """The daemon, to be stopped and started again at the same ports with the same entries."""
 
     def __init__(self, folder: Path, certificates: Certificates, certificate: tuple[Path, Path]) -> None:
-        self.port, self.tls_port = _free_ports()
+        self.port, self.tls_port = free_port(), free_port()
         self.ca = certificates.ca
         self._folder = folder
         self._process: subprocess.Popen[bytes] | None = None
@@ -263,13 +264,6 @@ class Slapd:
     def _run(self, command: list[str], text: str) -> None:
         done = subprocess.run(command, input=text, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
-
-
-def _free_ports() -> tuple[int, int]:
-    with socket.socket() as one, socket.socket() as other:
-        one.bind(("127.0.0.1", 0))
-        other.bind(("127.0.0.1", 0))
-        return one.getsockname()[1], other.getsockname()[1]
 
 
 @pytest.fixture(scope="session")

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from hub.testing.ports import free_port
+
 # Written in halves, so that no scanner takes this file for the test file.
 EICAR = rb"X5O!P%@AP[4\PZX54(P^)7CC)7}$EICAR-STANDARD-" + rb"ANTIVIRUS-TEST-FILE!$H+H*"
 STREAM_MAX = 1 << 20
@@ -74,9 +76,7 @@ class Clamd:
 def _running() -> Iterator[Clamd]:
     if PROGRAM is None:
         pytest.skip("no clamd here: tests/peers/install.sh installs it")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     # A short path: the address of a unix socket has at most 107 octets.
     with tempfile.TemporaryDirectory(prefix="clamd-") as folder:
         clamd = Clamd(Path(folder), port)

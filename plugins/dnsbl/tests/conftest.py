@@ -1,18 +1,18 @@
 """A real DNS server on loopback, Knot, with zones that answer as lists do."""
 
 import shutil
-import socket
 import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack
 from pathlib import Path
 
 import dns.exception
 import dns.message
 import dns.query
 import pytest
+
+from hub.testing.ports import free_port
 
 PROGRAM = shutil.which("knotd", path="/usr/sbin:/usr/local/sbin:/usr/bin:/usr/local/bin")
 NIBBLES = ".".join(reversed("20010db8" + "0" * 23 + "1"))
@@ -84,20 +84,6 @@ class Knot:
     def _knows(self, zone: str) -> bool:
         query = dns.message.make_query(zone, "SOA")
         return bool(dns.query.udp(query, "127.0.0.1", timeout=1, port=self.port).answer)
-
-
-def free_port() -> int:
-    """One that is free for UDP and for TCP."""
-    while True:
-        with ExitStack() as stack:
-            stream = stack.enter_context(socket.socket())
-            stream.bind(("127.0.0.1", 0))
-            datagram = stack.enter_context(socket.socket(type=socket.SOCK_DGRAM))
-            try:
-                datagram.bind(stream.getsockname())
-            except OSError:
-                continue
-            return int(stream.getsockname()[1])
 
 
 @pytest.fixture(scope="session")

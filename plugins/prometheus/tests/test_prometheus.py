@@ -3,7 +3,6 @@
 import asyncio
 import json
 import shutil
-import socket
 import subprocess
 import urllib.error
 import urllib.request
@@ -15,6 +14,7 @@ from pathlib import Path
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from hub.testing.ports import free_port
 from hub.testing.running import RunningHub, running_hub
 
 JUDGE = """
@@ -256,9 +256,7 @@ async def test_promtool_has_no_objection(tmp_path: Path) -> None:
 
 @needs_prometheus
 async def test_prometheus_itself_scrapes_and_answers_a_query(tmp_path: Path) -> None:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     async with hub_with(tmp_path) as hub:
         await busy(hub)
         config = tmp_path / "prometheus.yml"

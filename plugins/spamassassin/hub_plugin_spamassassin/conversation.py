@@ -2,7 +2,9 @@
 
 import asyncio
 import re
+import socket
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from itertools import chain
 from pathlib import Path
 from typing import Final, Literal, TypeAlias
@@ -68,28 +70,40 @@ class Conversation(SpamAssassin):  # type: ignore[misc]  # untyped
         return b"local" in fields.get(b"didset", b"")
 
     async def _ask(self, pieces: Iterable[bytes]) -> bytes:
-        reader, writer = await self._connect()
-        try:
-            for piece in pieces:
-                writer.write(piece)
-                await writer.drain()
-            writer.write_eof()
+        # Not by a transport, which forgets what has come as soon as it cannot send.
+        loop = asyncio.get_running_loop()
+        with await self._connect() as connection:
+            # What spamd refuses it answers, and closes, while we still send; behind the answer comes a reset.
+            with suppress(ConnectionError):
+                for piece in pieces:
+                    await loop.sock_sendall(connection, piece)
+                connection.shutdown(socket.SHUT_WR)
             response = b""
-            while piece := await reader.read(MAX_ANSWER):
-                response += piece
-                if len(response) > MAX_ANSWER:
-                    raise SpamdError(f"spamd at {self.where} answers without end")
+            with suppress(ConnectionError):
+                while piece := await loop.sock_recv(connection, MAX_ANSWER):
+                    response += piece
+                    if len(response) > MAX_ANSWER:
+                        raise SpamdError(f"spamd at {self.where} answers without end")
             return response
-        finally:
-            writer.transport.abort()
 
-    async def _connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    async def _connect(self) -> socket.socket:
+        trouble = OSError("it has no address")
         try:
-            if isinstance(self.address, Path):
-                return await asyncio.open_unix_connection(self.address)
-            return await asyncio.open_connection(*self.address)
+            for family, address in await self._addresses():
+                try:
+                    return await _connected(family, address)
+                except OSError as error:
+                    trouble = error
         except OSError as error:
-            raise SpamdAway(f"spamd at {self.where} does not answer: {error}") from error
+            trouble = error
+        raise SpamdAway(f"spamd at {self.where} does not answer: {trouble}") from trouble
+
+    async def _addresses(self) -> list[tuple[int, str | tuple[object, ...]]]:
+        """Families and addresses to try, in this order. OSError."""
+        if isinstance(self.address, Path):
+            return [(socket.AF_UNIX, str(self.address))]
+        found = await asyncio.get_running_loop().getaddrinfo(*self.address, type=socket.SOCK_STREAM)
+        return [(family, address) for family, _, _, _, address in found]
 
     def is_spam(self) -> bool:
         """What spamd says, by its own threshold."""
@@ -137,6 +151,16 @@ class Conversation(SpamAssassin):  # type: ignore[misc]  # untyped
         if not end or fields.get(b"content-length", size) != size:
             raise SpamdAway(f"the answer of spamd at {self.where} is torn")
         return fields, body
+
+
+async def _connected(family: int, address: str | tuple[object, ...]) -> socket.socket:
+    connection = socket.socket(family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
+    try:
+        await asyncio.get_running_loop().sock_connect(connection, address)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
 
 
 def _fields(lines: Iterable[bytes]) -> dict[bytes, bytes]:

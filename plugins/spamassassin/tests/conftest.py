@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from hub.testing.ports import free_port
+
 PROGRAM = shutil.which("spamd", path="/usr/sbin:/usr/local/sbin:/usr/bin:/usr/local/bin")
 USER = "nobody"
 # Written in halves, so that no filter takes this file for the test message.
@@ -103,9 +105,7 @@ def running_spamd() -> Iterator[Spamd]:
     """One for all tests; it takes a while to start."""
     if PROGRAM is None:
         pytest.skip("no spamd here: tests/peers/install.sh installs it")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     # A short path: the address of a unix socket has at most 107 octets.
     with tempfile.TemporaryDirectory(prefix="spamd-") as folder:
         spamd = Spamd(Path(folder), port)

@@ -48,6 +48,19 @@ async def server(answer: bytes) -> AsyncIterator[tuple[str, int]]:
         yield listener.sockets[0].getsockname()
 
 
+async def test_what_is_answered_before_the_message_has_come_is_heard(tmp_path: Path) -> None:
+    async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(1)
+        writer.write(b"SPAMD/1.0 69 Service Unavailable: TELL commands are not enabled\r\n\r\n")
+        await writer.drain()
+        writer.close()
+
+    path = tmp_path / "spamd.socket"
+    async with await asyncio.start_unix_server(refuse, path):
+        with pytest.raises(SpamdError, match="TELL commands are not enabled"):
+            await Conversation(path, None).teach(HEAD + bytes(4_000_000), "spam")
+
+
 async def test_only_the_score_is_asked_for_without_the_rules(spamd: Spamd) -> None:
     conversation = Conversation(spamd.socket, None, rules=False)
     await conversation.judge(TOP, SPAM)

@@ -20,9 +20,10 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    literal_column,
 )
 
-REVISION: Final = "0004"
+REVISION: Final = "0005"
 """The head of this plugin's migrations, known without Alembic."""
 
 METADATA: Final = MetaData()
@@ -133,6 +134,9 @@ QUEUE: Final = Table(
 Index("queue_of_blob", QUEUE.c.blob)
 Index("queue_of_message", QUEUE.c.message_id)
 Index("queue_due", QUEUE.c.state, QUEUE.c.due_at)
+# A literal, for a partial index serves only those questions in which its condition can be read.
+LEASED: Final = QUEUE.c.lease > literal_column("0")
+Index("queue_of_lease", QUEUE.c.lease, sqlite_where=LEASED, postgresql_where=LEASED)
 
 # name: the collection's at that moment. The newest row is never removed, so that positions only rise.
 LOG: Final = Table(

@@ -9,6 +9,7 @@ from sqlalchemy import ColumnElement, and_, bindparam, delete, func, select, tru
 
 from hub import (
     Acceptance,
+    AccountRef,
     Address,
     ChangeKind,
     Claim,
@@ -22,7 +23,7 @@ from hub import (
 )
 from hub_plugin_storage_sql.accept import accept
 from hub_plugin_storage_sql.database import Reads, Row, Statement
-from hub_plugin_storage_sql.schema import QUEUE
+from hub_plugin_storage_sql.schema import ACCOUNT, LEASED, QUEUE, TENANT
 from hub_plugin_storage_sql.transaction import Transaction
 
 _b = bindparam
@@ -31,8 +32,14 @@ _NAMES = (
     "position message_id reverse_local reverse_domain local domain blob head_size size created_at state ret"
     " envid notify orcpt attempts due_at reply"
 )
-_COLUMNS = [QUEUE.c[name] for name in _NAMES.split()]
+_ROWS = (
+    select(*(QUEUE.c[name] for name in _NAMES.split()), TENANT.c.name, ACCOUNT.c.key)
+    .select_from(QUEUE)
+    .join(ACCOUNT, ACCOUNT.c.id == QUEUE.c.account_id, isouter=True)
+    .join(TENANT, TENANT.c.id == ACCOUNT.c.tenant_id, isouter=True)
+)
 _IS_DUE = and_(QUEUE.c.state == "queued", QUEUE.c.due_at <= _b("now"), QUEUE.c.leased_until <= _b("now2"))
+_OF_LEASE = and_(QUEUE.c.lease == _b("number"), LEASED)
 _CLAIM = Statement(
     update(QUEUE)
     .where(
@@ -44,13 +51,11 @@ _CLAIM = Statement(
             .scalar_subquery()
         )
     )
-    .values(lease=_b("number"), leased_until=_b("until"))
-    .returning(*_COLUMNS),
+    .values(lease=_b("number"), leased_until=_b("until")),
     "number until now now2 most",
 )
-_RENEW = Statement(
-    update(QUEUE).where(QUEUE.c.lease == _b("number")).values(leased_until=_b("until")), "until number"
-)
+_CLAIMED = Statement(_ROWS.where(_OF_LEASE).order_by(QUEUE.c.due_at, QUEUE.c.position), "number")
+_RENEW = Statement(update(QUEUE).where(_OF_LEASE).values(leased_until=_b("until")), "until number")
 _OWN = and_(QUEUE.c.position == _b("row"), QUEUE.c.lease == _b("number"))
 _SENDER = Statement(
     select(QUEUE.c.account_id, QUEUE.c.message_id, QUEUE.c.local, QUEUE.c.domain).where(_OWN), "row number"
@@ -76,9 +81,8 @@ def claim(until: float, limit: int) -> Callable[[Transaction], Claim]:
 
     def work(tx: Transaction) -> Claim:
         number = secrets.randbits(62) + 1
-        found = tx.connection.rows(_CLAIM, number, until, tx.now, tx.now, limit)
-        rows = sorted(map(_row, found), key=lambda row: (row.due_at, row.position))
-        return Claim(number, rows)
+        tx.connection.run(_CLAIM, number, until, tx.now, tx.now, limit)
+        return Claim(number, [_row(row) for row in tx.connection.rows(_CLAIMED, number)])
 
     return work
 
@@ -141,7 +145,7 @@ def change(action: QueueAction, selection: Selection) -> Callable[[Transaction],
 
 def rows(db: Reads, limit: int, selection: Selection) -> Sequence[QueueRow]:
     """The oldest rows of a selection."""
-    query = select(*_COLUMNS).where(_chosen(selection)).order_by(QUEUE.c.position).limit(limit)
+    query = _ROWS.where(_chosen(selection)).order_by(QUEUE.c.position).limit(limit)
     return [_row(tuple(row)) for row in db.core.execute(query)]
 
 
@@ -169,7 +173,8 @@ def _chosen(selection: Selection) -> ColumnElement[bool]:
 
 def _row(row: Row) -> QueueRow:
     position, message_id, reverse_local, reverse_domain, local, domain, *rest = row
-    blob, head_size, size, created_at, state, ret, envid, notify, orcpt, attempts, due_at, reply = rest
+    blob, head_size, size, created_at, state, ret, envid, notify, orcpt, attempts, due_at, reply, *who = rest
+    tenant, key = who
     return QueueRow(
         position,
         message_id,
@@ -186,4 +191,5 @@ def _row(row: Row) -> QueueRow:
         attempts,
         due_at,
         reply,
+        None if key is None else AccountRef(tenant, key),
     )

@@ -3,13 +3,13 @@
 import asyncio
 import os
 import signal
-import socket
 from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from hub.testing.load import mail_load
+from hub.testing.ports import free_port
 from hub.testing.running import running_hub
 
 from .conftest import HUB, SECRET, Receiver
@@ -40,9 +40,7 @@ async def forget_leases(folder: Path) -> None:
 
 @pytest.mark.proves("observing: a hub that is killed while mail flows loses no webhook event")
 async def test_a_hub_that_is_killed_loses_no_event(tmp_path: Path, receiver: Receiver) -> None:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     tables = {
         "hub": {"workers": 2},
         "listeners": {"smtp": {"protocol": "smtp", "bind": [f"127.0.0.1:{port}"]}},

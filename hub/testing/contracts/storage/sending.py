@@ -27,6 +27,7 @@ class SendingContract(StorageFixtures):
         await storage.accept(acceptance("m1", queue=[ANN, BEN], sender=ALICE))
         first = await storage.claim(START + MINUTE)
         assert [row.recipient for row in first.rows] == [ANN, BEN]
+        assert [row.sender for row in first.rows] == [ALICE, ALICE]
         assert (first.rows[0].message_id, first.rows[0].head_size, first.rows[0].attempts) == ("m1", 500, 0)
         assert (await storage.claim(START + MINUTE)).rows == []
         await storage.renew(first.lease, START + 2 * MINUTE)
