@@ -1,7 +1,7 @@
 # Everything starts from a clone, Python >= 3.11, make and git; each target does its own set-up.
 
 PYTHON ?= python3
-JOBS ?= 0
+JOBS ?= $(shell expr $$(nproc) + 1)
 UV_VERSION := 0.13.9
 
 VENV := .venv
@@ -26,7 +26,7 @@ setup: $(STAMPS)/installed  ## Make .venv with the hub, its plugins and the deve
 run: setup  ## Run a demo hub on loopback
 	$(BIN)/hub demo
 
-test: setup peers  ## Run every test; JOBS=3 runs so many files of tests side by side, which tests of timing may not like
+test: setup peers  ## Run every test; JOBS=0 runs one file after the other, not several side by side
 	$(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadfile
 
 coverage: setup peers  ## Run every test and see that it reaches 95 % of the code; takes twice as long

@@ -6,6 +6,7 @@ import asyncio
 import base64
 import shutil
 import smtplib
+from functools import partial
 from imaplib import IMAP4
 from pathlib import Path
 from typing import cast
@@ -123,6 +124,14 @@ class Ahead(SystemClock):
         return super().monotonic() + self.seconds
 
 
+def send_on_to_itself(hub: RunningHub) -> None:
+    """What it sends on comes to its own port, where it is refused."""
+    kernel = hub.hub.kernel
+    routes = {"*": f"127.0.0.1:{hub.port('smtp')}"}
+    relay = kernel.settings.relay.model_copy(update={"enabled": True, "routes": routes})
+    kernel.settings = kernel.settings.model_copy(update={"relay": relay})
+
+
 async def test_every_hook_fires(tmp_path: Path) -> None:
     clock = Ahead()
     tables = {"plugins": {"alerts": {"interval": 1}}}
@@ -140,12 +149,14 @@ async def test_every_hook_fires(tmp_path: Path) -> None:
         )
         await reloaded(hub)
 
-        def submit(client: smtplib.SMTP) -> None:
+        def submit(client: smtplib.SMTP, to: str = "bob@example.test") -> None:
             client.ehlo("client.example.test")
             client.login("alice@example.test", "demo")
-            client.sendmail("alice@example.test", "bob@example.test", "Subject: hello\r\n\r\nhello\r\n")
+            client.sendmail("alice@example.test", to, "Subject: hello\r\n\r\nhello\r\n")
 
         await hub.smtp(submit, "submission")
+        send_on_to_itself(hub)
+        await hub.smtp(partial(submit, to="ann@elsewhere.example"), "submission")
         await hub.send(to="unknown@example.test")
         assert (await hub.send("Received: a\r\n" * 200 + "\r\n"))[0] == 554
 
@@ -171,6 +182,7 @@ async def test_every_hook_fires(tmp_path: Path) -> None:
         assert (await hub.smtp(lambda client: client.helo("good.example.test")))[0] == 250
         for scope in hub.hub.kernel.generations.current.plugins.values():
             await cast(Scope, scope).notifier.drain(5)
-        while "send_alert" not in recorder.hooks(hub.hub.kernel.generations):
-            await asyncio.sleep(0.01)  # of the breaker that opened, or of the reload that was refused
+        # An alert of the breaker that opened, or of the reload that was refused; mail on its way.
+        while not {"send_alert", "rewrite_relayed"} <= recorder.hooks(hub.hub.kernel.generations):
+            await asyncio.sleep(0.01)
         assert recorder.hooks(hub.hub.kernel.generations) == set(SPECS)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 from bisect import bisect_right
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Final, TypeAlias
 
 Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -24,6 +25,7 @@ def parse_network(text: str) -> Network:
         raise ValueError(_WRONG) from None
 
 
+@lru_cache(4096)  # each of many who ask has the same clients
 def host_address(host: str) -> Host | None:
     """The address of a peer; an IPv4 one that is mapped into IPv6 is IPv4. None for what is no address."""
     try:

@@ -2,25 +2,32 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 import re
 import signal
 import subprocess
 import sys
+import textwrap
 import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 from typing import Final
 
 import pytest
 from hub_registry import entries
 
+import hub
 from hub.config.load import load
+from hub.hooks.areas import SPECS
 from hub.testing.checking import check_all
 
 ROOT: Final = Path(__file__).parents[2]
 PAGES: Final = [ROOT / "README.md", ROOT / "docs" / "authoring.md"]
+"""Those that a reader follows from their first line to their last."""
+OTHERS: Final = [ROOT / "docs" / "mail-flow.md", ROOT / "docs" / "operating.md"]
 BLOCK: Final = re.compile(
     r"(?:<!-- file: (?P<file>\S+) -->\n)?```(?P<kind>\w+)\n(?P<text>.*?)^```$", re.M | re.S
 )
@@ -46,7 +53,20 @@ def blocks(page: Path) -> Iterator[Block]:
 
 
 def every(kind: str) -> list[Block]:
-    return [block for page in PAGES for block in blocks(page) if block.kind == kind]
+    pages = dict.fromkeys([*PAGES, *OTHERS])
+    return [block for page in pages for block in blocks(page) if block.kind == kind]
+
+
+def examples() -> Iterator[Block]:
+    """Those in the manuals of the hooks: plugins without their imports."""
+    for name, spec in SPECS.items():
+        indented = groupby((inspect.getdoc(spec) or "").splitlines(), lambda line: line[:4].strip() == "")
+        for is_example, lines in indented:
+            text = textwrap.dedent("\n".join(lines)).strip() + "\n"
+            if not is_example or "@hookimpl" not in text:
+                continue
+            names = sorted(set(re.findall(r"\w+", text)) & set(hub.__all__))
+            yield Block("python", f"from hub import {', '.join(names)}\n\n\n{text}", None, name)
 
 
 def test_every_plugin_loads_and_leaves_nothing(tmp_path: Path) -> None:
@@ -54,7 +74,9 @@ def test_every_plugin_loads_and_leaves_nothing(tmp_path: Path) -> None:
     for number, block in enumerate(every("python")):
         if "def test_" not in block.text:
             files[tmp_path / f"block_{number}.py"] = block
-    assert len(files) >= 5
+    for example in examples():
+        files[tmp_path / f"{example.place}_example.py"] = example
+    assert len(files) >= 20
     for path, block in files.items():
         path.write_text(block.text)
     for path, faults in check_all(list(files), types=False).items():

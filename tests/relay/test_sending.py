@@ -121,6 +121,35 @@ async def test_mail_goes_on_to_the_next_hop_as_it_came(tmp_path: Path) -> None:
     assert "Return-Path" not in taken
 
 
+STAMP = """\
+\"\"\"Stamp what goes out.\"\"\"
+from hub import hookimpl
+
+
+@hookimpl
+async def rewrite_relayed(sender, recipients, message):
+    who = sender.key if sender else "nobody"
+    return message.under(f"X-Stamp: {who} {len(recipients)} {message.size}\\r\\n")
+"""
+
+
+@pytest.mark.parametrize("lines", [2, 40_000])
+async def test_a_plugin_changes_a_message_on_its_way_out(tmp_path: Path, lines: int) -> None:
+    text = MAIL + "Of which there are many, in a message that goes by a file.\r\n" * lines
+    with sinking(tmp_path / "sink") as sink:
+        async with sending(tmp_path / "hub", sink.port) as running:
+            (running.plugins_dir / "stamp.py").write_text(STAMP)
+            await running.reload()
+            await submit(running, ANN, BEN, text=text)
+            await until(lambda: empty(running))
+    (taken,) = sink.messages()
+    stamp = next(line for line in taken.splitlines() if line.startswith("X-Stamp: "))
+    _, account, recipients, size = stamp.split()
+    assert (account != "nobody", recipients) == (True, "2")
+    assert taken.count("by a file") == lines
+    assert int(size) > len(text)  # as stored, with a line of the hub's own
+
+
 async def test_a_refused_recipient_comes_back_as_a_report(tmp_path: Path) -> None:
     with sinking(tmp_path / "sink", "-f", "RCPT", "-B", "550 5.1.1 nobody of that name") as sink:
         async with sending(tmp_path / "hub", sink.port) as running:
