@@ -58,15 +58,16 @@ async def drip(port: int, begins: bytes, goes_on: bytes) -> bytes:
 @pytest.mark.proves("mail: thousands of slow senders hold nobody up, and are gone once their time is")
 async def test_honest_mail_goes_through(tmp_path: Path, soak: Soak, many_files: None) -> None:
     count = soak.times(500, soak=3000)
-    limits = {"timeout": 2, "greeting_timeout": 2, "min_rate": 1000}
+    patience = soak.times(4, soak=15)  # seconds, in which all of them must have come
+    limits = {"timeout": patience, "greeting_timeout": patience, "min_rate": 1000}
     async with hub_with_probe(tmp_path, **limits) as crew:
         port = await crew.port("smtp")
         before = anonymous_memory(crew.process.pid)
         kinds = list(DRIPS.values())
         slow = [asyncio.create_task(drip(port, *kinds[number % len(kinds)])) for number in range(count)]
-        while (sessions := (await crew.ask("status"))["sessions"]) != count:
-            assert isinstance(sessions, int)
-            await asyncio.sleep(0.05)
+        async with asyncio.timeout(patience):
+            while (await crew.ask("status"))["sessions"] != count:
+                await asyncio.sleep(0.05)
         held = anonymous_memory(crew.process.pid) - before
         seconds = []
         for _ in range(20):
@@ -78,7 +79,7 @@ async def test_honest_mail_goes_through(tmp_path: Path, soak: Soak, many_files: 
             await client.ask("QUIT")
             await client.close()
             seconds.append(time.perf_counter() - began)
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(60 + patience):
             said = await asyncio.gather(*slow)
         soak.found(f"{count} slow senders", f"{held / count / 1024:.1f} KiB each")
         soak.found("an honest mail beside them", f"{max(seconds) * 1000:.0f} ms at worst")
