@@ -246,7 +246,7 @@ class World:
         self.directory = MemoryDirectory()
         self.records: list[Record] = []
         self.generations = Generations(Generation(0, {}, {}))
-        settings = HubSettings(hub=HubTable(hostname="mx.example.test", data_dir=folder))
+        settings = HubSettings(hub=HubTable(hostname="mx.example.test", data_dir=folder, login_pause=0))
         self.kernel = Kernel(
             settings,
             self.generations,

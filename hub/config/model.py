@@ -191,6 +191,13 @@ class HubTable(Table):
         default=None,
         description="The user to become once the ports are bound; without it the hub stays who it is.",
     )
+    login_pause: Annotated[Duration, Field(le=30)] = Field(
+        default=1.0,
+        description=(
+            "How long it takes at least until a wrong password is refused: longer than any of the sources "
+            "that are asked one after the other, so that the time tells nobody which of them knows a name."
+        ),
+    )
     reload_grace: Duration = Field(
         default=30.0,
         description=(

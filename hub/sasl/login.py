@@ -45,7 +45,13 @@ class Unavailable:
 async def authenticate(
     kernel: Kernel, session: Session, trace: Trace, credentials: Credentials
 ) -> Identity | Refused | Unavailable:
-    """Ask the `authenticate` plan; tell `login_succeeded` or `login_failed`. A failed plugin never raises."""
+    """Ask the `authenticate` plan; tell `login_succeeded` or `login_failed`. A failed plugin never raises.
+
+    Who is refused waits as long as everybody who is: sources that know a name answer sooner or later than
+    those that do not.
+    """
+    clock = kernel.services.clock
+    began = clock.monotonic()
     pin = kernel.generations.pin()
     try:
         answer = await pin.first(hooks.authenticate)(trace, session=session, credentials=credentials)
@@ -60,6 +66,9 @@ async def authenticate(
     refusal = answer if isinstance(answer, Refuse) else Refuse(NOBODY_KNOWS)
     if not (isinstance(credentials, Bearer) and not credentials.token):  # who only asks has not failed
         failed(context, credentials.username, credentials.mechanism, refusal.reason)
+        left = began + kernel.settings.hub.login_pause - clock.monotonic()
+        if left > 0:
+            await clock.sleep(left)
     return Refused(refusal.reason, refusal.bearer)
 
 

@@ -204,6 +204,7 @@ async def running_hub(
         "data_dir": str(folder / "data"),
         "plugin_dirs": [str(plugins_dir)],
         "plugins": [*DRIVERS, *plugins],
+        "login_pause": 0,  # no test has to wait
         **cast("Mapping[str, object]", said.get("hub", {})),
     }
     said.setdefault("relay", {"enabled": False})  # no test sends mail to the world

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import hashlib
 import hmac
@@ -15,6 +16,7 @@ from hub.mail.login import Credentials, Identity, Password, Refuse, ScramKeys
 from hub.sasl.login import MALFORMED, LoginContext, Refused, Unavailable, authenticate
 from hub.sasl.mechanisms import Step, is_loopback, mechanisms, start
 from hub.smtp.session import SmtpSession
+from hub.testing.clock import ManualClock
 from hub.trace.record import Trace
 from tests.conftest import World
 
@@ -233,3 +235,29 @@ async def test_scram_lets_a_client_name_itself_twice(context: LoginContext) -> N
     answer = await exchange.step(f"{final},p={base64.b64encode(proof).decode()}".encode())
     assert isinstance(answer, bytes)
     assert isinstance(await exchange.step(b""), Identity)
+
+
+@pytest.mark.parametrize("name", ["alice@example.test", "nobody@example.test"])
+async def test_who_is_refused_waits_equally_long_whoever_knows_the_name(
+    context: LoginContext, world: World, name: str
+) -> None:
+    clock = ManualClock()
+    seconds = {"alice@example.test": 0.75, "nobody@example.test": 0.25}
+
+    @hookimpl
+    async def authenticate(credentials: Password) -> Refuse | None:
+        await clock.sleep(seconds[credentials.username])
+        return Refuse("wrong password") if credentials.username == "alice@example.test" else None
+
+    world.plugins(authenticate, login=False)
+    hub = world.kernel.settings.hub.model_copy(update={"login_pause": 1.0})
+    world.kernel.settings = world.kernel.settings.model_copy(update={"hub": hub})
+    world.kernel.services.clock = clock
+    trying = asyncio.create_task(play(context, "PLAIN", f"\0{name}\0wrong".encode()))
+    for _ in range(3):
+        await clock.turn(0.25)
+        await asyncio.sleep(0)
+        assert not trying.done()
+    await clock.turn(0.25)
+    (end,) = await trying
+    assert isinstance(end, Refused)
