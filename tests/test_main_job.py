@@ -6,6 +6,7 @@ import asyncio
 import base64
 import shutil
 import smtplib
+from collections.abc import Sequence
 from functools import partial
 from imaplib import IMAP4
 from pathlib import Path
@@ -134,8 +135,9 @@ def send_on_to_itself(hub: RunningHub) -> None:
 
 async def test_every_hook_fires(tmp_path: Path) -> None:
     clock = Ahead()
-    tables = {"plugins": {"alerts": {"interval": 1}}}
-    async with running_hub(tmp_path, plugins=(*SHIPPED, "alerts"), tables=tables, clock=clock) as hub:
+    tables = {"plugins": {"alerts": {"interval": 1}, "outbound-guard": {"strangers": 1}}}
+    plugins = (*SHIPPED, "alerts", "outbound-guard")
+    async with running_hub(tmp_path, plugins=plugins, tables=tables, clock=clock) as hub:
         recorder = Recorder(hub.plugins_dir)
         await reloaded(hub)
         plugin = hub.plugins_dir / "recorder.py"
@@ -149,14 +151,14 @@ async def test_every_hook_fires(tmp_path: Path) -> None:
         )
         await reloaded(hub)
 
-        def submit(client: smtplib.SMTP, to: str = "bob@example.test") -> None:
+        def submit(client: smtplib.SMTP, to: Sequence[str] = ("bob@example.test",)) -> None:
             client.ehlo("client.example.test")
             client.login("alice@example.test", "demo")
             client.sendmail("alice@example.test", to, "Subject: hello\r\n\r\nhello\r\n")
 
         await hub.smtp(submit, "submission")
         send_on_to_itself(hub)
-        await hub.smtp(partial(submit, to="ann@elsewhere.example"), "submission")
+        await hub.smtp(partial(submit, to=["ann@elsewhere.example", "ben@elsewhere.example"]), "submission")
         await hub.send(to="unknown@example.test")
         assert (await hub.send("Received: a\r\n" * 200 + "\r\n"))[0] == 554
 

@@ -9,7 +9,7 @@ from hub.hooks.markers import NOTIFY, hookspec
 from hub.hooks.plugin import Plugin
 from hub.hooks.session import Session
 from hub.hooks.span import Span
-from hub.mail.login import Identity
+from hub.mail.login import AccountRef, Identity
 
 TraceRecord: TypeAlias = tuple[int, str | None, str, str, str | None, str, int, str]
 """(microseconds since the session began, message id, kind, name, plugin, outcome,
@@ -65,6 +65,16 @@ async def login_succeeded(plugin: Plugin, session: Session, identity: Identity, 
 @hookspec(NOTIFY)
 async def login_failed(plugin: Plugin, session: Session, username: str, mechanism: str, reason: str) -> None:
     """A login was refused; `username` is what the client sent, unverified."""
+
+
+@hookspec(NOTIFY)
+async def account_alarmed(plugin: Plugin, account: AccountRef, name: str, what: str, text: str) -> None:
+    """An account behaves as if somebody else had its password.
+
+    `name` is the one that it logs in by; `what` says in a word of what there was too much, such as
+    `strangers`, and `text` in a sentence. A plugin has found it out and calls this hook:
+    `await plugin.call("account_alarmed", …)`.
+    """
 
 
 @hookspec(NOTIFY)

@@ -71,6 +71,12 @@ async def login_failed(plugin: Plugin, session: Session, mechanism: str) -> None
 
 
 @hookimpl
+async def account_alarmed(plugin: Plugin, name: str, what: str, text: str) -> None:
+    """Counted by account, with the reason."""
+    plugin.stash[COUNTER].add(plugin.clock.time(), "account_alarmed", {"account": name, "what": what}, text)
+
+
+@hookimpl
 async def breaker_opened(plugin: Plugin, name: str, hook: str, reason: str) -> None:
     """Counted by plugin, with the reason."""
     plugin.stash[COUNTER].add(plugin.clock.time(), "breaker_opened", {"plugin": name, "hook": hook}, reason)

@@ -18,6 +18,7 @@ EVENTS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
         "message_refused": ("code", "protocol"),
         "recipient_refused": ("code", "protocol"),
         "login_failed": ("client", "mechanism", "protocol"),
+        "account_alarmed": ("account", "what"),
         "breaker_opened": ("plugin", "hook"),
         "reload_refused": (),
         "worker_replaced": ("worker", "why"),
@@ -47,6 +48,13 @@ Threshold = Annotated[
 
 DEFAULTS: Final[Mapping[str, Mapping[str, object]]] = MappingProxyType(
     {
+        "account-alarmed": {
+            "event": "account_alarmed",
+            "by": ("account",),
+            "window": 600.0,
+            "severity": "error",
+            "text": "{account} sends as if somebody else had its password",
+        },
         "breaker-opened": {
             "event": "breaker_opened",
             "by": ("plugin",),

@@ -428,7 +428,7 @@ async def test_a_rule_is_tried_on_the_last_days(tmp_path: Path) -> None:
         unknown = await command(tmp_path, "test", "nothing")
         assert (
             unknown.exit_code,
-            "there is no rule 'nothing'; there are breaker-opened" in unknown.output,
+            "there is no rule 'nothing'; there are account-alarmed" in unknown.output,
         ) == (1, True)
 
 
