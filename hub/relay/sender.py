@@ -1,6 +1,6 @@
 """Sends what is queued: claims rows that are due, takes them where they go, keeps what became of them.
 
-    claims ──► jobs by destination ──► delivering: routes, connecting, client ──► answers ──► outcomes
+    claims ──► destinations: whose turn is it? ──► delivering: routes, connections, client ──► outcomes
 
 Each worker does so for itself; the leases of the claims keep them apart, and end half a minute after a worker
 has died. A message may be sent twice only if the connection, or we, die between its last dot and what is kept
@@ -10,23 +10,23 @@ of the reply to it.
 from __future__ import annotations
 
 import asyncio
-from collections import deque
-from collections.abc import Coroutine
-from dataclasses import dataclass, field
+from collections.abc import Coroutine, Mapping, Sequence
+from dataclasses import replace
+from typing import Final
 
 from hub.loading.kernel import Kernel
+from hub.relay.backoff import Backoff
 from hub.relay.claims import Claims, Job
-from hub.relay.client import Client
-from hub.relay.delivering import Delivering
+from hub.relay.crowd import Crowd
+from hub.relay.delivering import Delivering, Try
+from hub.relay.destinations import Destination, Destinations
+from hub.relay.limits import Gate, limit_of
+from hub.relay.routes import Routes
+from hub.relay.static import Leads
+from hub.services.queue import QueueRow
 
-
-@dataclass(slots=True)
-class Destination:
-    """A domain, the jobs that wait for it, and how many connections there are to it."""
-
-    domain: str
-    jobs: deque[Job] = field(default_factory=deque)
-    connections: int = 0
+SHARE: Final = 100
+"""Rows that one destination, or one sender, keeps of all the room when others may wait for some."""
 
 
 class Relay:
@@ -34,10 +34,14 @@ class Relay:
 
     def __init__(self, kernel: Kernel) -> None:
         self._kernel = kernel
-        self._claims = Claims(kernel, self._queue)
-        self._delivering = Delivering(kernel)
-        self._destinations: dict[str, Destination] = {}
-        self._connections = 0
+        self._settings = kernel.settings.relay
+        self._routes = self._make_routes()
+        self._claims = Claims(kernel, self._where, self._take, self._make_room)
+        self._destinations = Destinations(self._make)
+        self._crowd = Crowd(kernel.services.clock.monotonic())
+        self._delivering = Delivering(kernel, lambda: self._routes)
+        self._serving = 0
+        self._next_tick: float | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._closing = False
 
@@ -54,44 +58,107 @@ class Relay:
             task.cancel()
         if tasks:
             await asyncio.wait(tasks)
+        await self._delivering.close()
 
-    def _queue(self, job: Job) -> None:
-        domain = job.rows[0].recipient.ascii_domain.lower()
-        destination = self._destinations.setdefault(domain, Destination(domain))
-        destination.jobs.append(job)
-        self._connect_more(destination)
+    def destinations(self) -> Sequence[Mapping[str, object]]:
+        """How those stand to which something was sent of late, for `hub queue stats`."""
+        return [each.state(self._now()) for each in self._destinations]
 
-    def _connect_more(self, destination: Destination) -> None:
-        settings = self._kernel.settings.relay
-        if self._closing:
-            return
-        if destination.connections < settings.per_domain and self._connections < settings.max_connections:
-            destination.connections += 1
-            self._connections += 1
-            self._spawn(self._serve(destination))
+    def _now(self) -> float:
+        return self._kernel.services.clock.monotonic()
 
-    async def _serve(self, destination: Destination) -> None:
-        """One connection after the other until no job waits."""
-        client: Client | None = None
+    # -- what the operator says
+
+    def _take_settings(self) -> None:
+        """The configuration may have been reloaded."""
+        if self._kernel.settings.relay is not self._settings:
+            self._settings = self._kernel.settings.relay
+            self._routes = self._make_routes()
+            self._destinations.remake()
+
+    def _make_routes(self) -> Routes:
+        leads = Leads(self._settings.routes, self._settings.smarthosts)
+        return Routes(self._kernel.settings.hub.hostname, self._kernel.services.dns, leads)
+
+    def _make(self, name: str) -> Destination:
+        """A server that all is led to is met as a server."""
+        host, is_led, _ = name.rpartition(":")
+        limit = limit_of(self._settings.limits, host if is_led else name)
+        usual = self._settings.per_host if is_led else self._settings.per_domain
+        most = (limit.connections if limit is not None else None) or usual
+        gate = Gate(most, limit.per_minute if limit is not None else None)
+        return Destination(name, gate, Backoff(most, float(most)))
+
+    # -- jobs, one after the other
+
+    def _where(self, row: QueueRow) -> str:
+        self._take_settings()
+        return self._routes.destination(row.recipient, row.reverse_path)
+
+    def _take(self, job: Job) -> None:
+        self._destinations.put(job)
+        self._go_on()
+
+    def _go_on(self) -> None:
+        """Begin whatever may be begun."""
+        now = self._now()
+        self._take_settings()
+        while not self._closing and self._serving < self._settings.max_connections:
+            destination = self._destinations.next(now)
+            if destination is None:
+                break
+            destination.serving += 1
+            self._serving += 1
+            self._spawn(self._serve(destination, destination.take()))
+        wait = self._destinations.wait(now)
+        if wait is not None and (self._next_tick is None or now + wait < self._next_tick):
+            self._next_tick = now + wait
+            self._spawn(self._tick(wait))
+
+    async def _tick(self, seconds: float) -> None:
+        await self._kernel.services.clock.sleep(seconds)
+        self._next_tick = None
+        self._go_on()
+
+    async def _serve(self, destination: Destination, job: Job) -> None:
         try:
-            while destination.jobs:
-                job = destination.jobs.popleft()
-                try:
-                    client = await self._delivering.deliver(job, client)
-                finally:
-                    self._claims.done(job)
-            if client is not None:
-                await client.quit()
+            suspended = destination.backoff.suspended(self._now())
+            if suspended is None:
+                destination.gate.count(self._now())
+                self._note(destination, await self._delivering.deliver(job))
+            else:
+                found = Try(list(job.rows))
+                found.answer_all(replace(suspended, host="", text=f"not asked again yet: {suspended.text}"))
+                destination.deferred += len(job.rows)
+                await self._delivering.conclude(job, found)
         finally:
-            if client is not None:
-                client.abort()
-            destination.connections -= 1
-            self._connections -= 1
-            if not destination.connections and not destination.jobs:
-                self._destinations.pop(destination.domain, None)
-            waiting = next((each for each in self._destinations.values() if each.jobs), None)
-            if waiting is not None:
-                self._connect_more(waiting)
+            destination.serving -= 1
+            self._serving -= 1
+            self._crowd.done(job)
+            self._claims.done(job)
+            self._go_on()
+
+    def _note(self, destination: Destination, found: Try) -> None:
+        """What this says about the destination."""
+        answers = found.answers.values()
+        destination.sent += sum(answer.is_success for answer in answers)
+        destination.deferred += sum(not answer.is_success and not answer.is_permanent for answer in answers)
+        if found.trouble is not None:
+            now, pause = self._now(), self._settings.pause
+            destination.backoff.went_wrong(found.trouble, now, pause, is_there=found.is_there)
+        elif any(answer.host for answer in answers):
+            destination.backoff.went_well()
+
+    async def _make_room(self) -> bool:
+        """Give back what is too much of one kind; whether there was any."""
+        jobs = self._destinations.excess(SHARE)
+        booked = self._crowd.book(jobs, self._now())
+        for job, seconds in booked.items():
+            try:
+                await self._delivering.conclude(job, Try(list(job.rows), busy=seconds))
+            finally:
+                self._claims.done(job)
+        return bool(jobs)
 
     def _spawn(self, work: Coroutine[object, object, None]) -> None:
         task = asyncio.get_running_loop().create_task(work)
