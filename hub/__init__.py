@@ -102,6 +102,7 @@ if TYPE_CHECKING:
     from hub.services.queue import Fate as Fate
     from hub.services.queue import LeaseLost as LeaseLost
     from hub.services.queue import QueueAction as QueueAction
+    from hub.services.queue import QueueCount as QueueCount
     from hub.services.queue import QueueOutcome as QueueOutcome
     from hub.services.queue import QueueRow as QueueRow
     from hub.services.queue import Selection as Selection
@@ -167,8 +168,8 @@ _HOMES = {
     "hub.services.kv": "Kv",
     "hub.services.log": "ChangeKind LogEntry",
     "hub.services.posting": "Poster open_poster",
-    "hub.services.queue": "AUTOMATIC BULK PERSONAL Claim Fate LeaseLost QueueAction QueueOutcome QueueRow "
-    "Selection",
+    "hub.services.queue": "AUTOMATIC BULK PERSONAL Claim Fate LeaseLost QueueAction QueueCount QueueOutcome "
+    "QueueRow Selection",
     "hub.services.storage": "Acceptance Appended Copied Delivery FlagMode Item ItemState Mailbox "
     "MailboxChanges MailboxExists MailboxMissing MigrationStatus Migrations NewItem Placed "
     "Storage Totals UidRanges Usage",

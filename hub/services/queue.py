@@ -95,3 +95,15 @@ class Selection:
     domain: str | None = None
     recipient: Address | None = None
     sender: Address | None = None
+    state: Literal["queued", "held"] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class QueueCount:
+    """How many rows have this in common. age: how many of the moments asked about they are older than."""
+
+    domain: str
+    state: Literal["queued", "held"]
+    priority: int
+    age: int
+    rows: int

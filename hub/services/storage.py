@@ -17,7 +17,7 @@ from hub.mail.login import AccountRef
 from hub.services.blobs import LAST_REFERENCE, BlobUse
 from hub.services.kv import Kv
 from hub.services.log import LogEntry
-from hub.services.queue import PERSONAL, Claim, QueueAction, QueueOutcome, QueueRow, Selection
+from hub.services.queue import PERSONAL, Claim, QueueAction, QueueCount, QueueOutcome, QueueRow, Selection
 from hub.services.tables import Tables
 
 UidRanges = Sequence[tuple[int, int]]
@@ -351,6 +351,11 @@ class Storage(Protocol):
 
     async def queue(self, limit: int = 1000, *, selection: Selection | None = None) -> Sequence[QueueRow]:
         """The oldest rows first; all of them without a selection."""
+
+    async def count_queue(
+        self, moments: Sequence[float], *, selection: Selection | None = None
+    ) -> Sequence[QueueCount]:
+        """Counts that add up to the whole selection. moments: seconds since the epoch, the latest first."""
 
     async def claim(self, until: float, limit: int = 100) -> Claim:
         """Rows that are due and that nobody has a lease of, which is now one's own; the lowest priority

@@ -6,7 +6,19 @@ import secrets
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from sqlalchemy import Column, ColumnElement, and_, bindparam, delete, func, select, true, update
+from sqlalchemy import (
+    Column,
+    ColumnElement,
+    and_,
+    bindparam,
+    case,
+    delete,
+    func,
+    literal,
+    select,
+    true,
+    update,
+)
 
 from hub import (
     AUTOMATIC,
@@ -20,6 +32,7 @@ from hub import (
     Fate,
     LeaseLost,
     QueueAction,
+    QueueCount,
     QueueOutcome,
     QueueRow,
     RecipientDsn,
@@ -51,8 +64,9 @@ _HAS_ENDED = and_(QUEUE.c.state == "queued", LEASED, QUEUE.c.leased_until <= _b(
 
 def _claiming(what: ColumnElement[bool], first: Column[Any], names: str) -> Statement:
     found = select(QUEUE.c.position).where(what).order_by(first, QUEUE.c.position).limit(_b("most"))
-    # Said again of the row itself: another may claim it meanwhile, where transactions do not wait.
-    chosen = update(QUEUE).where(QUEUE.c.position.in_(found.scalar_subquery()), what)
+    # Looked at again in the row itself: another may claim it meanwhile, where transactions do not wait.
+    is_still = QUEUE.c.leased_until <= _b("now")
+    chosen = update(QUEUE).where(QUEUE.c.position.in_(found.scalar_subquery()), is_still)
     return Statement(chosen.values(lease=_b("number"), leased_until=_b("until")), names)
 
 
@@ -170,6 +184,15 @@ def rows(db: Reads, limit: int, selection: Selection) -> Sequence[QueueRow]:
     return [_row(tuple(row)) for row in db.core.execute(query)]
 
 
+def counts(db: Reads, moments: Sequence[float], selection: Selection) -> Sequence[QueueCount]:
+    """The queue by domain, state, priority and age."""
+    ages = [(QUEUE.c.created_at >= moment, number) for number, moment in enumerate(moments)]
+    age = case(*ages, else_=len(moments)) if ages else literal(0)
+    common = (func.lower(QUEUE.c.domain), QUEUE.c.state, QUEUE.c.priority, age.label("age"))
+    query = select(*common, func.count()).where(_chosen(selection)).group_by(*common)
+    return [QueueCount(*row) for row in db.core.execute(query)]
+
+
 def next_due(db: Reads) -> float | None:
     """When the next row that nobody has a lease of is due."""
     found = [row[0] for priority in PRIORITIES if (row := db.row(_NEXT_DUE, priority))]
@@ -182,6 +205,8 @@ def _chosen(selection: Selection) -> ColumnElement[bool]:
         said.append(QUEUE.c.message_id == selection.message_id)
     if selection.domain is not None:
         said.append(func.lower(QUEUE.c.domain) == selection.domain.lower())
+    if selection.state is not None:
+        said.append(QUEUE.c.state == selection.state)
     if selection.recipient is not None:
         said += [QUEUE.c.local == selection.recipient.local, QUEUE.c.domain == selection.recipient.domain]
     if selection.sender is not None:
