@@ -211,9 +211,7 @@ def _changing(name: str, words: str) -> None:
         from hub.services.queue import QueueAction
 
         if everything == any(chosen.values()):
-            raise click.UsageError(
-                "say which rows: --message, --domain, --to, --from or --state; or --all"
-            )
+            raise click.UsageError("say which rows: --message, --domain, --to, --from or --state; or --all")
 
         async def do() -> int:
             async with context.storage() as storage:

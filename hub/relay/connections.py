@@ -77,12 +77,9 @@ class Connections:
             return idle
         trouble: Broken | Busy = Unreached("none of our addresses can reach it")
         for hop in self._unreachable.order(hops, self._now()):
-            source = next((each for each in sources if each.reaches(hop.address)), None)
+            source = self._sources.next(sources, hop.address)
             if source is None:
                 continue
-            source = next(
-                (each for each in sources if each.reaches(hop.address) and not each.gate.is_full), source
-            )
             host = self._host(hop)
             self._make_room(host)
             if host.is_full or source.gate.is_full:
@@ -94,9 +91,14 @@ class Connections:
                 trouble = trouble if isinstance(trouble, Busy) else broken
         raise trouble
 
-    async def turn(self, connection: Connection) -> None:
-        """Wait until the rates let a message go over it, and count that. Busy if that takes long."""
-        gates = (connection.host, connection.source.gate)
+    async def turn(self, connection: Connection, destination: str) -> None:
+        """Wait until the rates let a message go over it, and count that. Busy if that takes long.
+
+        destination: whose own rate was kept already, which is that of its server if they have one name.
+        """
+        host = connection.client.hop.host
+        is_same = destination in (host, f"{host}:{connection.client.hop.port}")
+        gates = (connection.source.gate,) if is_same else (connection.host, connection.source.gate)
         while (wait := max(gate.wait(self._now()) for gate in gates)) > 0:
             if wait > PATIENT:
                 raise Busy(wait)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from time import perf_counter
@@ -29,19 +30,22 @@ from hub.trace.record import RELAY, Trace
 
 PAUSES: Final = (0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 20.0)
 """Seconds between tries to keep an outcome: what is not kept is sent again."""
+SPREAD: Final = 0.5
+"""How much later than it might some of what waits comes, so that not all comes at once."""
 
 _log = get_logger(area="relay")
 
 
 @dataclass(slots=True)
 class Try:
-    """What is found out about one job. left: rows without an answer yet.
+    """What is found out about one job. destination: the job's. left: rows without an answer yet.
 
     trouble: what a destination said that takes no mail at all now; is_there: whether anybody said it.
     busy: seconds after which to try those that are left, which were not tried. tells: whether the server
     tells of success itself.
     """
 
+    destination: str
     left: list[QueueRow]
     answers: dict[Address, Answer] = field(default_factory=dict)
     trouble: Answer | None = None
@@ -77,7 +81,7 @@ class Delivering:
         began, rows = perf_counter(), job.rows
         trace = Trace(new_id(), f"{RELAY}{rows[0].recipient.ascii_domain}")
         trace.message = rows[0].message_id
-        found = Try(list(rows))
+        found = Try(job.destination, list(rows))
         try:
             await self._send(found, trace)
         except HookFailed:  # who failed has been told
@@ -128,7 +132,7 @@ class Delivering:
         try:
             while found.left:
                 rows = found.left[:most]
-                await self._connections.turn(connection)
+                await self._connections.turn(connection, found.destination)
                 parcel = _parcel(rows)
                 eight_bit = "8BITMIME" in client.features
                 async with outgoing(self._kernel, rows, trace, takes_8bit=eight_bit) as content:
@@ -163,7 +167,8 @@ class Delivering:
         storage, blobs = self._kernel.services.storage, self._kernel.services.blobs
         pairs = [(row, found.answers[row.recipient]) for row in job.rows if row.recipient in found.answers]
         outcomes = self._outcomes.of(pairs)
-        due = self._kernel.services.clock.time() + (found.busy or 0.0)
+        pause = (found.busy or 0.0) * random.uniform(1, 1 + SPREAD)
+        due = self._kernel.services.clock.time() + pause
         waiting = [QueueOutcome(row.position, Fate.WAITING, due_at=due) for row in found.left]
         reports: Sequence[Acceptance] | None = None
         for pause in (*PAUSES, None):

@@ -7,7 +7,7 @@ destinations take turns, and within one its senders do.
 from __future__ import annotations
 
 from collections import Counter, OrderedDict, deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -67,19 +67,19 @@ class Destination:
         self._rows -= len(job.rows)
         return job
 
-    def withdraw(self, wanted: Callable[[Job], bool]) -> Iterator[Job]:
-        """Take out those that wait for which that is true; asked in the order in which they would go."""
+    def waiting(self) -> Iterator[Job]:
+        """Those that wait, the more urgent first; those of one sender in their order."""
         for priority in sorted(self._waiting):
-            senders = self._waiting[priority]
-            for sender, jobs in list(senders.items()):
-                out = [job for job in jobs if wanted(job)]
-                self._rows -= sum(len(job.rows) for job in out)
-                senders[sender] = deque(job for job in jobs if job not in out)
-                if not senders[sender]:
-                    del senders[sender]
-                yield from out
-            if not senders:
-                del self._waiting[priority]
+            for jobs in self._waiting[priority].values():
+                yield from jobs
+
+    def withdraw(self, out: Collection[Job]) -> None:
+        """Those of them do not wait any more."""
+        kept = [job for job in self.waiting() if job not in out]
+        self._waiting.clear()
+        self._rows = 0
+        for job in kept:
+            self.put(job)
 
     def state(self, now: float) -> Mapping[str, object]:
         """For `hub queue stats`."""
@@ -148,17 +148,26 @@ class Destinations:
         ]
         return min(waits, default=None)
 
-    def excess(self, share: int) -> Sequence[Job]:
-        """Take out what waits for one destination, or of one sender, beyond that many rows."""
+    def excess(self, share: int) -> Collection[Job]:
+        """Take out what waits for one destination, or of one sender, beyond that many rows.
+
+        Of what a sender has waiting, the first for each destination is the last to go.
+        """
+        nth: Counter[tuple[str, str]] = Counter()
+        ranked: list[tuple[int, int, Job]] = []
+        for job in (job for destination in self for job in destination.waiting()):
+            nth[job.destination, job.sender] += 1
+            ranked.append((job.priority, nth[job.destination, job.sender], job))
         kept: Counter[tuple[str, str]] = Counter()
-
-        def is_beyond(job: Job) -> bool:
+        out: dict[Job, None] = {}
+        for *_, job in sorted(ranked, key=lambda each: each[:2]):
             if any(kept[owner] + len(job.rows) > share for owner in job.owners):
-                return True
-            kept.update(dict.fromkeys(job.owners, len(job.rows)))
-            return False
-
-        return [job for destination in self for job in destination.withdraw(is_beyond)]
+                out[job] = None
+            else:
+                kept.update(dict.fromkeys(job.owners, len(job.rows)))
+        for destination in self:
+            destination.withdraw(out.keys())
+        return out.keys()
 
     def _shrink(self) -> None:
         if len(self._known) > REMEMBERED:

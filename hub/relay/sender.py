@@ -15,6 +15,7 @@ from dataclasses import replace
 from typing import Final
 
 from hub.loading.kernel import Kernel
+from hub.relay.answers import Answer
 from hub.relay.backoff import Backoff
 from hub.relay.claims import Claims, Job
 from hub.relay.crowd import Crowd
@@ -109,7 +110,10 @@ class Relay:
                 break
             destination.serving += 1
             self._serving += 1
-            self._spawn(self._serve(destination, destination.take()))
+            suspended = destination.backoff.suspended(now)
+            if suspended is None:
+                destination.gate.count(now)
+            self._spawn(self._serve(destination, destination.take(), suspended))
         wait = self._destinations.wait(now)
         if wait is not None and (self._next_tick is None or now + wait < self._next_tick):
             self._next_tick = now + wait
@@ -120,14 +124,12 @@ class Relay:
         self._next_tick = None
         self._go_on()
 
-    async def _serve(self, destination: Destination, job: Job) -> None:
+    async def _serve(self, destination: Destination, job: Job, suspended: Answer | None) -> None:
         try:
-            suspended = destination.backoff.suspended(self._now())
             if suspended is None:
-                destination.gate.count(self._now())
                 self._note(destination, await self._delivering.deliver(job))
             else:
-                found = Try(list(job.rows))
+                found = Try(job.destination, list(job.rows))
                 found.answer_all(replace(suspended, host="", text=f"not asked again yet: {suspended.text}"))
                 destination.deferred += len(job.rows)
                 await self._delivering.conclude(job, found)
@@ -155,7 +157,7 @@ class Relay:
         booked = self._crowd.book(jobs, self._now())
         for job, seconds in booked.items():
             try:
-                await self._delivering.conclude(job, Try(list(job.rows), busy=seconds))
+                await self._delivering.conclude(job, Try(job.destination, list(job.rows), busy=seconds))
             finally:
                 self._claims.done(job)
         return bool(jobs)

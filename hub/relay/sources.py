@@ -44,11 +44,16 @@ class Sources:
         self._any = Source(None, hostname, Gate(UNLIMITED))
 
     def of(self, reverse_path: Address | None) -> Sequence[Source]:
-        """Those that name the sender, or else those that name nobody; whose turn it is comes first."""
+        """Those that name the sender, or else those that name nobody."""
         named = [key for key, table in self._tables.items() if sends(table.senders, reverse_path)]
         found = named or [key for key, table in self._tables.items() if not table.senders]
-        if not found:
-            return (self._any,)
+        return [self._sources[key] for key in found] or [self._any]
+
+    def next(self, sources: Sequence[Source], address: str) -> Source | None:
+        """The one whose turn it is of those that reach an address, rather one that has room."""
+        usable = [source for source in sources if source.reaches(address)]
+        if not usable:
+            return None
         self._turn += 1
-        at = self._turn % len(found)
-        return [self._sources[key] for key in (*found[at:], *found[:at])]
+        turned = (usable[(self._turn + at) % len(usable)] for at in range(len(usable)))
+        return next((source for source in turned if not source.gate.is_full), usable[0])
