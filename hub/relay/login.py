@@ -29,7 +29,7 @@ async def log_in(wire: Wire, offered: str, user: str, password: str) -> None:
         answer = await wire.ask("AUTH PLAIN " + _encoded(f"\0{user}\0{password}"))
     else:
         answer = await _login(wire, user, password)
-    if answer.code != 235:
+    if not answer.is_success:
         raise Broken(f"{host} does not let {user} in: {answer}")
 
 
