@@ -167,8 +167,8 @@ class Delivering:
         storage, blobs = self._kernel.services.storage, self._kernel.services.blobs
         pairs = [(row, found.answers[row.recipient]) for row in job.rows if row.recipient in found.answers]
         outcomes = self._outcomes.of(pairs)
-        pause = (found.busy or 0.0) * random.uniform(1, 1 + SPREAD)
-        due = self._kernel.services.clock.time() + pause
+        wait = (found.busy or 0.0) * random.uniform(1, 1 + SPREAD)
+        due = self._kernel.services.clock.time() + wait
         waiting = [QueueOutcome(row.position, Fate.WAITING, due_at=due) for row in found.left]
         reports: Sequence[Acceptance] | None = None
         for pause in (*PAUSES, None):

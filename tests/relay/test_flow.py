@@ -74,16 +74,17 @@ async def test_a_rate_is_kept(tmp_path: Path, manual_clock: ManualClock) -> None
             for _ in range(4):
                 await submit(running, "ann@big.test")
 
-            async def taken(count: int) -> bool:
+            async def all_taken() -> bool:
                 return len(sink.messages()) == count and len(await rows(running)) == 4 - count
 
-            await until(lambda: taken(1))
+            count = 1
+            await until(all_taken)
             assert states(running)["big.test"]["per_minute"] == 6
             for count in (2, 3, 4):
                 await manual_clock.turn(8)
                 assert len(sink.messages()) == count - 1
                 await manual_clock.turn(2.5)
-                await until(lambda count=count: taken(count))
+                await until(all_taken)
 
 
 async def test_sources_take_turns_and_some_are_a_senders_own(tmp_path: Path) -> None:

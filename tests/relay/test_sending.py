@@ -17,7 +17,7 @@ from hub.testing.clock import ManualClock
 from hub.testing.recorder import Recorder
 from hub.testing.running import RunningHub
 from tests.peers.sink import needs_sink, sinking
-from tests.relay.hubs import ANN, BEN, empty, rows, sending, submit, tried, until
+from tests.relay.hubs import ANN, BEN, MAIL, empty, rows, sending, submit, tried, until
 
 pytestmark = needs_sink
 
