@@ -95,10 +95,14 @@ if TYPE_CHECKING:
     from hub.services.log import LogEntry as LogEntry
     from hub.services.posting import Poster as Poster
     from hub.services.posting import open_poster as open_poster
+    from hub.services.queue import AUTOMATIC as AUTOMATIC
+    from hub.services.queue import BULK as BULK
+    from hub.services.queue import PERSONAL as PERSONAL
     from hub.services.queue import Claim as Claim
     from hub.services.queue import Fate as Fate
     from hub.services.queue import LeaseLost as LeaseLost
     from hub.services.queue import QueueAction as QueueAction
+    from hub.services.queue import QueueCount as QueueCount
     from hub.services.queue import QueueOutcome as QueueOutcome
     from hub.services.queue import QueueRow as QueueRow
     from hub.services.queue import Selection as Selection
@@ -164,7 +168,8 @@ _HOMES = {
     "hub.services.kv": "Kv",
     "hub.services.log": "ChangeKind LogEntry",
     "hub.services.posting": "Poster open_poster",
-    "hub.services.queue": "Claim Fate LeaseLost QueueAction QueueOutcome QueueRow Selection",
+    "hub.services.queue": "AUTOMATIC BULK PERSONAL Claim Fate LeaseLost QueueAction QueueCount QueueOutcome "
+    "QueueRow Selection",
     "hub.services.storage": "Acceptance Appended Copied Delivery FlagMode Item ItemState Mailbox "
     "MailboxChanges MailboxExists MailboxMissing MigrationStatus Migrations NewItem Placed "
     "Storage Totals UidRanges Usage",

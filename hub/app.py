@@ -130,6 +130,7 @@ class Hub:
             "flush-traces": self._flush_traces,
             "raise-log": self._raise_log,
             "ask-plugin": self._ask_plugin,
+            "destinations": self._destinations,
         }
 
     @property
@@ -380,6 +381,10 @@ class Hub:
             },
             "queue": {"rows": totals.queued, "age": age},
         }
+
+    async def _destinations(self, _: Mapping[str, object]) -> object:
+        """Where mail was sent of late, and how those stand."""
+        return [] if self._relay is None else self._relay.destinations()
 
     async def _plugins(self, _: Mapping[str, object]) -> object:
         return self.loader.plugins()

@@ -5,8 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from dataclasses import asdict
-from math import inf
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import click
 
@@ -16,15 +15,19 @@ from hub.cli.parameters import address
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from hub.services.queue import QueueRow, Selection
+    from hub.services.queue import QueueCount, QueueRow, Selection
 
 _ALL: Final = 1 << 31
-_AGES: Final = {
-    "under 5 minutes": (-inf, 300.0),
-    "under an hour": (300.0, 3600.0),
-    "under a day": (3600.0, 86400.0),
-    "older": (86400.0, inf),
-}
+_AGES: Final = (300, 3600, 4 * 3600, 86400, 3 * 86400)
+_HISTOGRAM: Final = (
+    "under 5 minutes",
+    "under an hour",
+    "under 4 hours",
+    "under a day",
+    "under 3 days",
+    "older",
+)
+_PRIORITIES: Final = ("personal", "automatic", "bulk")
 
 
 @click.group()
@@ -38,6 +41,9 @@ def _selecting(command: Callable[..., None]) -> Callable[..., None]:
         click.option("--from", "sender", type=address, help="Rows with this reverse-path."),
         click.option("--to", "recipient", type=address, help="Rows with this recipient."),
         click.option("--domain", help="Rows with recipients in this domain."),
+        click.option(
+            "--state", type=click.Choice(["queued", "held"]), help="Rows that wait, or that are held back."
+        ),
         click.option("--message", "message_id", metavar="MESSAGE", help="Rows of the message with this id."),
     ):
         command = option(command)
@@ -105,6 +111,7 @@ def show_message(context: Context, message_id: str, as_json: bool) -> None:
         return
     row = rows[0]
     click.echo(f"message {row.message_id}, {row.size:,} octets in {row.blob}, waiting {_age(row.created_at)}")
+    click.echo(f"it counts as {_PRIORITIES[row.priority]} mail")
     click.echo(f"from {row.reverse_path or '<>'}{f', who calls it {row.envid!r}' if row.envid else ''}")
     if row.ret:
         click.echo(f"a report returns {'all of it' if row.ret == 'FULL' else 'its header'}")
@@ -114,32 +121,83 @@ def show_message(context: Context, message_id: str, as_json: bool) -> None:
 
 
 @queue.command()
+@_selecting
 @click.option("--json", "as_json", is_flag=True, help="The figures as JSON.")
 @click.pass_obj
-def stats(context: Context, as_json: bool) -> None:
-    """Count the queue by domain and by age."""
-
-    async def read() -> Sequence[QueueRow]:
-        async with context.storage() as storage:
-            return await storage.queue(_ALL)
-
-    rows = run(read())
-    domains = Counter(row.recipient.ascii_domain.lower() for row in rows)
-    held = Counter(row.recipient.ascii_domain.lower() for row in rows if row.state == "held")
+def stats(context: Context, /, as_json: bool, **chosen: object) -> None:
+    """Count the queue by domain and by age, and show how a running hub stands with whom it sends to."""
     now = time.time()
-    ages = {
-        name: sum(low <= now - row.created_at < high for row in rows) for name, (low, high) in _AGES.items()
-    }
+
+    async def read() -> Sequence[QueueCount]:
+        async with context.storage() as storage:
+            return await storage.count_queue([now - age for age in _AGES], selection=_selection(chosen))
+
+    counts = run(read())
+    domains, held = Counter[str](), Counter[str]()
+    priorities, ages = Counter[str](), Counter[str]()
+    for each in counts:
+        domains[each.domain] += each.rows
+        priorities[_PRIORITIES[each.priority]] += each.rows
+        ages[_HISTOGRAM[each.age]] += each.rows
+        if each.state == "held":
+            held[each.domain] += each.rows
+    destinations = _destinations(context, chosen.get("domain"))
     if as_json:
-        show_json({"rows": len(rows), "domains": dict(domains.most_common()), "held": held, "ages": ages})
+        show_json(
+            {
+                "rows": domains.total(),
+                "domains": dict(domains.most_common()),
+                "held": held,
+                "priorities": priorities,
+                "ages": {name: ages[name] for name in _HISTOGRAM},
+                "destinations": destinations,
+            }
+        )
         return
+    _show_stats(domains, held, ages, destinations)
+
+
+def _show_stats(
+    domains: Counter[str], held: Counter[str], ages: Counter[str], destinations: Sequence[Mapping[str, Any]]
+) -> None:
     from hub.cli.tables import show_table
 
     show_table(
         ("domain", "rows", "held"),
         [(domain, str(count), str(held[domain])) for domain, count in domains.most_common()],
     )
-    show_table(("age", "rows"), [(name, str(count)) for name, count in ages.items()])
+    most = max(ages.values(), default=0)
+    show_table(
+        ("age", "rows", ""),
+        [(name, str(ages[name]), "#" * -(-40 * ages[name] // most) if most else "") for name in _HISTOGRAM],
+    )
+    if destinations:
+        show_table(
+            ("destination", "under way", "connections", "a minute", "sent", "deferred", "paused", "trouble"),
+            [
+                (
+                    each["destination"],
+                    str(each["waiting"]),
+                    f"{each['connections']} of {each['most']}, {each['usual']} when well",
+                    str(each["per_minute"] or ""),
+                    str(each["sent"]),
+                    str(each["deferred"]),
+                    f"{each['paused']:.0f} s" if each["paused"] else "",
+                    each["trouble"] or "",
+                )
+                for each in destinations
+            ],
+        )
+
+
+def _destinations(context: Context, domain: object) -> Sequence[Mapping[str, Any]]:
+    """How a running hub stands with those that it sends to; none if no hub is running."""
+    from hub.control import is_running
+
+    if not is_running(context.data_dir / "control.sock"):
+        return []
+    said = cast("Sequence[Mapping[str, Any]]", context.ask("destinations"))
+    return [each for each in said if domain is None or each["destination"] == str(domain).lower()]
 
 
 def _changing(name: str, words: str) -> None:
@@ -153,7 +211,7 @@ def _changing(name: str, words: str) -> None:
         from hub.services.queue import QueueAction
 
         if everything == any(chosen.values()):
-            raise click.UsageError("say which rows, by --message, --domain, --to or --from; or --all")
+            raise click.UsageError("say which rows: --message, --domain, --to, --from or --state; or --all")
 
         async def do() -> int:
             async with context.storage() as storage:

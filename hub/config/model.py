@@ -1,5 +1,6 @@
 """The settings of the hub itself, a model per table; descriptions are what `hub config explain` prints."""
 
+import ipaddress
 import os
 import re
 import socket
@@ -23,6 +24,7 @@ from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from hub.config.find import xdg_folder
 from hub.config.networks import Networks, parse_network
+from hub.config.secrets import Secret
 from hub.config.units import is_unix, parse_address, parse_duration, parse_size
 from hub.mail.address import Address as MailAddress
 
@@ -50,6 +52,12 @@ def _listener_name(name: str) -> str:
     return name
 
 
+def _smarthost_name(name: str) -> str:
+    if not _PLUGIN_NAME.fullmatch(name):
+        raise ValueError("is no name for a smarthost: lower case, digits and hyphens, such as 'provider'")
+    return name
+
+
 def _listed_plugin(name: str) -> str:
     return "!" + _plugin_name(name[1:]) if name.startswith("!") else _plugin_name(name)
 
@@ -68,6 +76,17 @@ def _address(text: str) -> str:
 def _network(text: str) -> str:
     parse_network(text)
     return text
+
+
+def _limit_name(name: str) -> str:
+    return name[:1] + _hostname(name[1:]).lower() if name.startswith(".") else _hostname(name).lower()
+
+
+def _ip(text: str) -> str:
+    try:
+        return str(ipaddress.ip_address(text))
+    except ValueError:
+        raise ValueError("should be an IP address, such as '192.0.2.1' or '2001:db8::1'") from None
 
 
 def _at_least_one(addresses: tuple[str, ...]) -> tuple[str, ...]:
@@ -112,6 +131,9 @@ ListedPlugin: TypeAlias = Annotated[str, AfterValidator(_listed_plugin)]
 ListenerName: TypeAlias = Annotated[str, AfterValidator(_listener_name)]
 Address: TypeAlias = Annotated[str, AfterValidator(_address), Field(title="host:port")]
 
+LimitName: TypeAlias = Annotated[str, AfterValidator(_limit_name), Field(title="domain or .domain")]
+SmarthostName: TypeAlias = Annotated[str, AfterValidator(_smarthost_name)]
+SourceAddress: TypeAlias = Annotated[str, AfterValidator(_ip), Field(title="IP address")]
 Network: TypeAlias = Annotated[str, AfterValidator(_network), Field(title="network")]
 
 Protocol: TypeAlias = Literal["smtp", "submission", "submissions", "lmtp", "imap", "imaps", "http", "https"]
@@ -617,6 +639,68 @@ class PluginOptions(Table):
     )
 
 
+class LimitTable(Table):
+    """[relay.limits."example.org"]: how much that domain, or that server, is sent."""
+
+    connections: Annotated[Count, Field(gt=0)] | None = Field(
+        default=None, description="Connections at once, in place of relay.per_domain and relay.per_host."
+    )
+    per_minute: Annotated[Count, Field(gt=0)] | None = Field(
+        default=None, description="Messages a minute, for each worker."
+    )
+
+
+class SourceTable(Table):
+    """[relay.sources."192.0.2.1"]: an address of this machine that mail is sent from."""
+
+    hello: Annotated[str, AfterValidator(_hostname)] | None = Field(
+        default=None,
+        description="The name to greet with from there: its name in DNS. Without one, hub.hostname.",
+    )
+    senders: tuple[Sender, ...] = Field(
+        default=(),
+        description="Addresses or domains of senders whose mail goes out from here alone; without any, all "
+        "that no source names.",
+    )
+    connections: Annotated[Count, Field(gt=0)] | None = Field(
+        default=None, description="Connections at once from there, for each worker."
+    )
+    per_minute: Annotated[Count, Field(gt=0)] | None = Field(
+        default=None, description="Messages a minute from there, for each worker."
+    )
+
+
+class SmarthostTable(Table):
+    """[relay.smarthosts.provider]: a server that takes mail on."""
+
+    address: Address = Field(description="Its name and port; 465 is TLS from the first octet.")
+    tls: Literal["starttls", "implicit", "none"] | None = Field(
+        default=None,
+        description="How it is encrypted, with a certificate that is checked. Without it, implicit on port "
+        "465 and starttls elsewhere.",
+    )
+    trust: Path | None = Field(
+        default=None, description="Certificates to trust in place of the system's, as PEM."
+    )
+    user: str | None = Field(default=None, description="The name to log in with.")
+    password: Secret | None = Field(
+        default=None, description="Its password; it is said only where nobody can listen."
+    )
+    senders: tuple[Sender, ...] = Field(
+        default=(), description="Senders, addresses or domains, whose mail goes there; without any, all."
+    )
+    recipients: tuple[DomainName, ...] = Field(
+        default=(),
+        description='Domains whose mail goes there, ".example.org" for those below one; without any, all.',
+    )
+
+    @model_validator(mode="after")
+    def _whole(self) -> "SmarthostTable":
+        if (self.user is None) != (self.password is None):
+            raise ValueError("user and password belong together")
+        return self
+
+
 class RelayTable(Table):
     """[relay]: mail on to other servers."""
 
@@ -639,10 +723,44 @@ class RelayTable(Table):
         default=50, description="Connections to other servers at once, for each worker."
     )
     per_domain: Annotated[Count, Field(gt=0)] = Field(
-        default=4, description="How many of them may be for one domain."
+        default=4,
+        description="How many of them may be for one domain. One that answers 4xx or not at all has fewer, "
+        "and is left alone for a while, until it takes mail again.",
+    )
+    per_host: Annotated[Count, Field(gt=0)] = Field(
+        default=20, description="How many of them may be to one server, whatever domains it takes mail for."
+    )
+    limits: Mapping[LimitName, LimitTable] = Field(
+        default_factory=dict,
+        description='Other limits for a domain or for a server of that name: "example.org", or ".example.org"'
+        " for each of those below it.",
+    )
+    per_connection: Annotated[Count, Field(gt=0)] = Field(
+        default=100, description="Messages that go over one connection before another is made."
+    )
+    max_recipients: Annotated[Count, Field(gt=0)] = Field(
+        default=100,
+        description="Recipients that are named at once; RFC 5321 §4.5.3.1.8 wants servers to take 100.",
+    )
+    idle: Annotated[Duration, Field(ge=0)] = Field(
+        default=5.0, description="How long a connection is kept for mail that may come."
     )
     connect_timeout: Annotated[Duration, Field(gt=0)] = Field(
         default=30.0, description="How long to wait for a server to take a connection."
+    )
+    unreachable: Annotated[Duration, Field(gt=0)] = Field(
+        default=60.0,
+        description="How long a server that took no connection is tried last; twice as long each time, up to "
+        "16 times that.",
+    )
+    pause: Annotated[Duration, Field(gt=0)] = Field(
+        default=30.0,
+        description="How long a domain is left alone that takes no mail at all; twice as long each time, up "
+        "to 32 times that. Its mail is deferred meanwhile, without asking.",
+    )
+    sources: Mapping[SourceAddress, SourceTable] = Field(
+        default_factory=dict,
+        description="Addresses of this machine to send from, IPv4 or IPv6, in turn; else the system's.",
     )
     tls: Literal["opportunistic", "off"] = Field(
         default="opportunistic", description="Encrypt wherever the other server can, or never."
@@ -651,6 +769,10 @@ class RelayTable(Table):
         default_factory=dict,
         description='Where mail goes without asking DNS for its exchangers: "example.org" for that domain, '
         '".example.org" for those below it, "*" for all others.',
+    )
+    smarthosts: Mapping[SmarthostName, SmarthostTable] = Field(
+        default_factory=dict,
+        description="Servers that take mail on, by names of your choice. They come before routes.",
     )
 
 

@@ -14,6 +14,7 @@ from typing import Final
 import orjson
 
 from hub.delivery.headers import delivery_lines
+from hub.delivery.priority import priority_of
 from hub.dispatch.verdicts import Place
 from hub.hooks.delivery import message_accepted, message_delivered
 from hub.hooks.session import Session
@@ -25,6 +26,7 @@ from hub.mail.envelope import Envelope
 from hub.mail.login import AccountRef
 from hub.services.blobs import Spool, StoreFull
 from hub.services.directory import Resolution
+from hub.services.queue import PERSONAL
 from hub.services.storage import Acceptance, Delivery, Placed, Storage
 from hub.trace.record import Trace
 
@@ -117,7 +119,8 @@ async def keep(
     queue = tuple(dict.fromkeys(address for each in recipients for address in each.resolution.forwards))
     head = b"".join([f"{name}: {value}\r\n".encode() for name, value in headers]) + content.head
     dsn = _queued_dsn(envelope.dsn, recipients) if queue else NO_DSN
-    recovery = _recovery(envelope, received_at, deliveries, queue, sender, dsn)
+    priority = priority_of(head, envelope.reverse_path, len(queue)) if queue else PERSONAL
+    recovery = _recovery(envelope, received_at, deliveries, queue, sender, dsn, priority)
     size = content.size + len(head) - len(content.head)
     if isinstance(content.body, bytes):
         blob = await kernel.services.blobs.put(head, content.body, recovery)
@@ -134,6 +137,7 @@ async def keep(
         queue,
         sender,
         dsn,
+        priority,
     )
 
 
@@ -181,6 +185,7 @@ def _recovery(
     queue: Sequence[Address],
     sender: AccountRef | None,
     dsn: Dsn,
+    priority: int,
 ) -> bytes:
     """The Acceptance as JSON, so that an index can be made anew out of the blobs."""
     fields: dict[str, object] = {
@@ -192,6 +197,7 @@ def _recovery(
         ],
         "queue": [str(address) for address in queue],
         "sender": sender and [sender.tenant, sender.key],
+        "priority": priority,
     }
     if dsn is not NO_DSN:
         fields["dsn"] = {

@@ -9,6 +9,7 @@ from hub.mail.address import Address
 from hub.mail.dsn import NO_DSN, Dsn, Notify, RecipientDsn, Ret
 from hub.mail.login import AccountRef
 from hub.services.blobs import BlobRecord
+from hub.services.queue import PERSONAL
 from hub.services.storage import Acceptance, Delivery
 
 
@@ -31,6 +32,7 @@ def acceptance_of(record: BlobRecord) -> Acceptance:
             queue=tuple(map(Address.parse, said["queue"])),
             sender=AccountRef(*said["sender"]) if said["sender"] else None,
             dsn=_dsn(said["dsn"]) if "dsn" in said else NO_DSN,
+            priority=int(said.get("priority", PERSONAL)),
         )
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise ValueError(f"{record.reference} does not say where it was delivered: {error!r}") from None

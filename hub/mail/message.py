@@ -23,6 +23,15 @@ class BodyFile:
     offset: int
     size: int
 
+    def view(self) -> memoryview:
+        """The body as memory that is read in when it is looked at; unmapped once nobody refers to it.
+
+        ValueError for an empty one.
+        """
+        with self.path.open("rb") as file:
+            mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        return memoryview(mapped)[self.offset : self.offset + self.size]
+
 
 class Message:
     """One message on its way in: frozen bytes, lazily parsed.

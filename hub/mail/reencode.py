@@ -1,11 +1,12 @@
-"""A message with binary parts made into one of lines (RFC 3030 §3), so that it may go wherever 8BITMIME goes.
+"""A message made to go where it could not as it is: one with binary parts into one of lines (RFC 3030 §3),
+for wherever 8BITMIME goes, and one with octets beyond ASCII into one without (RFC 6152 §3).
 
     body:   lines │ header of a part │ binary octets │ lines │ …
               │      │ its encoding       │ base64, or quoted-printable for text
               └──────┴─ as they stand ────┴───────────► pieces, in order, never the whole
 
-A part changes only where it has to: its octets are no lines, or it is labelled binary. Multiparts and
-messages in messages are only labelled anew, for nothing else is allowed (RFC 2045 §6.4).
+A part changes only where it has to: its octets do not go, or its label says so. Multiparts and messages in
+messages are only labelled anew, for nothing else is allowed (RFC 2045 §6.4).
 """
 
 from __future__ import annotations
@@ -41,12 +42,59 @@ class _Edit:
     text: bytes | None
 
 
+@dataclass(frozen=True, slots=True)
+class _Form:
+    """What a message is to be. label: of parts that are so; beyond: labels that say more than that."""
+
+    label: bytes
+    beyond: frozenset[bytes]
+
+    def fits(self, body: bytes | memoryview, start: int, end: int) -> bool:
+        """Whether these octets are so."""
+        if self is _SEVEN_BIT and not all(piece.isascii() for piece in steps(body, start, end)):
+            return False
+        return is_lines(body, start, end)
+
+
+_EIGHT_BIT: Final = _Form(b"8bit", frozenset((b"binary",)))
+_SEVEN_BIT: Final = _Form(b"7bit", frozenset((b"binary", b"8bit")))
+_UNTOUCHED: Final = frozenset(("multipart/signed", "multipart/encrypted"))
+
+
 def reencode(head: bytes, body: bytes | memoryview) -> tuple[bytes, Iterator[bytes]] | None:
-    """The new header block and the pieces of the new body; None if nothing has to change.
+    """The new header block and the pieces of the new body, which is lines; None if nothing has to change.
 
     head: the header block and the blank line that ends it. NotMime, from the iterator too. Takes as long as
     reading the message does, so call both from a thread.
     """
+    new_head, edits = _edited(head, body, _EIGHT_BIT)
+    if edits or new_head is not head:
+        return new_head, _pieces(body, edits)
+    for _ in _copied(body, 0, len(body)):
+        pass
+    return None
+
+
+def narrow(head: bytes, body: bytes | memoryview) -> tuple[bytes, Iterator[bytes]]:
+    """A header block and pieces of a body that have no octets beyond ASCII, for a message that has some.
+
+    What is signed or encrypted is not touched, nor are header fields: NotMime, from the iterator too.
+    """
+    new_head, edits = _edited(head, body, _SEVEN_BIT)
+    if not new_head.isascii():
+        raise NotMime("its header block has octets beyond ASCII")
+    return new_head, _ascii(_pieces(body, edits))
+
+
+def _ascii(pieces: Iterator[bytes]) -> Iterator[bytes]:
+    for piece in pieces:
+        if not piece.isascii():
+            raise NotMime("octets beyond ASCII stand outside of its parts, or in a header of theirs")
+        yield piece
+
+
+def _edited(head: bytes, body: bytes | memoryview, form: _Form) -> tuple[bytes, Sequence[_Edit]]:
+    """The new header block, the same one if it does not change, and what changes in the body."""
     if has_bare_line_end(head):
         raise NotMime("a line of the header block does not end in CR LF")
     root = Structure(body, head).root
@@ -56,7 +104,7 @@ def reencode(head: bytes, body: bytes | memoryview) -> tuple[bytes, Iterator[byt
     new_head, edits = head, list[_Edit]()
     for part in parts:
         block = head if part is root else bytes(body[part.header_start : part.body_start])
-        change = _change(part, block, body, is_root=part is root)
+        change = _change(part, block, body, form, is_root=part is root)
         if change is None:
             continue
         label, content = change
@@ -67,22 +115,24 @@ def reencode(head: bytes, body: bytes | memoryview) -> tuple[bytes, Iterator[byt
             new_head = block if "MIME-Version" in Headers(block) else b"MIME-Version: 1.0\r\n" + block
         if content is not None or label == b"base64":
             edits.append(_Edit(part.body_start, part.body_end, content))
-    if edits or new_head is not head:
-        return new_head, _pieces(body, edits)
-    for _ in _copied(body, 0, len(body)):
-        pass
-    return None
+    return new_head, edits
 
 
 def _change(
-    part: Part, block: bytes, body: bytes | memoryview, *, is_root: bool
+    part: Part, block: bytes, body: bytes | memoryview, form: _Form, *, is_root: bool
 ) -> tuple[bytes, bytes | None] | None:
     """A part's new transfer encoding, and its octets in that if it is quoted-printable."""
     headers = Headers(block)
     named = parse_value(headers.raw(_ENCODING) or b"7bit")[0].lower()
     start, end = part.body_start, part.body_end
-    if part.children or is_lines(body, start, end):
-        return (b"8bit", None) if named == b"binary" else None
+    is_labelled = named in form.beyond
+    if form is _SEVEN_BIT and part.content_type in _UNTOUCHED and not form.fits(body, start, end):
+        raise NotMime("what is signed or encrypted may not be changed")
+    if part.children:
+        changes = is_labelled and (form is _EIGHT_BIT or not form.fits(body, start, end))
+        return (form.label, None) if changes else None
+    if form.fits(body, start, end):
+        return (form.label, None) if is_labelled and form is _EIGHT_BIT else None
     if named not in (b"7bit", b"8bit", b"binary"):
         raise NotMime(
             f"a part encoded as {named[:20].decode('ascii', 'backslashreplace')} is not made of lines"
@@ -90,7 +140,7 @@ def _change(
     declared = _TYPE.match(parse_value(headers.raw("Content-Type") or b"")[0].lower())
     kind = declared[0].decode() if declared else "text/plain"
     if kind != part.content_type or kind.startswith(("multipart/", "message/")):
-        raise NotMime(f"a part of type {kind[:60]} holds octets that are no lines and may not be encoded")
+        raise NotMime(f"a part of type {kind[:60]} holds octets that do not go and may not be encoded")
     if kind.startswith("text/") and end - start <= _MAX_QUOTED:
         text = bytes(body[start:end])
         quoted = _quoted(text)

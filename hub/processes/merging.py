@@ -68,6 +68,20 @@ def _dependencies(answers: Mapping[int, Fields]) -> list[Fields]:
     ]
 
 
+def destinations(answers: Mapping[int, Sequence[Fields]]) -> list[Fields]:
+    """Each destination once: counts are sums; paused for the longest, and what one worker was told of it."""
+    merged: dict[object, dict[str, object]] = {}
+    for each in (destination for said in answers.values() for destination in said):
+        known = merged.setdefault(each["destination"], dict(each))
+        if known == each:
+            continue
+        for key in ("waiting", "connections", "most", "usual", "sent", "deferred"):
+            known[key] = cast(int, known[key]) + cast(int, each[key])
+        known["paused"] = max(cast(float, known["paused"]), cast(float, each["paused"]))
+        known["trouble"] = known["trouble"] or each["trouble"]
+    return list(merged.values())
+
+
 def plugins(answers: Mapping[int, Sequence[Fields]]) -> list[Fields]:
     """Every plugin once; `differs`, if there is one: worker → in what it is not like the first worker."""
     by_worker = {number: {str(each["name"]): each for each in said} for number, said in answers.items()}

@@ -105,6 +105,7 @@ class Supervisor:
                 "flush-traces": self._flush_traces,
                 "raise-log": self._raise_log,
                 "ask-plugin": self._ask_plugin,
+                "destinations": self._destinations,
             },
         )
 
@@ -346,6 +347,10 @@ class Supervisor:
             for said in (answers.get(worker.number, {}),)
         ]
         return merging.status(answers, workers, os.getpid(), time.monotonic() - self._started_at)
+
+    async def _destinations(self, _: Fields) -> object:
+        answers = cast("dict[int, Sequence[Fields]]", await self._answers("destinations"))
+        return merging.destinations(answers)
 
     async def _plugins(self, _: Fields) -> object:
         return merging.plugins(cast("dict[int, Sequence[Fields]]", await self._answers("plugins")))

@@ -1,8 +1,6 @@
 """One connection to another server, and mail over it (RFC 5321 §4).
 
-What it can do besides is used: PIPELINING, SIZE, 8BITMIME, SMTPUTF8, DSN, STARTTLS.
-
-Whatever the other side does ends in an `Answer` or in `Broken`: its lines are bounded, every wait has an end.
+What it can do besides is used: PIPELINING, CHUNKING, SIZE, 8BITMIME, SMTPUTF8, DSN, STARTTLS, AUTH.
 """
 
 from __future__ import annotations
@@ -10,36 +8,20 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from hub.mail.address import Address
 from hub.mail.dsn import NOT_SAID, RecipientDsn, Ret
 from hub.mail.xtext import encode_xtext as xtext
-from hub.relay.answers import Answer, failed, parse
+from hub.relay.answers import Answer, failed
+from hub.relay.hops import Hop
+from hub.relay.login import log_in
 from hub.relay.outgoing import Outgoing
+from hub.relay.wire import COMMAND, DATA, FINAL, GREETING, Broken, Wire
 
-MAX_LINE: Final = 2048
-MAX_LINES: Final = 100
-_GREETING, _COMMAND, _DATA, _BLOCK, _FINAL = 300.0, 300.0, 120.0, 180.0, 600.0
-"""Seconds of patience in each state (RFC 5321 §4.5.3.2)."""
-
-
-class Broken(Exception):
-    """The connection cannot be used, or not any more; the text says why."""
-
-
-class NoTls(Broken):
-    """The server offers STARTTLS, and no handshake with it succeeds."""
-
-
-@dataclass(frozen=True, slots=True)
-class Hop:
-    """A server to try. host: its name, or its address again."""
-
-    host: str
-    address: str
-    port: int = 25
+LARGE: Final = 64 * 1024
+"""Octets from which on a message goes in one chunk (RFC 3030), in which no dots have to be looked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,10 +34,22 @@ class Parcel:
     envid: str | None = None
 
     @property
-    def needs_utf8(self) -> bool:
+    def has_utf8(self) -> bool:
         """Whether an address in it is internationalised (RFC 6531)."""
         addresses = [*self.recipients, *([self.reverse_path] if self.reverse_path else [])]
         return not all(address.local.isascii() for address in addresses)
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """An answer for each recipient. left: those that it takes only in another transaction.
+
+    trouble: what a server said that takes no mail at all for now.
+    """
+
+    answers: Mapping[Address, Answer]
+    left: Sequence[Address] = ()
+    trouble: Answer | None = None
 
 
 @dataclass(slots=True)
@@ -66,8 +60,7 @@ class Client:
 
     hop: Hop
     hello: str
-    _reader: asyncio.StreamReader
-    _writer: asyncio.StreamWriter
+    _wire: Wire
     features: dict[str, str] = field(default_factory=dict)
     used: int = 0
     in_doubt: bool = False
@@ -76,88 +69,81 @@ class Client:
     async def connect(
         cls, hop: Hop, hello: str, tls: ssl.SSLContext | None, *, patience: float, source: str | None = None
     ) -> Client:
-        """Connect, be greeted, encrypt if the other side can. Broken.
+        """Connect, be greeted, encrypt if the other side can, log in if the operator says so. Broken.
 
         tls: what STARTTLS is answered with; a handshake that fails is Broken too. source: our own address.
         """
+        is_implicit = hop.access is not None and hop.access.encryption == "implicit"
+        wire = await Wire.open(hop, patience=patience, source=source, tls=tls if is_implicit else None)
+        client = cls(hop, hello, wire)
         try:
-            async with asyncio.timeout(patience):
-                reader, writer = await asyncio.open_connection(
-                    hop.address,
-                    hop.port,
-                    limit=MAX_LINE * 2,
-                    local_addr=(source, 0) if source else None,
-                )
-        except (OSError, TimeoutError) as error:
-            why = getattr(error, "strerror", None) or "no answer in time"
-            raise Broken(f"cannot connect to {hop.host} [{hop.address}]: {why}") from None
-        client = cls(hop, hello, reader, writer)
-        try:
-            await client._greet(tls)
+            await client._greet(None if is_implicit else tls)
+            await client._log_in()
         except BaseException:
-            writer.transport.abort()
+            wire.abort()
             raise
         return client
 
+    @property
+    def is_open(self) -> bool:
+        """Whether the other side has not hung up, as far as we know."""
+        return self._wire.is_open
+
     async def _greet(self, tls: ssl.SSLContext | None) -> None:
-        greeting = await self._reply(_GREETING)
+        greeting = await self._wire.reply(GREETING)
         if not greeting.is_success:
             raise Broken(f"{self.hop.host} greets with {greeting}")
         await self._ehlo()
-        if tls is None or "STARTTLS" not in self.features:
+        if tls is None:
             return
-        if not (await self._ask("STARTTLS")).is_success:
+        if "STARTTLS" not in self.features or not (await self._wire.ask("STARTTLS")).is_success:
+            if self.hop.access is not None:
+                raise Broken(f"{self.hop.host} does not offer STARTTLS, which is wanted of it")
             return
-        try:
-            await self._writer.start_tls(tls, server_hostname=self.hop.host, ssl_handshake_timeout=_DATA)
-        except (OSError, TimeoutError) as error:
-            raise NoTls(f"no TLS with {self.hop.host}: {error}") from None
+        await self._wire.start_tls(tls)
         await self._ehlo()
 
     async def _ehlo(self) -> None:
         self.features.clear()
-        code, lines = await self._lines(_COMMAND, f"EHLO {self.hello}")
+        self._wire.say(f"EHLO {self.hello}")
+        code, lines = await self._wire.lines(COMMAND)
         if code == 250:
             for line in lines[1:]:
                 keyword, _, parameters = line.partition(" ")
                 self.features[keyword.upper()] = parameters
             return
-        answer = await self._ask(f"HELO {self.hello}")
+        answer = await self._wire.ask(f"HELO {self.hello}")
         if not answer.is_success:
             raise Broken(f"{self.hop.host} refuses to be greeted: {answer}")
 
-    async def send(self, parcel: Parcel, content: Outgoing) -> dict[Address, Answer]:
-        """The answer for each recipient. Broken: nobody can tell for those that were not answered."""
+    async def _log_in(self) -> None:
+        access = self.hop.access
+        if access is not None and access.password is not None:
+            await log_in(self._wire, self.features.get("AUTH", ""), access.user, access.password.reveal())
+
+    async def send(self, parcel: Parcel, content: Outgoing) -> Said:
+        """What became of it. Broken: nobody can tell for those that were not answered."""
         if (refused := self._unfit(parcel, content)) is not None:
-            return dict.fromkeys(parcel.recipients, refused)
-        self.used += 1
-        commands = [self._mail(parcel, content), *(self._rcpt(*each) for each in parcel.recipients.items())]
-        if "PIPELINING" in self.features:
-            sender, *answers = await self._pipelined(commands)
-        else:
-            sender, *answers = await self._one_by_one(commands)
+            return Said(dict.fromkeys(parcel.recipients, refused))
+        sender, *answers = await self._envelope(parcel, content)
         if not sender.is_success:
-            await self._ask("RSET")
-            return dict.fromkeys(parcel.recipients, sender)
+            trouble = None if sender.is_permanent else sender
+            return Said(dict.fromkeys(parcel.recipients, sender), trouble=trouble)
         said = dict(zip(parcel.recipients, answers, strict=True))
-        wanted = [recipient for recipient, answer in said.items() if answer.is_success]
-        if not wanted:
-            await self._ask("RSET")
-            return said
-        final = await self._ask("DATA", _DATA)
-        if final.code == 354:
-            await self._write_message(content.chunks())
-            final = await self._reply(_FINAL)
-            self.in_doubt = False
-        elif final.is_success:
-            raise Broken(f"{self.hop.host} answers DATA with {final}")
-        return said | dict.fromkeys(wanted, final)
+        taken = [recipient for recipient, answer in said.items() if answer.is_success]
+        if not taken:
+            return Said({recipient: _for_now(answer) for recipient, answer in said.items()})
+        left = [recipient for recipient, answer in said.items() if _is_too_many(answer)]
+        final = await self._content(content)
+        answered = {recipient: answer for recipient, answer in said.items() if recipient not in left}
+        trouble = final if not final.is_success and not final.is_permanent else None
+        return Said(answered | dict.fromkeys(taken, final), left, trouble)
 
     async def quit(self) -> None:
         """Say goodbye, and do not wait for long."""
         try:
             async with asyncio.timeout(5):
-                await self._ask("QUIT")
+                await self._wire.ask("QUIT")
         except (Broken, TimeoutError):
             pass
         finally:
@@ -165,15 +151,14 @@ class Client:
 
     def abort(self) -> None:
         """Hang up."""
-        self._writer.transport.abort()
+        self._wire.abort()
 
     def _unfit(self, parcel: Parcel, content: Outgoing) -> Answer | None:
         """Why this server cannot be given the message."""
         host = self.hop.host
-        if parcel.needs_utf8 and "SMTPUTF8" not in self.features:
-            return failed("5.6.7", f"{host} does not know SMTPUTF8, which an address needs")
-        if content.eight_bit and "8BITMIME" not in self.features:
-            return failed("5.6.3", f"{host} does not know 8BITMIME, which the message needs")
+        if _needs_utf8(parcel, content) and "SMTPUTF8" not in self.features:
+            what = "an address" if parcel.has_utf8 else "its header"
+            return failed("5.6.7", f"{host} does not know SMTPUTF8, which {what} needs")
         limit = self.features.get("SIZE", "")
         if limit.isdigit() and 0 < int(limit) < content.size:
             return failed("5.3.4", f"{host} takes no message of more than {limit} octets", host)
@@ -181,12 +166,13 @@ class Client:
 
     def _mail(self, parcel: Parcel, content: Outgoing) -> str:
         path = parcel.reverse_path
-        said = [f"MAIL FROM:<{self._shown(path, parcel) if path else ''}>"]
+        utf8 = _needs_utf8(parcel, content)
+        said = [f"MAIL FROM:<{(path if utf8 else _ascii(path)) if path else ''}>"]
         if "SIZE" in self.features:
             said.append(f"SIZE={content.size}")
         if content.eight_bit:
             said.append("BODY=8BITMIME")
-        if parcel.needs_utf8:
+        if utf8:
             said.append("SMTPUTF8")
         if "DSN" in self.features:
             said += [f"RET={parcel.ret}"] if parcel.ret else []
@@ -200,73 +186,79 @@ class Client:
             said += [f"ORCPT={_original(dsn.original)}"] if dsn.original else []
         return " ".join(said)
 
-    def _shown(self, address: Address, parcel: Parcel) -> str:
-        return str(address) if parcel.needs_utf8 else _ascii(address)
+    async def _envelope(self, parcel: Parcel, content: Outgoing) -> Sequence[Answer]:
+        """The answers to MAIL and to each RCPT; what may be left of the message before is forgotten first."""
+        commands = [self._mail(parcel, content), *(self._rcpt(*each) for each in parcel.recipients.items())]
+        reset = ["RSET"] if self.used else []
+        self.used += 1
+        if "PIPELINING" in self.features:
+            return (await self._pipelined([*reset, *commands]))[-len(commands) :]
+        await self._one_by_one(reset)
+        return await self._one_by_one(commands)
 
     async def _pipelined(self, commands: Sequence[str]) -> list[Answer]:
-        """RFC 2920: all are said before the first is answered."""
-        self._writer.write("".join(f"{command}\r\n" for command in commands).encode())
-        return [await self._reply(_COMMAND) for _ in commands]
+        """All are said before the first is answered (RFC 2920)."""
+        self._wire.say("\r\n".join(commands))
+        return [await self._wire.reply(COMMAND) for _ in commands]
 
     async def _one_by_one(self, commands: Sequence[str]) -> list[Answer]:
-        answers = [await self._ask(commands[0])]
-        if not answers[0].is_success:
-            return answers * len(commands)
-        return answers + [await self._ask(command) for command in commands[1:]]
+        answers: list[Answer] = []
+        for command in commands:
+            if answers and not answers[0].is_success:
+                return answers * len(commands)
+            answers.append(await self._wire.ask(command))
+        return answers
 
-    async def _write_message(self, chunks: AsyncIterator[bytes]) -> None:
+    async def _content(self, content: Outgoing) -> Answer:
+        """The message itself, and the answer to it."""
+        if "CHUNKING" in self.features and content.size >= LARGE:
+            await self._write_chunk(content)
+        else:
+            answer = await self._wire.ask("DATA", DATA)
+            if answer.is_success:
+                raise Broken(f"{self.hop.host} answers DATA with {answer}")
+            if answer.code != 354:
+                return answer
+            await self._write_lines(content.chunks())
+        final = await self._wire.reply(FINAL)
+        self.in_doubt = False
+        return final
+
+    async def _write_chunk(self, content: Outgoing) -> None:
+        """RFC 3030 §2: as many octets as were announced, as they are."""
+        self._wire.say(f"BDAT {content.size} LAST")
+        sent = 0
+        async for chunk in content.chunks():
+            sent += len(chunk)
+            self.in_doubt = sent >= content.size
+            await self._wire.write(chunk)
+        if sent != content.size:
+            raise RuntimeError(f"a message of {content.size} octets has {sent}")
+
+    async def _write_lines(self, chunks: AsyncIterator[bytes]) -> None:
         """With a dot before each that begins a line (RFC 5321 §4.5.2), and the line that ends it all."""
         tail = b"\r\n"  # the last octets sent: a line begins after CR LF
         async for chunk in chunks:
             joined = tail + chunk
             stuffed = joined.replace(b"\r\n.", b"\r\n..")[len(tail) :]
             tail = joined[-2:]
-            await self._write(stuffed)
+            await self._wire.write(stuffed)
         self.in_doubt = True
-        await self._write(b".\r\n" if tail == b"\r\n" else b"\r\n.\r\n")
+        await self._wire.write(b".\r\n" if tail == b"\r\n" else b"\r\n.\r\n")
 
-    async def _write(self, data: bytes) -> None:
-        self._writer.write(data)
-        try:
-            async with asyncio.timeout(_BLOCK):
-                await self._writer.drain()
-        except (OSError, TimeoutError) as error:
-            raise Broken(f"{self.hop.host} takes no more of the message: {error}") from None
 
-    async def _ask(self, command: str, patience: float = _COMMAND) -> Answer:
-        self._writer.write(f"{command}\r\n".encode())
-        return await self._reply(patience)
+def _is_too_many(answer: Answer) -> bool:
+    """Of recipients, that is: 452, for which some say 552 (RFC 5321 §4.5.3.1.10)."""
+    return answer.code in (452, 552) and answer.enhanced.partition(".")[2] in ("0.0", "5.3")
 
-    async def _reply(self, patience: float) -> Answer:
-        code, lines = await self._lines(patience)
-        return parse(code, lines, self.hop.host)
 
-    async def _lines(self, patience: float, command: str | None = None) -> tuple[int, list[str]]:
-        """The code and the texts of one reply. Broken for what is none."""
-        if command is not None:
-            self._writer.write(f"{command}\r\n".encode())
-        lines: list[str] = []
-        try:
-            async with asyncio.timeout(patience):
-                while True:
-                    line = await self._reader.readline()
-                    text = line.decode("utf-8", "replace").rstrip("\r\n")
-                    if not line.endswith(b"\n"):
-                        raise Broken(f"{self.hop.host} has hung up")
-                    if not (text[:3].isascii() and text[:3].isdigit() and "2" <= text[0] <= "5"):
-                        raise Broken(f"{self.hop.host} does not speak SMTP: {text[:80]!r}")
-                    lines.append(text[4:])
-                    if text[3:4] != "-":
-                        break
-                    if len(lines) >= MAX_LINES:
-                        raise Broken(f"{self.hop.host} does not end its reply")
-        except TimeoutError:
-            raise Broken(f"{self.hop.host} does not answer in time") from None
-        except (OSError, ValueError) as error:  # ValueError: a line without an end
-            raise Broken(f"the connection to {self.hop.host} broke: {error}") from None
-        if text[:3] == "421":
-            raise Broken(f"{self.hop.host} closes: 421 {' '.join(lines)}"[:500])
-        return int(text[:3]), lines
+def _for_now(answer: Answer) -> Answer:
+    return replace(answer, code=452, enhanced="4.5.3") if _is_too_many(answer) else answer
+
+
+def _needs_utf8(parcel: Parcel, content: Outgoing) -> bool:
+    """RFC 6531 §3.4, RFC 6532."""
+    return parcel.has_utf8 or content.utf8_header
 
 
 def _ascii(address: Address) -> str:

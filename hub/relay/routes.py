@@ -5,14 +5,15 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Final
 
 from dns.rdtypes.ANY.MX import MX
 
-from hub.config.units import parse_address
+from hub.mail.address import Address
 from hub.relay.answers import Answer, failed
-from hub.relay.client import Hop
+from hub.relay.hops import Access, Hop
+from hub.relay.static import Leads
 from hub.services.dns import Dns, DnsTrouble
 
 MOST_HOPS: Final = 10
@@ -23,23 +24,24 @@ SPECIAL: Final = frozenset({"onion", "alt", "local", "localhost", "invalid"})
 
 
 class Routes:
-    """One per process.
+    """One per process. hostname: our own name in MX records, beyond which nobody is asked."""
 
-    hostname: our own name in MX records, beyond which nobody is asked. static: domain, `.domain` for what is
-    below it, or `*` → `host:port`.
-    """
-
-    def __init__(self, hostname: str, dns: Dns, static: Mapping[str, str]) -> None:
+    def __init__(self, hostname: str, dns: Dns, leads: Leads) -> None:
         self._hostname = hostname.lower()
         self._dns = dns
-        self._static = {domain.lower(): hop for domain, hop in static.items()}
+        self._leads = leads
 
-    async def hops(self, domain: str) -> Sequence[Hop] | Answer:
+    def destination(self, recipient: Address, reverse_path: Address | None) -> str:
+        """What a recipient's mail has in common with others': a domain, or where the operator leads it."""
+        domain = recipient.ascii_domain.lower()
+        lead = self._leads.of(domain, reverse_path)
+        return domain if lead is None else lead.name
+
+    async def hops(self, domain: str, reverse_path: Address | None = None) -> Sequence[Hop] | Answer:
         """Whom to try, in this order; an answer if nobody can be tried."""
         domain = domain.lower().rstrip(".")
-        if (said := self._said(domain)) is not None:
-            host, port = parse_address(said)
-            return await self._addresses([(0, host)], port)
+        if (lead := self._leads.of(domain, reverse_path)) is not None:
+            return await self._addresses([(0, lead.host)], lead.port, lead.access)
         if domain.startswith("["):
             return _literal(domain)
         if domain.rpartition(".")[2] in SPECIAL:
@@ -48,14 +50,6 @@ class Routes:
         if isinstance(exchangers, Answer):
             return exchangers
         return await self._addresses(exchangers, 25)
-
-    def _said(self, domain: str) -> str | None:
-        """What the operator says of a domain; the nearest counts."""
-        if domain in self._static:
-            return self._static[domain]
-        labels = domain.split(".")
-        below = (f".{'.'.join(labels[at:])}" for at in range(1, len(labels)))
-        return next((self._static[name] for name in (*below, "*") if name in self._static), None)
 
     async def _exchangers(self, domain: str) -> list[tuple[int, str]] | Answer:
         """(preference, name), sorted, those of equal preference in random order."""
@@ -84,7 +78,9 @@ class Routes:
                 return failed("5.4.6", f"mail for {domain} goes to this server, which does not take it")
         return records[:MOST_EXCHANGERS]
 
-    async def _addresses(self, exchangers: Sequence[tuple[int, str]], port: int) -> Sequence[Hop] | Answer:
+    async def _addresses(
+        self, exchangers: Sequence[tuple[int, str]], port: int, access: Access | None = None
+    ) -> Sequence[Hop] | Answer:
         hops: list[Hop] = []
         trouble: Answer | None = None
         for _, host in exchangers:
@@ -92,7 +88,7 @@ class Routes:
             if isinstance(found, Answer):
                 trouble = found if trouble is None or not found.is_permanent else trouble
             else:
-                hops += [Hop(host, address, port) for address in found]
+                hops += [Hop(host, address, port, access) for address in found]
             if len(hops) >= MOST_HOPS:
                 break
         if hops:

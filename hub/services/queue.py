@@ -5,11 +5,16 @@ from __future__ import annotations
 import enum
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal
 
 from hub.mail.address import Address
 from hub.mail.dsn import NOT_SAID, RecipientDsn, Ret
 from hub.mail.login import AccountRef
+
+PERSONAL: Final = 0
+AUTOMATIC: Final = 1
+BULK: Final = 2
+"""What goes first, what after that, and what last: priorities of rows."""
 
 
 class LeaseLost(LookupError):
@@ -23,7 +28,8 @@ class QueueRow:
     head_size, size: octets of the header block, and of it with the body. ret, envid, dsn: what the sender
     wants to hear about it (RFC 3461). attempts: how often it was tried; due_at: when it is tried next, in
     seconds since the epoch; reply: what the last try was answered. sender: the account that handed the
-    message in; None for what came from elsewhere and for the hub's own mail.
+    message in; None for what came from elsewhere and for the hub's own mail. priority: the lower goes
+    first.
     """
 
     position: int
@@ -42,6 +48,7 @@ class QueueRow:
     due_at: float = 0.0
     reply: str = ""
     sender: AccountRef | None = None
+    priority: int = PERSONAL
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,11 +65,12 @@ class Fate(enum.Enum):
     SENT = "sent"  # the next hop has taken it, or nobody wants it any more
     DEFERRED = "deferred"
     BOUNCED = "bounced"
+    WAITING = "waiting"  # it was not tried after all, and is due later
 
 
 @dataclass(frozen=True, slots=True)
 class QueueOutcome:
-    """What a try of one row came to. reply: what was answered; due_at: when a deferred one is tried again."""
+    """What a try of one row came to. reply: what was answered; due_at: when it is tried again."""
 
     position: int
     fate: Fate
@@ -87,3 +95,15 @@ class Selection:
     domain: str | None = None
     recipient: Address | None = None
     sender: Address | None = None
+    state: Literal["queued", "held"] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class QueueCount:
+    """How many rows have this in common. age: how many of the moments asked about they are older than."""
+
+    domain: str
+    state: Literal["queued", "held"]
+    priority: int
+    age: int
+    rows: int

@@ -17,7 +17,7 @@ from hub.mail.login import AccountRef
 from hub.services.blobs import LAST_REFERENCE, BlobUse
 from hub.services.kv import Kv
 from hub.services.log import LogEntry
-from hub.services.queue import Claim, QueueAction, QueueOutcome, QueueRow, Selection
+from hub.services.queue import PERSONAL, Claim, QueueAction, QueueCount, QueueOutcome, QueueRow, Selection
 from hub.services.tables import Tables
 
 UidRanges = Sequence[tuple[int, int]]
@@ -52,7 +52,7 @@ class Acceptance:
 
     id: the message's. blob: its reference. head_size: octets of the header block, size: of header block and
     body. queue: recipients elsewhere, a row each. sender: the account that submitted it. dsn: what the sender
-    wants to hear, its recipients among those of `queue`.
+    wants to hear, its recipients among those of `queue`. priority: of its rows in the queue.
     """
 
     id: str
@@ -65,6 +65,7 @@ class Acceptance:
     queue: tuple[Address, ...]
     sender: AccountRef | None = None
     dsn: Dsn = NO_DSN
+    priority: int = PERSONAL
 
 
 @dataclass(frozen=True, slots=True)
@@ -351,8 +352,14 @@ class Storage(Protocol):
     async def queue(self, limit: int = 1000, *, selection: Selection | None = None) -> Sequence[QueueRow]:
         """The oldest rows first; all of them without a selection."""
 
+    async def count_queue(
+        self, moments: Sequence[float], *, selection: Selection | None = None
+    ) -> Sequence[QueueCount]:
+        """Counts that add up to the whole selection. moments: seconds since the epoch, the latest first."""
+
     async def claim(self, until: float, limit: int = 100) -> Claim:
-        """Rows that are due and that nobody has a lease of, which is now one's own; the longest due first.
+        """Rows that are due and that nobody has a lease of, which is now one's own; the lowest priority
+        first, and in one the longest due.
 
         until: seconds since the epoch when the lease ends unless it is renewed.
         """

@@ -1,4 +1,4 @@
-"""A real Postfix whose mail for example.test goes on by LMTP."""
+"""A real Postfix whose mail for one domain goes on by LMTP."""
 
 from __future__ import annotations
 
@@ -29,8 +29,9 @@ alias_maps =
 inet_interfaces = 127.0.0.1
 inet_protocols = ipv4
 mynetworks = 127.0.0.0/8
-virtual_mailbox_domains = example.test
+virtual_mailbox_domains = {domain}
 virtual_transport = {transport}
+{settings}
 """
 
 _MASTER = """127.0.0.1:{port} inet n - n - - smtpd
@@ -50,10 +51,11 @@ postlog unix-dgram n - n - 1 postlogd
 
 
 @contextmanager
-def relaying(folder: Path, transport: str) -> Iterator[int]:
+def relaying(folder: Path, transport: str, *settings: str, domain: str = "example.test") -> Iterator[int]:
     """A Postfix with all it has below a folder that everybody can reach; gives the port of its SMTP.
 
-    transport: such as `lmtp:unix:/path` or `lmtp:inet:127.0.0.1:24`.
+    transport: such as `lmtp:unix:/path` or `lmtp:inet:127.0.0.1:24`. domain: whose mail goes there. settings:
+    more lines of its main.cf.
     """
     port = free_port()
     before = os.umask(0o022)
@@ -61,7 +63,9 @@ def relaying(folder: Path, transport: str) -> Iterator[int]:
         for name in ("conf", "queue", "data"):
             (folder / name).mkdir(parents=True)
         shutil.chown(folder / "data", "postfix")
-        (folder / "conf" / "main.cf").write_text(_MAIN.format(folder=folder, transport=transport))
+        (folder / "conf" / "main.cf").write_text(
+            _MAIN.format(folder=folder, transport=transport, domain=domain, settings="\n".join(settings))
+        )
         (folder / "conf" / "master.cf").write_text(_MASTER.format(port=port))
     finally:
         os.umask(before)

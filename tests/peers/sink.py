@@ -37,6 +37,10 @@ class Sink:
         """What it took, with lines of its own on top, in no order."""
         return [path.read_text() for path in self.folder.glob("mail.*")]
 
+    def connections(self) -> int:
+        """How many there were, beside the one that found it well; it has to be told `-v`."""
+        return (self.folder / "log").read_text().count(": connect (") - 1
+
 
 @contextmanager
 def sinking(folder: Path, *options: str, host: str = "127.0.0.1", port: int = 0) -> Iterator[Sink]:

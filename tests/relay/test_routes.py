@@ -7,8 +7,9 @@ from collections.abc import Iterator
 import pytest
 
 from hub.relay.answers import Answer
-from hub.relay.client import Hop
+from hub.relay.hops import Hop
 from hub.relay.routes import Routes
+from hub.relay.static import Leads
 from hub.services.resolver import Resolver
 from tests.peers.knot import needs_knot, resolving
 
@@ -51,7 +52,7 @@ def nameserver() -> Iterator[str]:
 @pytest.fixture
 def routes(nameserver: str) -> Routes:
     static = {"inside.test": "10.0.0.1:2525", ".inside.test": "10.0.0.2:25"}
-    return Routes("mail.example.test", Resolver([nameserver]), static)
+    return Routes("mail.example.test", Resolver([nameserver]), Leads(static, {}))
 
 
 async def addresses(routes: Routes, domain: str) -> list[str]:
@@ -108,5 +109,5 @@ async def test_equal_ones_share_the_mail_and_nobody_tries_them_all(routes: Route
 
 
 async def test_a_star_is_for_all_others_and_needs_no_dns() -> None:
-    routes = Routes("mail.example.test", Resolver(["127.0.0.1:9"]), {"*": "[2001:db8::25]:587"})
+    routes = Routes("mail.example.test", Resolver(["127.0.0.1:9"]), Leads({"*": "[2001:db8::25]:587"}, {}))
     assert await routes.hops("one.test") == [Hop("2001:db8::25", "2001:db8::25", 587)]

@@ -5,9 +5,7 @@ from __future__ import annotations
 import asyncio
 import email
 import email.policy
-import smtplib
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable
 from email.message import EmailMessage
 from pathlib import Path
 from typing import cast
@@ -15,51 +13,13 @@ from typing import cast
 import pytest
 
 from hub import Span
-from hub.services.queue import QueueRow
 from hub.testing.clock import ManualClock
 from hub.testing.recorder import Recorder
-from hub.testing.running import PASSWORD, RunningHub, running_hub
+from hub.testing.running import RunningHub
 from tests.peers.sink import needs_sink, sinking
+from tests.relay.hubs import ANN, BEN, MAIL, empty, rows, sending, submit, tried, until
 
 pytestmark = needs_sink
-
-ALICE = "alice@example.test"
-ANN, BEN = "ann@elsewhere.example", "ben@elsewhere.example"
-MAIL = "From: alice@example.test\r\nSubject: Out\r\n\r\nInto the world.\r\n.dots\r\n..two\r\n"
-
-
-@asynccontextmanager
-async def sending(folder: Path, port: int, clock: ManualClock | None = None) -> AsyncIterator[RunningHub]:
-    relay = {
-        "routes": {"*": f"127.0.0.1:{port}"},
-        "first_retry": "5m",
-        "give_up": "1h",
-        "delay_report": "20m",
-    }
-    async with running_hub(folder, tables={"relay": relay}, clock=clock) as running:
-        yield running
-
-
-async def submit(running: RunningHub, *to: str, text: str = MAIL, options: tuple[str, ...] = ()) -> str:
-    """Send as Alice; the message's id. options: of RCPT."""
-
-    def work(client: smtplib.SMTP) -> str:
-        client.ehlo("client.example.test")
-        client.login(ALICE, PASSWORD)
-        assert client.mail(ALICE)[0] == 250
-        for each in to:
-            assert client.rcpt(each, options)[0] == 250
-        code, reply = client.data(text.encode())
-        assert code == 250, reply
-        return reply.decode().rpartition(" ")[2]
-
-    return await running.smtp(work, "submission")
-
-
-async def until(what: Callable[[], Awaitable[object]]) -> None:
-    async with asyncio.timeout(30):
-        while not await what():
-            await asyncio.sleep(0.02)
 
 
 async def as_time_goes_by(clock: ManualClock, what: Callable[[], Awaitable[object]]) -> None:
@@ -77,18 +37,6 @@ def lead_to(running: RunningHub, port: int) -> None:
     kernel = running.hub.kernel
     relay = kernel.settings.relay.model_copy(update={"routes": {"*": f"127.0.0.1:{port}"}})
     kernel.settings = kernel.settings.model_copy(update={"relay": relay})
-
-
-async def rows(running: RunningHub) -> list[QueueRow]:
-    return list(await running.hub.kernel.services.storage.queue())
-
-
-async def empty(running: RunningHub) -> bool:
-    return not await rows(running)
-
-
-async def tried(running: RunningHub, times: int) -> bool:
-    return all(row.attempts >= times for row in await rows(running))
 
 
 async def reports(running: RunningHub, count: int = 1) -> list[EmailMessage]:

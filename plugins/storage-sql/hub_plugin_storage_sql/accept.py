@@ -33,7 +33,7 @@ _ACCEPTED = Statement(
 )
 _QUEUE_COLUMNS = (
     "account_id message_id reverse_local reverse_domain local domain blob head_size size created_at state "
-    "ret envid notify orcpt"
+    "ret envid notify orcpt priority"
 )
 _ENQUEUE = Statement(
     insert(QUEUE).values({name: bindparam(name) for name in _QUEUE_COLUMNS.split()}), _QUEUE_COLUMNS
@@ -150,6 +150,7 @@ def _enqueue(tx: Transaction, acceptance: Acceptance) -> None:
                 dsn.envid,
                 each.notify and ",".join(each.notify),
                 each.original,
+                acceptance.priority,
             )
             for recipient, each in zip(acceptance.queue, asked, strict=True)
         ],

@@ -30,6 +30,7 @@ from hub import (
     Placed,
     Plugin,
     QueueAction,
+    QueueCount,
     QueueOutcome,
     QueueRow,
     Selection,
@@ -222,6 +223,12 @@ class SqlStorage:
     async def queue(self, limit: int = 1000, *, selection: Selection | None = None) -> Sequence[QueueRow]:
         """The oldest rows first, of a selection or of all."""
         return await self._db.read(lambda db: sending.rows(db, limit, selection or Selection()))
+
+    async def count_queue(
+        self, moments: Sequence[float], *, selection: Selection | None = None
+    ) -> Sequence[QueueCount]:
+        """Counts that add up to the whole selection."""
+        return await self._db.read(lambda db: sending.counts(db, moments, selection or Selection()))
 
     async def claim(self, until: float, limit: int = 100) -> Claim:
         """Rows that are due and that nobody has a lease of."""

@@ -23,7 +23,7 @@ from sqlalchemy import (
     literal_column,
 )
 
-REVISION: Final = "0005"
+REVISION: Final = "0006"
 """The head of this plugin's migrations, known without Alembic."""
 
 METADATA: Final = MetaData()
@@ -129,13 +129,24 @@ QUEUE: Final = Table(
     Column("lease", BigInteger, nullable=False, server_default="0"),
     Column("leased_until", Float, nullable=False, server_default="0"),
     Column("reply", _Text, nullable=False, server_default=""),
+    Column("priority", BigInteger, nullable=False, server_default="0"),
     sqlite_autoincrement=True,
 )
 Index("queue_of_blob", QUEUE.c.blob)
 Index("queue_of_message", QUEUE.c.message_id)
-Index("queue_due", QUEUE.c.state, QUEUE.c.due_at)
-# A literal, for a partial index serves only those questions in which its condition can be read.
+# Literals, for a partial index serves only those questions in which its condition can be read.
+FREE: Final = QUEUE.c.lease == literal_column("0")
 LEASED: Final = QUEUE.c.lease > literal_column("0")
+# What is claimed is found by where it begins, however much waits for later or is under way.
+Index(
+    "queue_due",
+    QUEUE.c.state,
+    QUEUE.c.priority,
+    QUEUE.c.due_at,
+    sqlite_where=FREE,
+    postgresql_where=FREE,
+)
+Index("queue_lease_end", QUEUE.c.leased_until, sqlite_where=LEASED, postgresql_where=LEASED)
 Index("queue_of_lease", QUEUE.c.lease, sqlite_where=LEASED, postgresql_where=LEASED)
 
 # name: the collection's at that moment. The newest row is never removed, so that positions only rise.

@@ -4,10 +4,26 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Sequence
+from typing import Any
 
-from sqlalchemy import ColumnElement, and_, bindparam, delete, func, select, true, update
+from sqlalchemy import (
+    Column,
+    ColumnElement,
+    and_,
+    bindparam,
+    case,
+    delete,
+    func,
+    literal,
+    select,
+    true,
+    update,
+)
 
 from hub import (
+    AUTOMATIC,
+    BULK,
+    PERSONAL,
     Acceptance,
     AccountRef,
     Address,
@@ -16,6 +32,7 @@ from hub import (
     Fate,
     LeaseLost,
     QueueAction,
+    QueueCount,
     QueueOutcome,
     QueueRow,
     RecipientDsn,
@@ -23,14 +40,16 @@ from hub import (
 )
 from hub_plugin_storage_sql.accept import accept
 from hub_plugin_storage_sql.database import Reads, Row, Statement
-from hub_plugin_storage_sql.schema import ACCOUNT, LEASED, QUEUE, TENANT
+from hub_plugin_storage_sql.schema import ACCOUNT, FREE, LEASED, QUEUE, TENANT
 from hub_plugin_storage_sql.transaction import Transaction
+
+PRIORITIES = (PERSONAL, AUTOMATIC, BULK)
 
 _b = bindparam
 
 _NAMES = (
     "position message_id reverse_local reverse_domain local domain blob head_size size created_at state ret"
-    " envid notify orcpt attempts due_at reply"
+    " envid notify orcpt attempts due_at reply priority"
 )
 _ROWS = (
     select(*(QUEUE.c[name] for name in _NAMES.split()), TENANT.c.name, ACCOUNT.c.key)
@@ -38,23 +57,28 @@ _ROWS = (
     .join(ACCOUNT, ACCOUNT.c.id == QUEUE.c.account_id, isouter=True)
     .join(TENANT, TENANT.c.id == ACCOUNT.c.tenant_id, isouter=True)
 )
-_IS_DUE = and_(QUEUE.c.state == "queued", QUEUE.c.due_at <= _b("now"), QUEUE.c.leased_until <= _b("now2"))
+_IS_FREE = and_(QUEUE.c.state == "queued", FREE)
 _OF_LEASE = and_(QUEUE.c.lease == _b("number"), LEASED)
-_CLAIM = Statement(
-    update(QUEUE)
-    .where(
-        QUEUE.c.position.in_(
-            select(QUEUE.c.position)
-            .where(_IS_DUE)
-            .order_by(QUEUE.c.due_at, QUEUE.c.position)
-            .limit(_b("most"))
-            .scalar_subquery()
-        )
-    )
-    .values(lease=_b("number"), leased_until=_b("until")),
-    "number until now now2 most",
+_HAS_ENDED = and_(QUEUE.c.state == "queued", LEASED, QUEUE.c.leased_until <= _b("now"))
+
+
+def _claiming(what: ColumnElement[bool], first: Column[Any], names: str) -> Statement:
+    found = select(QUEUE.c.position).where(what).order_by(first, QUEUE.c.position).limit(_b("most"))
+    # Looked at again in the row itself: another may claim it meanwhile, where transactions do not wait.
+    is_still = QUEUE.c.leased_until <= _b("now")
+    chosen = update(QUEUE).where(QUEUE.c.position.in_(found.scalar_subquery()), is_still)
+    return Statement(chosen.values(lease=_b("number"), leased_until=_b("until")), names)
+
+
+_CLAIM_LEFT = _claiming(_HAS_ENDED, QUEUE.c.leased_until, "number until now most")
+_CLAIM = _claiming(
+    and_(_IS_FREE, QUEUE.c.priority == _b("priority"), QUEUE.c.due_at <= _b("now")),
+    QUEUE.c.due_at,
+    "number until priority now most",
 )
-_CLAIMED = Statement(_ROWS.where(_OF_LEASE).order_by(QUEUE.c.due_at, QUEUE.c.position), "number")
+_CLAIMED = Statement(
+    _ROWS.where(_OF_LEASE).order_by(QUEUE.c.priority, QUEUE.c.due_at, QUEUE.c.position), "number"
+)
 _RENEW = Statement(update(QUEUE).where(_OF_LEASE).values(leased_until=_b("until")), "until number")
 _OWN = and_(QUEUE.c.position == _b("row"), QUEUE.c.lease == _b("number"))
 _SENDER = Statement(
@@ -67,11 +91,15 @@ _DEFER = Statement(
     .values(lease=0, leased_until=0.0, attempts=QUEUE.c.attempts + 1, due_at=_b("due"), reply=_b("said")),
     "due said row number",
 )
+_WAIT = Statement(
+    update(QUEUE).where(_OWN).values(lease=0, leased_until=0.0, due_at=_b("due")), "due row number"
+)
 _NEXT_DUE = Statement(
     select(QUEUE.c.due_at)
-    .where(QUEUE.c.state == "queued", QUEUE.c.leased_until == 0.0)
+    .where(_IS_FREE, QUEUE.c.priority == _b("priority"))
     .order_by(QUEUE.c.due_at)
-    .limit(1)
+    .limit(1),
+    "priority",
 )
 _KINDS = {Fate.SENT: ChangeKind.SENT, Fate.DEFERRED: ChangeKind.DEFERRED, Fate.BOUNCED: ChangeKind.BOUNCED}
 
@@ -81,7 +109,10 @@ def claim(until: float, limit: int) -> Callable[[Transaction], Claim]:
 
     def work(tx: Transaction) -> Claim:
         number = secrets.randbits(62) + 1
-        tx.connection.run(_CLAIM, number, until, tx.now, tx.now, limit)
+        room = limit - tx.connection.run(_CLAIM_LEFT, number, until, tx.now, limit)
+        for priority in PRIORITIES:
+            if room > 0:
+                room -= tx.connection.run(_CLAIM, number, until, priority, tx.now, room)
         return Claim(number, [_row(row) for row in tx.connection.rows(_CLAIMED, number)])
 
     return work
@@ -112,6 +143,10 @@ def conclude(
 
 
 def _conclude(tx: Transaction, lease: int, outcome: QueueOutcome) -> None:
+    if outcome.fate is Fate.WAITING:
+        if not tx.connection.run(_WAIT, outcome.due_at, outcome.position, lease):
+            raise LeaseLost(f"row {outcome.position} of the queue was taken by somebody else")
+        return
     found = tx.connection.row(_SENDER, outcome.position, lease)
     if found is None:
         raise LeaseLost(f"row {outcome.position} of the queue is not of this lease any more")
@@ -149,10 +184,19 @@ def rows(db: Reads, limit: int, selection: Selection) -> Sequence[QueueRow]:
     return [_row(tuple(row)) for row in db.core.execute(query)]
 
 
+def counts(db: Reads, moments: Sequence[float], selection: Selection) -> Sequence[QueueCount]:
+    """The queue by domain, state, priority and age."""
+    ages = [(QUEUE.c.created_at >= moment, number) for number, moment in enumerate(moments)]
+    age = case(*ages, else_=len(moments)) if ages else literal(0)
+    common = (func.lower(QUEUE.c.domain), QUEUE.c.state, QUEUE.c.priority, age.label("age"))
+    query = select(*common, func.count()).where(_chosen(selection)).group_by(*common)
+    return [QueueCount(*row) for row in db.core.execute(query)]
+
+
 def next_due(db: Reads) -> float | None:
     """When the next row that nobody has a lease of is due."""
-    row = db.row(_NEXT_DUE)
-    return row[0] if row else None
+    found = [row[0] for priority in PRIORITIES if (row := db.row(_NEXT_DUE, priority))]
+    return min(found, default=None)
 
 
 def _chosen(selection: Selection) -> ColumnElement[bool]:
@@ -161,6 +205,8 @@ def _chosen(selection: Selection) -> ColumnElement[bool]:
         said.append(QUEUE.c.message_id == selection.message_id)
     if selection.domain is not None:
         said.append(func.lower(QUEUE.c.domain) == selection.domain.lower())
+    if selection.state is not None:
+        said.append(QUEUE.c.state == selection.state)
     if selection.recipient is not None:
         said += [QUEUE.c.local == selection.recipient.local, QUEUE.c.domain == selection.recipient.domain]
     if selection.sender is not None:
@@ -173,8 +219,8 @@ def _chosen(selection: Selection) -> ColumnElement[bool]:
 
 def _row(row: Row) -> QueueRow:
     position, message_id, reverse_local, reverse_domain, local, domain, *rest = row
-    blob, head_size, size, created_at, state, ret, envid, notify, orcpt, attempts, due_at, reply, *who = rest
-    tenant, key = who
+    blob, head_size, size, created_at, state, ret, envid, notify, orcpt, attempts, due_at, reply, *more = rest
+    priority, tenant, key = more
     return QueueRow(
         position,
         message_id,
@@ -192,4 +238,5 @@ def _row(row: Row) -> QueueRow:
         due_at,
         reply,
         None if key is None else AccountRef(tenant, key),
+        priority,
     )

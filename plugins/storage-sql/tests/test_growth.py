@@ -14,7 +14,18 @@ from hub_plugin_storage_sql import SqlStorage
 from hub_plugin_storage_sql.sqlite.connection import SqliteConnection
 from hub_plugin_storage_sql.sqlite.database import SqliteDatabase
 
-from hub import Acceptance, AccountRef, Delivery, FlagMode, NewItem
+from hub import (
+    Acceptance,
+    AccountRef,
+    Address,
+    Delivery,
+    Fate,
+    FlagMode,
+    NewItem,
+    QueueAction,
+    QueueOutcome,
+    Selection,
+)
 from hub.testing.clock import ManualClock
 from hub.testing.scopes import make_scope
 
@@ -25,6 +36,27 @@ SMALL = 400
 def message(number: int, account: AccountRef = ALICE) -> Acceptance:
     delivery = Delivery(account, "INBOX", b"Return-Path: <>\r\n")
     return Acceptance(f"m{number}", "store:1", 100, 1000, 0.0, None, (delivery,), ())
+
+
+def queued(number: int, domain: str) -> Acceptance:
+    to = Address("ann", domain)
+    return Acceptance(f"q{number}", "store:1", 100, 1000, 0.0, None, (), (to,), ALICE)
+
+
+async def fill_queue(storage: SqlStorage, size: int) -> None:
+    """So many rows of each kind: tried and due later, held, under way for somebody else, and due."""
+    for kind in range(4):
+        rows = [queued(kind * size + n, f"d{n % 10}.test") for n in range(size)]
+        await asyncio.gather(*map(storage.accept, rows))
+        if kind == 0:
+            claim = await storage.claim(1e12, size)
+            later = [QueueOutcome(row.position, Fate.DEFERRED, "450 no", 1e12) for row in claim.rows]
+            await storage.conclude(claim.lease, later)
+        elif kind == 1:
+            await storage.change_queue(QueueAction.HOLD, Selection())
+            await storage.change_queue(QueueAction.RELEASE, Selection(domain="d1.test"))
+        elif kind == 2:
+            await storage.claim(1e12, 2 * size)
 
 
 async def fill(storage: SqlStorage, size: int) -> tuple[int, int]:
@@ -70,6 +102,11 @@ class Steps:
         return 0
 
 
+async def conclude_one(storage: SqlStorage) -> None:
+    claim = await storage.claim(1.0, 1)
+    await storage.conclude(claim.lease, [QueueOutcome(claim.rows[0].position, Fate.DEFERRED, "", 1e12)])
+
+
 Operation = Callable[[SqlStorage, int, int], Awaitable[object]]
 
 OPERATIONS: dict[str, Operation] = {
@@ -90,6 +127,10 @@ OPERATIONS: dict[str, Operation] = {
     "mailbox": lambda storage, box, since: storage.mailbox(ALICE, "INBOX"),
     "log": lambda storage, box, since: storage.log(100, 10),
     "log position": lambda storage, box, since: storage.log_position(),
+    "queue": lambda storage, box, since: storage.accept(queued(10**7, "new.test")),
+    "claim": lambda storage, box, since: storage.claim(1.0, 10),
+    "conclude": lambda storage, box, since: conclude_one(storage),
+    "next due": lambda storage, box, since: storage.next_due(),
     "ensure account": lambda storage, box, since: storage.ensure_account(ALICE),
 }
 
@@ -103,6 +144,7 @@ def costs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[int]]:
         scope = make_scope("storage-sql", tmp_path_factory.mktemp("store"), ManualClock())
         async with SqlStorage(scope) as storage:
             box, since = await fill(storage, size)
+            await fill_queue(storage, size)
             await storage.states(box)  # opens a reader
             steps = Steps(storage)
             for name, operation in OPERATIONS.items():

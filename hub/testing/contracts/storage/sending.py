@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
 from hub.mail.address import Address
 from hub.services.log import ChangeKind
-from hub.services.queue import Fate, LeaseLost, QueueAction, QueueOutcome, Selection
+from hub.services.queue import BULK, PERSONAL, Fate, LeaseLost, QueueAction, QueueOutcome, Selection
 from hub.services.storage import Storage
 from hub.testing.clock import START, ManualClock
 from hub.testing.contracts.storage.fixtures import ALICE, BOB, StorageFixtures
@@ -129,6 +130,39 @@ class SendingContract(StorageFixtures):
         assert await storage.change_queue(QueueAction.DROP, Selection("m1")) == 0
         with pytest.raises(LeaseLost):
             await storage.conclude(taken.lease, [QueueOutcome(taken.rows[0].position, Fate.SENT)])
+
+    async def test_personal_mail_is_claimed_first_and_what_was_not_tried_waits(
+        self, storage: Storage, clock: ManualClock
+    ) -> None:
+        await storage.accept(replace(acceptance("m1", queue=[ANN], sender=ALICE), priority=BULK))
+        await storage.accept(acceptance("m2", queue=[BEN], sender=ALICE))
+        claim = await storage.claim(START + MINUTE)
+        assert [(row.message_id, row.priority) for row in claim.rows] == [("m2", PERSONAL), ("m1", BULK)]
+        position = await storage.log_position()
+        later = QueueOutcome(claim.rows[0].position, Fate.WAITING, due_at=START + MINUTE)
+        await storage.conclude(claim.lease, [later])
+        assert await storage.log_position() == position
+        assert await storage.next_due() == START + MINUTE
+        assert (await storage.claim(START + MINUTE)).rows == []
+        with pytest.raises(LeaseLost):
+            await storage.conclude(claim.lease, [later])
+        await clock.turn(MINUTE)
+        again = await storage.claim(START + 9 * MINUTE, limit=1)
+        assert [(row.message_id, row.attempts) for row in again.rows] == [("m1", 0)]  # its lease has ended
+
+    async def test_the_queue_is_counted(self, storage: Storage) -> None:
+        old = replace(acceptance("m1", queue=[ANN, BEN], sender=ALICE), received_at=START - 2 * MINUTE)
+        await storage.accept(old)
+        await storage.accept(acceptance("m2", queue=[Address("eve", "ONE.test")], sender=ALICE))
+        await storage.change_queue(QueueAction.HOLD, Selection(domain="two.test"))
+        counts = await storage.count_queue([START - MINUTE])
+        assert sorted((each.domain, each.state, each.age, each.rows) for each in counts) == [
+            ("one.test", "queued", 0, 1),
+            ("one.test", "queued", 1, 1),
+            ("two.test", "held", 1, 1),
+        ]
+        held = await storage.count_queue([], selection=Selection(state="held"))
+        assert [(each.domain, each.age, each.rows) for each in held] == [("two.test", 0, 1)]
 
     async def test_who_claims_at_once_shares_the_rows(self, storage: Storage) -> None:
         for number in range(10):
