@@ -32,6 +32,7 @@ from hub.processes.merging import Fields
 from hub.processes.names import ASKING, Note, worker_notes, worker_socket
 from hub.processes.rounds import BUILDING, Rounds, why
 from hub.processes.vigil import Vigil, anonymous_memory, limit_memory
+from hub.tls.tickets import DAYS, Tickets
 
 STEADY: Final = 10.0
 """Seconds after which a death is no sign that the next one comes at once."""
@@ -449,11 +450,13 @@ def supervise(
     OSError; RuntimeError if another hub runs on the data or if the first worker cannot start.
     """
     memory = shared(len(crews))
+    tickets = Tickets(DAYS)
     with asyncio.Runner() as runner:
         loop = runner.get_loop()
         supervisor = runner.run(_made(config, crews, reread))
         try:
             while (worker := runner.run(supervisor.wanted())) is not None:
+                tickets.forget()
                 number, bound = worker.number, worker.bound
 
                 def work(
@@ -475,6 +478,7 @@ def supervise(
                         trees=trees,
                         reread=reread,
                         census=census,
+                        tickets=tickets,
                         snapshot=snapshot,
                     )
 

@@ -1,0 +1,112 @@
+"""TLS for every listener: what `kernel.tls` is, from the start of a process to its end."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import ssl
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Final, cast
+
+from hub.config.model import Listener
+from hub.tls.certificates import Certificates, Manner, certified, with_installed
+from hub.tls.first import First
+from hub.tls.handshake import ATTEMPT, Attempt, HelloContext, NoProtocol
+from hub.tls.installed import folder_of, install, read_installed, remove
+from hub.tls.pair import PairError
+from hub.tls.tickets import Tickets
+
+ACME: Final = "acme-tls/1"
+"""Whoever offers it is an authority that looks for its own challenge (RFC 8737 §3), and nothing else."""
+_PROTOCOLS: Final = {"imap": "imap", "imaps": "imap", "http": "http/1.1", "https": "http/1.1"}
+"""What IANA has registered; for SMTP there is nothing, and clients that offer something call it that."""
+
+
+class Engine:
+    """Shakes hands with clients. data: the data folder. handshake_timeout: seconds for each client."""
+
+    def __init__(self, data: Path, tickets: Tickets, handshake_timeout: float = 30.0) -> None:
+        self.certificates = Certificates()
+        self.handshake_timeout = handshake_timeout
+        self._data = data
+        self._tickets = tickets
+        self._serving = self.certificates
+        self._contexts: dict[Manner, HelloContext] = {}
+        self._certifying = asyncio.Lock()
+
+    @property
+    def ready(self) -> bool:
+        """Whether there is a certificate, so that TLS can be offered."""
+        return bool(self.certificates.pairs)
+
+    def take(self, certificates: Certificates) -> None:
+        """Serve these from now on. Connections keep what they have, and tickets hold."""
+        self.certificates = certificates
+        certificates.tell()
+        if certificates.pairs:  # who was offered STARTTLS before they were taken away may still begin it
+            self._serving = certificates
+
+    async def certify(self, name: str, pair: tuple[bytes, bytes] | None, alpn: str | None, /) -> None:
+        """Keep a certificate and its key under a name, or remove it. ValueError, OSError."""
+        async with self._certifying:
+            if pair is None:
+                await asyncio.to_thread(remove, self._data, name, alpn)
+            else:
+                await asyncio.to_thread(install, self._data, name, *pair, alpn)
+            now = self.certificates
+            fresh = await asyncio.to_thread(with_installed, now.configured, now.minimum, self._data, now)
+            if fresh is not now:
+                self.take(fresh)
+
+    def context(self, listener: Listener) -> ssl.SSLContext:
+        """For the event loop: it stays the same, whatever certificates come and go."""
+        manner = Manner(alpn=(_PROTOCOLS.get(listener.protocol, "smtp"),))
+        if manner not in self._contexts:
+            self._contexts[manner] = HelloContext(partial(self._choose, manner))
+        return self._contexts[manner]
+
+    async def accept(
+        self, client: socket.socket, make: Callable[[], asyncio.BaseProtocol], listener: Listener
+    ) -> None:
+        """Shake hands before anything else. OSError."""
+        ATTEMPT.set(Attempt(client.fileno()))
+        await asyncio.get_running_loop().connect_accepted_socket(
+            make, client, ssl=self.context(listener), ssl_handshake_timeout=self.handshake_timeout
+        )
+
+    async def upgrade(
+        self, transport: asyncio.Transport, protocol: asyncio.BaseProtocol, listener: Listener
+    ) -> asyncio.Transport:
+        """Shake hands on a connection that began in the clear. OSError."""
+        ATTEMPT.set(Attempt(cast(socket.socket, transport.get_extra_info("socket")).fileno()))
+        upgraded = await asyncio.get_running_loop().start_tls(
+            transport,
+            protocol,
+            self.context(listener),
+            server_side=True,
+            ssl_handshake_timeout=self.handshake_timeout,
+        )
+        if upgraded is None:
+            raise ConnectionResetError("the client has left during the TLS handshake")
+        return upgraded
+
+    def _choose(self, manner: Manner, first: First) -> tuple[ssl.SSLContext, ssl.SSLContext]:
+        certificates = self._serving
+        if ACME in first.alpn:
+            return self._tickets.context("1.2"), self._challenge(first.name)
+        if first.alpn and not set(first.alpn) & set(manner.alpn):
+            raise NoProtocol(f"it offers {', '.join(first.alpn)} and not {', '.join(manner.alpn)}")
+        if not certificates.pairs:
+            raise ssl.SSLError("there is no certificate yet")
+        pair = certificates.choose(first.name)
+        return self._tickets.context(certificates.minimum), certificates.context(pair, manner)
+
+    def _challenge(self, name: str | None) -> ssl.SSLContext:
+        """Looked for when it is asked for, so that it is there in every worker once it is on the disk."""
+        try:
+            pair = read_installed(folder_of(self._data, name or "", ACME))
+        except (PairError, ValueError):
+            raise NoProtocol(f"there is no challenge for {name}") from None
+        return certified(pair, Manner(alpn=(ACME,)), "1.2")

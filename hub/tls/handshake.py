@@ -1,0 +1,144 @@
+"""A handshake that begins with what the client asks for, and only then with a certificate.
+
+The event loop takes an `ssl.SSLContext` and drives what its `wrap_bio` gives, with two buffers between them:
+
+    socket ──► incoming ──► Handshake: read the hello ──► choose ──► OpenSSL's own object, on the same buffers
+
+Once the certificate is chosen, the hello is put back and OpenSSL goes on by itself: what is sent and received
+afterwards is as fast as it is without us.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import ssl
+from collections.abc import Callable
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from typing import Final, TypeAlias, cast
+
+from hub.tls.first import First, read_first
+
+NO_PROTOCOL: Final = b"\x15\x03\x03\x00\x02\x02\x78"
+"""A fatal alert no_application_protocol (RFC 7301 §3.2), as a record."""
+
+
+class NoProtocol(ssl.SSLError):
+    """The client speaks none of the listener's protocols; in its hello it says which ones it does."""
+
+
+@dataclass(slots=True)
+class Attempt:
+    """One handshake, for who explains why it failed. hello: what the client sent first."""
+
+    descriptor: int
+    hello: bytes = b""
+
+    def farewell(self, alert: bytes) -> None:
+        """Send an alert past the event loop, which drops what is not sent when a handshake fails."""
+        if not alert:
+            return
+        with contextlib.suppress(OSError), socket.socket(fileno=os.dup(self.descriptor)) as client:
+            client.send(alert, socket.MSG_DONTWAIT)
+
+
+ATTEMPT: Final[ContextVar[Attempt | None]] = ContextVar("attempt", default=None)
+"""The handshake that the current task has begun; the event loop tells `wrap_bio` nothing about it."""
+
+Choose: TypeAlias = Callable[[First], tuple[ssl.SSLContext, ssl.SSLContext]]
+"""For what a client asks: the context to begin with and the one that has the certificate. NoProtocol."""
+
+
+class HelloContext(ssl.SSLContext):
+    """What is handed to the event loop; it has no certificate itself."""
+
+    _choose: Choose
+
+    def __new__(cls, choose: Choose) -> HelloContext:
+        self = super().__new__(cls, ssl.PROTOCOL_TLS_SERVER)
+        self._choose = choose
+        return self
+
+    def wrap_bio(
+        self,
+        incoming: ssl.MemoryBIO,
+        outgoing: ssl.MemoryBIO,
+        server_side: bool = False,
+        server_hostname: str | bytes | None = None,
+        session: ssl.SSLSession | None = None,
+    ) -> ssl.SSLObject:
+        """The server's side of one connection."""
+        return cast(ssl.SSLObject, Handshake(self._choose, incoming, outgoing))
+
+
+@dataclass(slots=True, eq=False)
+class Handshake:
+    """Stands for an `ssl.SSLObject` that does not exist until the hello is there."""
+
+    _choose: Choose
+    _incoming: ssl.MemoryBIO
+    _outgoing: ssl.MemoryBIO
+    _hello: bytes = b""
+    _attempt: Attempt | None = field(default_factory=ATTEMPT.get)
+    _object: ssl.SSLObject | None = None
+
+    def do_handshake(self) -> None:
+        """Go on. ssl.SSLWantReadError until more has come; ssl.SSLError, after which the client knows too."""
+        try:
+            if self._object is None:
+                self._object = self._begin()
+            self._object.do_handshake()
+        except ssl.SSLWantReadError:
+            raise
+        except ssl.SSLError:
+            if self._attempt is not None:
+                self._attempt.farewell(self._outgoing.read())
+            raise
+
+    def _begin(self) -> ssl.SSLObject:
+        self._hello += self._incoming.read()
+        first = First() if self._incoming.eof else read_first(self._hello)
+        if first is None:
+            raise ssl.SSLWantReadError
+        if self._attempt is not None:
+            self._attempt.hello = self._hello
+        try:
+            begun, certified = self._choose(first)
+        except NoProtocol:
+            self._outgoing.write(NO_PROTOCOL)
+            raise
+        self._incoming.write(self._hello)
+        self._hello = b""
+        made = begun.wrap_bio(self._incoming, self._outgoing, server_side=True)
+        # From the context that it began with it keeps the key for tickets and how clients are verified.
+        made.context = certified
+        return made
+
+    # What the event loop takes hold of before there is an object.
+
+    def read(self, size: int = 1024, buffer: bytearray | None = None) -> int | bytes:
+        """What was received, decrypted."""
+        return self._made.read(size) if buffer is None else self._made.read(size, buffer)
+
+    def write(self, data: bytes) -> int:
+        """Encrypt."""
+        return self._made.write(data)
+
+    def pending(self) -> int:
+        """Octets that are decrypted already."""
+        return self._made.pending()
+
+    def unwrap(self) -> None:
+        """Say goodbye."""
+        self._made.unwrap()
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._made, name)
+
+    @property
+    def _made(self) -> ssl.SSLObject:
+        if self._object is None:
+            raise ssl.SSLError("the handshake has not begun")
+        return self._object
