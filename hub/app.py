@@ -194,6 +194,7 @@ class Hub:
                 judging=self._judging,
             )
             await self._serving.swap(self._first)
+            self._tls.start()
             self.watch()
             self._collecting = Collecting(self.loader.services)
             self._relay = Relay(self.kernel)
@@ -230,6 +231,7 @@ class Hub:
             await self._relay.close()
         if self._collecting is not None:
             await self._collecting.close()
+        await self._tls.close()
         await self.loader.close()
         await self._recording.flush()
         self._judging.close()

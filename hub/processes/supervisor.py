@@ -32,6 +32,8 @@ from hub.processes.merging import Fields
 from hub.processes.names import ASKING, Note, worker_notes, worker_socket
 from hub.processes.rounds import BUILDING, Rounds, why
 from hub.processes.vigil import Vigil, anonymous_memory, limit_memory
+from hub.tls.certificates import CertificateError, Certificates, load_certificates
+from hub.tls.ocsp import subject_of
 from hub.tls.tickets import DAYS, Tickets
 
 STEADY: Final = 10.0
@@ -450,7 +452,7 @@ def supervise(
     OSError; RuntimeError if another hub runs on the data or if the first worker cannot start.
     """
     memory = shared(len(crews))
-    tickets = Tickets(DAYS)
+    tickets = Tickets(DAYS, stapling=_has_something_to_staple(config))
     with asyncio.Runner() as runner:
         loop = runner.get_loop()
         supervisor = runner.run(_made(config, crews, reread))
@@ -490,6 +492,15 @@ def supervise(
                     supervisor.forked(worker, pid, lifeline, loop)
         finally:
             runner.run(supervisor.close())
+
+
+def _has_something_to_staple(config: Config) -> bool:
+    """Whether some certificate names a responder; what is wrong with one is said by the first worker."""
+    settings = config.settings
+    with contextlib.suppress(CertificateError):
+        pairs = load_certificates(settings.tls, settings.hub.data_dir, Certificates()).pairs
+        return any(subject_of(pair.chain) is not None for pair in pairs)
+    return False
 
 
 async def _made(config: Config, crews: Sequence[Sequence[Bound]], reread: Callable[[], Config]) -> Supervisor:

@@ -8,15 +8,20 @@ import ssl
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Final, cast
+from typing import TYPE_CHECKING, Final, cast
 
 from hub.config.model import Listener
 from hub.tls.certificates import Certificates, Manner, certified, with_installed
+from hub.tls.context import set_minimum
 from hub.tls.first import First
-from hub.tls.handshake import ATTEMPT, Attempt, HelloContext, NoProtocol
+from hub.tls.handshake import ATTEMPT, Attempt, Begin, HelloContext, NoProtocol, begin_plain
 from hub.tls.installed import folder_of, install, read_installed, remove
-from hub.tls.pair import PairError
+from hub.tls.pair import Pair, PairError
+from hub.tls.stapler import Stapler
 from hub.tls.tickets import Tickets
+
+if TYPE_CHECKING:
+    from OpenSSL import SSL
 
 ACME: Final = "acme-tls/1"
 """Whoever offers it is an authority that looks for its own challenge (RFC 8737 §3), and nothing else."""
@@ -34,17 +39,33 @@ class Engine:
         self._tickets = tickets
         self._serving = self.certificates
         self._contexts: dict[Manner, HelloContext] = {}
+        self._stapled: dict[tuple[bytes, Manner], tuple[bytes, SSL.Context]] = {}
+        self._stapler = Stapler(data)
         self._certifying = asyncio.Lock()
+
+    def start(self) -> None:
+        """From now on look after what is stapled to certificates."""
+        self._stapler.start()
+
+    async def close(self) -> None:
+        """Look after nothing any more."""
+        await self._stapler.close()
 
     @property
     def ready(self) -> bool:
         """Whether there is a certificate, so that TLS can be offered."""
         return bool(self.certificates.pairs)
 
+    def is_stapled(self, pair: Pair) -> bool:
+        """Whether there is a response that goes with the certificate."""
+        return self._stapler.response(pair) is not None
+
     def take(self, certificates: Certificates) -> None:
         """Serve these from now on. Connections keep what they have, and tickets hold."""
         self.certificates = certificates
         certificates.tell()
+        self._stapler.take(certificates)
+        self._stapled.clear()
         if certificates.pairs:  # who was offered STARTTLS before they were taken away may still begin it
             self._serving = certificates
 
@@ -92,16 +113,19 @@ class Engine:
             raise ConnectionResetError("the client has left during the TLS handshake")
         return upgraded
 
-    def _choose(self, manner: Manner, first: First) -> tuple[ssl.SSLContext, ssl.SSLContext]:
-        certificates = self._serving
+    def _choose(self, manner: Manner, first: First) -> Begin:
+        certificates, base = self._serving, self._tickets.plain.get()
+        set_minimum(base, certificates.minimum)
         if ACME in first.alpn:
-            return self._tickets.context("1.2"), self._challenge(first.name)
+            return partial(begin_plain, base, self._challenge(first.name))
         if first.alpn and not set(first.alpn) & set(manner.alpn):
             raise NoProtocol(f"it offers {', '.join(first.alpn)} and not {', '.join(manner.alpn)}")
         if not certificates.pairs:
             raise ssl.SSLError("there is no certificate yet")
         pair = certificates.choose(first.name)
-        return self._tickets.context(certificates.minimum), certificates.context(pair, manner)
+        if first.wants_status and (response := self._stapler.response(pair)) is not None:
+            return self._begin_stapled(pair, manner, response.der)
+        return partial(begin_plain, base, certificates.context(pair, manner))
 
     def _challenge(self, name: str | None) -> ssl.SSLContext:
         """Looked for when it is asked for, so that it is there in every worker once it is on the disk."""
@@ -110,3 +134,12 @@ class Engine:
         except (PairError, ValueError):
             raise NoProtocol(f"there is no challenge for {name}") from None
         return certified(pair, Manner(alpn=(ACME,)), "1.2")
+
+    def _begin_stapled(self, pair: Pair, manner: Manner, response: bytes) -> Begin:
+        from hub.tls.stapled import Stapled, stapled_context  # a second OpenSSL, for who needs it
+
+        key = pair.digest, manner
+        if key not in self._stapled or self._stapled[key][0] != response:
+            self._stapled[key] = response, stapled_context(pair, manner, response)
+        made = self._stapled[key][1], self._serving.minimum
+        return cast(Begin, partial(Stapled, self._tickets.stapled.get(), *made))

@@ -47,8 +47,22 @@ class Attempt:
 ATTEMPT: Final[ContextVar[Attempt | None]] = ContextVar("attempt", default=None)
 """The handshake that the current task has begun; the event loop tells `wrap_bio` nothing about it."""
 
-Choose: TypeAlias = Callable[[First], tuple[ssl.SSLContext, ssl.SSLContext]]
-"""For what a client asks: the context to begin with and the one that has the certificate. NoProtocol."""
+Begin: TypeAlias = Callable[[ssl.MemoryBIO, ssl.MemoryBIO], ssl.SSLObject]
+"""Makes what goes on with the handshake, over the two buffers."""
+Choose: TypeAlias = Callable[[First], Begin]
+"""What a client gets that asks for this. NoProtocol."""
+
+
+def begin_plain(
+    begun: ssl.SSLContext, certified: ssl.SSLContext, incoming: ssl.MemoryBIO, outgoing: ssl.MemoryBIO
+) -> ssl.SSLObject:
+    """Python's own object: begun with one context, and going on with the one that has the certificate.
+
+    From the first it keeps the key for tickets and how clients are verified.
+    """
+    made = begun.wrap_bio(incoming, outgoing, server_side=True)
+    made.context = certified
+    return made
 
 
 class HelloContext(ssl.SSLContext):
@@ -105,16 +119,13 @@ class Handshake:
         if self._attempt is not None:
             self._attempt.hello = self._hello
         try:
-            begun, certified = self._choose(first)
+            begin = self._choose(first)
         except NoProtocol:
             self._outgoing.write(NO_PROTOCOL)
             raise
         self._incoming.write(self._hello)
         self._hello = b""
-        made = begun.wrap_bio(self._incoming, self._outgoing, server_side=True)
-        # From the context that it began with it keeps the key for tickets and how clients are verified.
-        made.context = certified
-        return made
+        return begin(self._incoming, self._outgoing)
 
     # What the event loop takes hold of before there is an object.
 
