@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import ssl
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
 from hub.config.key import Key, format_key
 from hub.config.model import TlsTable
 from hub.log import get_logger
+from hub.tls.chain import faults
 from hub.tls.context import server_context
 from hub.tls.installed import FOLDER, installed, read_installed
 from hub.tls.pair import Pair, PairError, read_pair
@@ -80,10 +81,10 @@ class Certificates:
 
     def tell(self) -> None:
         """Write into the log what is wrong with them."""
-        now = datetime.now(UTC)
         for pair in self.pairs:
-            if fault := pair.fault(now):
-                _log.warning("certificate", file=str(pair.file), reason=fault)
+            for fault in faults(pair.chain, pair.key, time.time()):
+                if fault.severity != "hint":
+                    _log.warning("certificate", file=str(pair.file), reason=str(fault), fault=fault.kind)
         for label, reason in self.broken.items():
             _log.error("certificate", file=label, reason=f"{reason}; it is not loaded")
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
 import hashlib
 import os
 import ssl
@@ -50,15 +49,6 @@ class Pair:
         """
         with _file_of(self.chain) as chain, _file_of(self.key) as key:
             context.load_cert_chain(chain, key, password=_no_password)
-
-    def fault(self, now: datetime.datetime) -> str | None:
-        """What clients that look closely will say."""
-        certificate = x509.load_pem_x509_certificate(self.chain)
-        if now > certificate.not_valid_after_utc:
-            return "it has expired: clients that check it will not log in; renew it"
-        if now < certificate.not_valid_before_utc:
-            return "it is not valid yet: look at the clock"
-        return None
 
 
 def read_pair(label: str, certificate: Path, key: Path) -> Pair:
