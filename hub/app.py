@@ -103,7 +103,7 @@ class Hub:
         self._first = bound
         self._serving = Serving(self._serve)
         settings = config.settings
-        self._tls = Engine(settings.hub.data_dir, tickets or Tickets(), settings.tls.handshake_timeout)
+        self._tls = Engine(settings.hub.data_dir, tickets or Tickets(), settings.tls)
         self.loader = Loader(
             config,
             clock or SystemClock(),
@@ -181,7 +181,9 @@ class Hub:
         try:
             await self._control.start()
             self._write_down()
-            self._tls.take(load_certificates(settings.tls, settings.hub.data_dir, Certificates()))
+            data, listeners = settings.hub.data_dir, settings.listeners
+            self._tls.take(load_certificates(settings.tls, data, Certificates(), listeners))
+            await asyncio.to_thread(self._tls.certificates.tell)
             generations = await self.loader.start()
             self._recording.begin(generations)
             self.kernel = Kernel(
@@ -285,9 +287,10 @@ class Hub:
             raise LoadErrors([LoadError("hub", f"a listener cannot be served: {error.strerror}")]) from error
         old, self._config, self._read = self._config.settings, new.config, fresh
         settings = self.kernel.settings = new.config.settings
-        self._tls.handshake_timeout = settings.tls.handshake_timeout
+        self._tls.settings = settings.tls
         if new.certificates is not self._tls.certificates:
             self._tls.take(new.certificates)
+            await asyncio.to_thread(new.certificates.tell)
         if settings.dns != old.dns:
             self.loader.dns.configure(settings.dns.nameservers)
         if settings.log != old.log:

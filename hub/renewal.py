@@ -71,7 +71,9 @@ async def prepare(fresh: Config, now: Config, certificates: Certificates, rebind
     config, waiting = hold(fresh, now)
     try:
         settings = config.settings
-        new = await asyncio.to_thread(load_certificates, settings.tls, settings.hub.data_dir, certificates)
+        new = await asyncio.to_thread(
+            load_certificates, settings.tls, settings.hub.data_dir, certificates, settings.listeners
+        )
         bound = await rebind(config.settings.listeners)
     except (CertificateError, OSError) as error:
         raise ConfigErrors([placed(config, error)]) from error
@@ -107,7 +109,9 @@ def changes(before: Values, old: Certificates, renewal: Renewal, models: PluginM
 def places(config: Config) -> list[Place]:
     """The files that a configuration was made of, and where more of them may be put."""
     pairs = (path for _, *pair in named(config.settings.tls) for path in pair)
-    found = [Place(path.absolute(), deep=False) for path in (*config.sources, *pairs, *config.folders)]
+    trusted = (each.client_ca for each in config.settings.listeners.values() if each.client_ca is not None)
+    files = (*config.sources, *pairs, *trusted, *config.folders)
+    found = [Place(path.absolute(), deep=False) for path in files]
     return [*found, Place(config.settings.hub.data_dir.absolute() / FOLDER)]
 
 

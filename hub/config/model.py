@@ -376,6 +376,10 @@ class TlsTable(Table):
     handshake_timeout: Annotated[Duration, Field(gt=0)] = Field(
         default=30.0, description="How long a client may take for the TLS handshake."
     )
+    max_handshakes: Annotated[Count, Field(gt=0)] = Field(
+        default=200,
+        description="TLS handshakes under way at once, in each worker; for one more, the oldest one ends.",
+    )
 
     @model_validator(mode="after")
     def _both_or_none(self) -> "TlsTable":
@@ -412,6 +416,13 @@ class Listener(Table):
         ),
     )
 
+    client_ca: Path | None = Field(
+        default=None,
+        description=(
+            "PEM file of the authorities whose certificates clients may show in the handshake, to log in by "
+            "them (SASL EXTERNAL); without it clients are asked for none."
+        ),
+    )
     proxy_protocol: tuple[Network, ...] = Field(
         default=(),
         description=(
@@ -469,6 +480,12 @@ class Listener(Table):
             raise ValueError(f'has tls = "implicit", but {self.protocol} begins without TLS{advice}')
         if self.protocol == "http" and self.tls == "starttls":
             raise ValueError('has tls = "starttls", which http does not have; use the protocol https')
+        return self
+
+    @model_validator(mode="after")
+    def _client_ca_fits(self) -> "Listener":
+        if self.client_ca is not None and (self.tls == "none" or self.protocol == "http"):
+            raise ValueError("has client_ca, but no TLS in which a client could show a certificate")
         return self
 
     @cached_property

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from hub.config.key import Key, format_key
-from hub.config.model import TlsTable
+from hub.config.model import Listener, TlsTable
 from hub.log import get_logger
 from hub.tls.chain import faults
 from hub.tls.context import server_context
@@ -36,9 +36,14 @@ class CertificateError(RuntimeError):
 
 @dataclass(frozen=True, slots=True)
 class Manner:
-    """What the listeners of one kind have in common. alpn: the protocols that they speak (RFC 7301)."""
+    """What the listeners of one kind have in common.
+
+    alpn: the protocols that they speak (RFC 7301). client_ca: PEM of the authorities whose certificates
+    clients may show; they are asked for none without it.
+    """
 
     alpn: tuple[str, ...] = ()
+    client_ca: bytes = field(default=b"", repr=False)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -46,11 +51,13 @@ class Certificates:
     """Certificates by the names that they are for; the first one is everybody else's.
 
     broken: what lies in the data folder and cannot be used, by label; it is served as it was before.
+    authorities: what listeners name as client_ca, by file.
     """
 
     minimum: str = "1.2"
     pairs: tuple[Pair, ...] = ()
     broken: Mapping[str, str] = field(default_factory=dict)
+    authorities: Mapping[str, bytes] = field(default_factory=dict)
     digest: bytes = b""
     _by_name: Mapping[str, Pair] = field(default_factory=dict)
     _contexts: dict[tuple[str, Manner], ssl.SSLContext] = field(default_factory=dict)
@@ -93,22 +100,33 @@ def certified(pair: Pair, manner: Manner, minimum: str) -> ssl.SSLContext:
     """A context that shows a certificate."""
     context = server_context(minimum)
     pair.put_into(context)
+    if manner.client_ca:
+        context.load_verify_locations(cadata=manner.client_ca.decode("ascii"))
     if manner.alpn:
         context.set_alpn_protocols(list(manner.alpn))
     return context
 
 
-def load_certificates(settings: TlsTable, data: Path, old: Certificates) -> Certificates:
+def load_certificates(
+    settings: TlsTable, data: Path, old: Certificates, listeners: Mapping[str, Listener] | None = None
+) -> Certificates:
     """Read all that the configuration names and all that is installed. CertificateError; blocks.
 
     Of what is installed, a pair that cannot be used is left as it was. The old ones are given back if
     nothing is different.
     """
     configured = tuple(_configured(*each) for each in named(settings))
-    return with_installed(configured, settings.minimum, data, old)
+    authorities = dict(_authorities(name, each) for name, each in (listeners or {}).items() if each.client_ca)
+    return with_installed(configured, settings.minimum, data, old, authorities)
 
 
-def with_installed(configured: Sequence[Pair], minimum: str, data: Path, old: Certificates) -> Certificates:
+def with_installed(
+    configured: Sequence[Pair],
+    minimum: str,
+    data: Path,
+    old: Certificates,
+    authorities: Mapping[str, bytes],
+) -> Certificates:
     """These, and what is installed now. Blocks."""
     before = {pair.label: pair for pair in old.pairs}
     found, broken = [], {}
@@ -121,7 +139,10 @@ def with_installed(configured: Sequence[Pair], minimum: str, data: Path, old: Ce
             if label in before:
                 found.append(before[label])
     pairs = (*configured, *found)
-    parts = (f"{minimum}{broken}".encode(), *(each.label.encode() + each.digest for each in pairs))
+    parts = (
+        f"{minimum}{broken}{authorities}".encode(),
+        *(each.label.encode() + each.digest for each in pairs),
+    )
     digest = hashlib.sha256(b"\0".join(parts)).digest()
     if digest == old.digest:
         return old
@@ -129,7 +150,7 @@ def with_installed(configured: Sequence[Pair], minimum: str, data: Path, old: Ce
     for pair in pairs:
         for name in pair.names:
             by_name.setdefault(name, pair)
-    return Certificates(minimum, pairs, broken, digest, by_name)
+    return Certificates(minimum, pairs, broken, authorities, digest, by_name)
 
 
 def named(settings: TlsTable) -> Iterator[tuple[Key, Path, Path]]:
@@ -138,6 +159,21 @@ def named(settings: TlsTable) -> Iterator[tuple[Key, Path, Path]]:
         yield ("tls",), settings.certificate, settings.key
     for index, each in enumerate(settings.certificates):
         yield ("tls", "certificates", index), each.certificate, each.key
+
+
+def _authorities(name: str, listener: Listener) -> tuple[str, bytes]:
+    """The file that a listener names as client_ca, and what is in it."""
+    path = Path(str(listener.client_ca))
+    key: Key = ("listeners", name, "client_ca")
+    try:
+        content = path.read_bytes()
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_verify_locations(cadata=content.decode("ascii"))
+    except OSError as error:  # ssl.SSLError is one
+        reason = "it holds no certificates in PEM" if isinstance(error, ssl.SSLError) else error.strerror
+        raise CertificateError(key, f"{path}: {reason}") from error
+    except UnicodeDecodeError as error:
+        raise CertificateError(key, f"{path}: it is not PEM") from error
+    return str(path), content
 
 
 def _configured(table: Key, certificate: Path, key: Path) -> Pair:

@@ -19,10 +19,13 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Final, TypeAlias, cast
 
-from hub.tls.first import First, read_first
+from hub.tls.hello import CutOff, Hello, NotHello, read_hello
 
 NO_PROTOCOL: Final = b"\x15\x03\x03\x00\x02\x02\x78"
 """A fatal alert no_application_protocol (RFC 7301 §3.2), as a record."""
+
+
+_NOTHING: Final = Hello((), ())
 
 
 class NoProtocol(ssl.SSLError):
@@ -49,7 +52,7 @@ ATTEMPT: Final[ContextVar[Attempt | None]] = ContextVar("attempt", default=None)
 
 Begin: TypeAlias = Callable[[ssl.MemoryBIO, ssl.MemoryBIO], ssl.SSLObject]
 """Makes what goes on with the handshake, over the two buffers."""
-Choose: TypeAlias = Callable[[First], Begin]
+Choose: TypeAlias = Callable[[Hello], Begin]
 """What a client gets that asks for this. NoProtocol."""
 
 
@@ -97,6 +100,7 @@ class Handshake:
     _hello: bytes = b""
     _attempt: Attempt | None = field(default_factory=ATTEMPT.get)
     _object: ssl.SSLObject | None = None
+    sni: str | None = None
 
     def do_handshake(self) -> None:
         """Go on. ssl.SSLWantReadError until more has come; ssl.SSLError, after which the client knows too."""
@@ -113,13 +117,19 @@ class Handshake:
 
     def _begin(self) -> ssl.SSLObject:
         self._hello += self._incoming.read()
-        first = First() if self._incoming.eof else read_first(self._hello)
-        if first is None:
-            raise ssl.SSLWantReadError
+        try:
+            hello = read_hello(self._hello)
+        except CutOff:
+            if not self._incoming.eof:
+                raise ssl.SSLWantReadError(ssl.SSL_ERROR_WANT_READ, "the hello is not whole") from None
+            hello = _NOTHING
+        except NotHello:
+            hello = _NOTHING  # OpenSSL says what is wrong with it
         if self._attempt is not None:
             self._attempt.hello = self._hello
+        self.sni = hello.server_name
         try:
-            begin = self._choose(first)
+            begin = self._choose(hello)
         except NoProtocol:
             self._outgoing.write(NO_PROTOCOL)
             raise

@@ -108,7 +108,7 @@ async def test_a_broken_pair_is_told_and_the_old_one_serves_on(tmp_path: Path, a
     (tmp_path / "certificates" / "a" / "key.pem").write_bytes(other.key)
     newer = authority.issue("b.test")
     install(tmp_path, "b", newer.chain, newer.key)
-    after = with_installed((), "1.2", tmp_path, before)
+    after = with_installed((), "1.2", tmp_path, before, {})
     assert after.choose("a.test").chain == good.chain
     assert after.choose("a.test").key == good.key
     assert after.choose("b.test").chain == newer.chain
@@ -117,7 +117,7 @@ async def test_a_broken_pair_is_told_and_the_old_one_serves_on(tmp_path: Path, a
     (line,) = logs
     assert line["file"] == "certificates/a"
     assert "it is not the key of the first certificate" in line["reason"]
-    assert with_installed((), "1.2", tmp_path, after) is after, "nothing is told again"
+    assert with_installed((), "1.2", tmp_path, after, {}) is after, "nothing is told again"
 
 
 @pytest.mark.proves("TLS: the answer to an ACME challenge (TLS-ALPN-01) is shown to the authority alone")
