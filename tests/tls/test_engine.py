@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
+import ssl
 import stat
 from pathlib import Path
 
 import pytest
 from structlog.testing import capture_logs
 
+from hub.testing.running import running_hub
 from hub.tls.certificates import Certificates, load_certificates, with_installed
 from hub.tls.installed import install, remove
 from tests.tls.authority import Authority
@@ -150,3 +153,35 @@ def test_nobody_else_can_read_the_folder(tmp_path: Path, authority: Authority) -
     issued = authority.issue("mx.example.test")
     install(tmp_path, "mx.example.test", issued.chain, issued.key)
     assert stat.S_IMODE(os.stat(tmp_path / "certificates").st_mode) == 0o700
+
+
+@pytest.mark.proves("TLS: a client that speaks another protocol is turned away (ALPN, RFC 7301)")
+@pytest.mark.parametrize("protocol", ["imaps", "https", "submissions"])
+async def test_an_unknown_protocol_is_refused_with_an_alert(
+    tmp_path: Path, authority: Authority, protocol: str
+) -> None:
+    listeners = {"door": {"protocol": protocol, "bind": ["127.0.0.1:0"]}}
+    issued = authority.issue("mx.example.test")
+    install(tmp_path / "data", "mx", issued.chain, issued.key)
+    async with running_hub(tmp_path, tables={"listeners": listeners}) as hub:
+        with pytest.raises(ssl.SSLError, match=r"NO_APPLICATION_PROTOCOL"):
+            await shown(hub.port("door"), "mx.example.test", "h2", "ftp", context=trusting(authority))
+
+
+async def test_one_handshake_too_many_ends_the_oldest(tmp_path: Path, authority: Authority) -> None:
+    issued = authority.issue("mx.example.test")
+    install(tmp_path / "data", "mx", issued.chain, issued.key)
+    tables = {
+        "tls": {"max_handshakes": 3},
+        "listeners": {"imaps": {"protocol": "imaps", "bind": ["127.0.0.1:0"]}},
+    }
+    async with running_hub(tmp_path, tables=tables) as hub:
+        silent = [await asyncio.open_connection("127.0.0.1", hub.port("imaps")) for _ in range(3)]
+        context = trusting(authority)
+        _, writer = await asyncio.open_connection(
+            "127.0.0.1", hub.port("imaps"), ssl=context, server_hostname="mx.example.test"
+        )
+        async with asyncio.timeout(10):
+            assert await silent[0][0].read() == b"", "the oldest has been ended"
+        for _, each in [*silent, (None, writer)]:
+            each.close()
