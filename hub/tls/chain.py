@@ -97,6 +97,14 @@ def is_for(certificate: x509.Certificate, host: str) -> bool:
     return host in own or f"*.{host.partition('.')[2]}" in own
 
 
+def key_kind(certificate: x509.Certificate) -> str:
+    """ECDSA, RSA, Ed25519, …: what kind of signature its server makes."""
+    key = certificate.public_key()
+    if isinstance(key, ec.EllipticCurvePublicKey):
+        return "ECDSA"
+    return type(key).__name__.removesuffix("PublicKey").lstrip("_")
+
+
 def subject(certificate: x509.Certificate) -> str:
     """Whom a certificate is about, in a few words: a name, for a host its first."""
     return _short(certificate.subject) or next(iter(names(certificate)), "a certificate without a subject")

@@ -10,13 +10,15 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import cast
+from typing import ClassVar, cast
 
 import pytest
 
 from hub.config.model import CertificateTable, Listener, TlsTable
+from hub.hooks.session import TlsInfo
 from hub.tls.certificates import Certificates, load_certificates
 from hub.tls.engine import Engine
+from hub.tls.info import tls_info
 from hub.tls.tickets import Tickets
 from tests.tls.authority import Authority, Issued
 
@@ -53,10 +55,13 @@ class Shown:
 
 
 class Echo(asyncio.Protocol):
-    """Sends back what it gets."""
+    """Sends back what it gets. seen: what was agreed on with each client so far."""
+
+    seen: ClassVar[list[TlsInfo | None]] = []
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Remember where to."""
+        self.seen.append(tls_info(transport))
         self.transport = cast(asyncio.Transport, transport)  # uvloop's is none of asyncio's
 
     def data_received(self, data: bytes) -> None:

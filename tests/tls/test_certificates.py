@@ -6,6 +6,7 @@ import socket
 import ssl
 import subprocess
 import threading
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from structlog.testing import capture_logs
 
 from hub.config.model import TlsTable
 from hub.tls.certificates import CertificateError, Certificates, Manner, load_certificates
+from tests.tls.chains import made
 
 
 def make(folder: Path, name: str, *options: str) -> tuple[Path, Path]:
@@ -70,24 +72,10 @@ def test_encrypted_key_asks_nobody(tmp_path: Path) -> None:
 
 
 def test_expired_certificate_serves_with_a_warning(tmp_path: Path) -> None:
-    fresh = make(tmp_path, "fresh", "-nodes", "-days", "2")
-    old = tmp_path / "old.pem", fresh[1]
-    subprocess.run(
-        [
-            "openssl",
-            "x509",
-            "-in",
-            str(fresh[0]),
-            "-signkey",
-            str(fresh[1]),
-            "-days",
-            "-1",
-            "-out",
-            str(old[0]),
-        ],
-        check=True,
-        capture_output=True,
-    )
+    root, now = made("Root", authority=True), datetime.now(UTC)
+    fresh = made("mx", root, names=["mx.example.test"], begins=now - timedelta(days=1)).write(tmp_path)
+    before = now - timedelta(days=99)
+    old = made("mx", root, names=["mx.example.test"], begins=before).write(tmp_path, name="old")
     with capture_logs() as logs:
         load(TlsTable(certificate=fresh[0], key=fresh[1]), tmp_path).tell()
     assert logs == []

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import subprocess
-import sys
 from datetime import timedelta
 from pathlib import Path
 
@@ -146,8 +145,3 @@ def test_names_and_hosts() -> None:
 
 def test_the_system_has_roots() -> None:
     assert isinstance(list(system_roots()), list)
-
-
-def test_it_costs_nothing_until_it_is_needed() -> None:
-    code = "import sys, hub, hub.cli.main, hub.app; sys.exit('cryptography' in sys.modules)"
-    subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(__file__).parents[2])

@@ -11,11 +11,12 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
+from hub.hooks.session import TlsInfo
 from hub.testing.running import running_hub
 from hub.tls.certificates import Certificates, load_certificates, with_installed
 from hub.tls.installed import install, remove
 from tests.tls.authority import Authority
-from tests.tls.conftest import engine_of, serving, shown, table, trusting
+from tests.tls.conftest import Echo, engine_of, serving, shown, table, trusting
 
 ACME = "acme-tls/1"
 
@@ -41,6 +42,9 @@ async def test_a_client_gets_the_certificate_of_the_name_that_it_asks_for(
             got = await shown(port, name, context=trusting(authority))
             assert got.certificate == expected.der, name
         assert (await shown(port, None, context=trusting(authority))).certificate == first.der
+        got = await shown(port, "a.example.net", "x", "imap", context=trusting(authority))
+        assert got.alpn == "imap"
+        assert Echo.seen[-1] == TlsInfo("TLSv1.3", "TLS_AES_256_GCM_SHA384", "a.example.net", "imap")
 
 
 @pytest.mark.proves("TLS: a plugin installs a certificate, and it serves at once")
@@ -164,7 +168,7 @@ async def test_an_unknown_protocol_is_refused_with_an_alert(
     issued = authority.issue("mx.example.test")
     install(tmp_path / "data", "mx", issued.chain, issued.key)
     async with running_hub(tmp_path, tables={"listeners": listeners}) as hub:
-        with pytest.raises(ssl.SSLError, match=r"NO_APPLICATION_PROTOCOL"):
+        with pytest.raises(ssl.SSLError, match=r"(?i)no.application.protocol"):
             await shown(hub.port("door"), "mx.example.test", "h2", "ftp", context=trusting(authority))
 
 

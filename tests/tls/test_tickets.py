@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from hub.tls.installed import install
 from hub.tls.tickets import DAY, Tickets
 from tests.crew import serving as crew_serving
 from tests.crew import until
@@ -66,12 +67,18 @@ async def test_a_ticket_resumes_on_every_worker(tmp_path: Path, authority: Autho
 
         await until(renewed)
         assert all(await resumed())
+        installed = authority.issue("other.example.test")
+        install(tmp_path / "data", "other.example.test", installed.chain, installed.key)
+
+        async def everywhere() -> bool:
+            names = {await _certificate(port, trusting(authority), "other.example.test") for _ in range(8)}
+            return names == {installed.der}
+
+        await until(everywhere)
 
 
-async def _certificate(port: int, context: ssl.SSLContext) -> bytes | None:
-    _, writer = await asyncio.open_connection(
-        "127.0.0.1", port, ssl=context, server_hostname="mx.example.test"
-    )
+async def _certificate(port: int, context: ssl.SSLContext, name: str = "mx.example.test") -> bytes | None:
+    _, writer = await asyncio.open_connection("127.0.0.1", port, ssl=context, server_hostname=name)
     found = writer.get_extra_info("ssl_object").getpeercert(binary_form=True)
     writer.close()
     return found  # type: ignore[no-any-return]
