@@ -81,8 +81,13 @@ class Supervisor:
     """One per hub with several workers; made, started and closed on its event loop."""
 
     def __init__(
-        self, config: Config, crews: Sequence[Sequence[Bound]], reread: Callable[[], Config]
+        self,
+        config: Config,
+        crews: Sequence[Sequence[Bound]],
+        reread: Callable[[], Config],
+        tickets: Tickets,
     ) -> None:
+        self._tickets = tickets
         self._folder = config.settings.hub.data_dir
         self._started_at = time.monotonic()
         self._workers = [Worker(number, bound) for number, bound in enumerate(crews)]
@@ -211,6 +216,7 @@ class Supervisor:
     async def _look_after_all(self) -> None:
         """Notice a loop that is blocked and memory that runs out; what goes on too long costs the worker."""
         while not self._stopping:
+            self._tickets.forget()
             for worker in self._workers:
                 if worker.pid and not worker.ended.done():
                     self._look_after(worker)
@@ -455,10 +461,9 @@ def supervise(
     tickets = Tickets(DAYS, stapling=_has_something_to_staple(config))
     with asyncio.Runner() as runner:
         loop = runner.get_loop()
-        supervisor = runner.run(_made(config, crews, reread))
+        supervisor = runner.run(_made(config, crews, reread, tickets))
         try:
             while (worker := runner.run(supervisor.wanted())) is not None:
-                tickets.forget()
                 number, bound = worker.number, worker.bound
 
                 def work(
@@ -503,7 +508,9 @@ def _has_something_to_staple(config: Config) -> bool:
     return False
 
 
-async def _made(config: Config, crews: Sequence[Sequence[Bound]], reread: Callable[[], Config]) -> Supervisor:
-    supervisor = Supervisor(config, crews, reread)
+async def _made(
+    config: Config, crews: Sequence[Sequence[Bound]], reread: Callable[[], Config], tickets: Tickets
+) -> Supervisor:
+    supervisor = Supervisor(config, crews, reread, tickets)
     await supervisor.start()
     return supervisor

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 ACME: Final = "acme-tls/1"
 """Whoever offers it is an authority that looks for its own challenge (RFC 8737 §3), and nothing else."""
+FORGETTING: Final = 60.0
+"""Seconds between two looks at which keys of tickets are those of a day that is over."""
 _PROTOCOLS: Final = {"imap": "imap", "imaps": "imap", "http": "http/1.1", "https": "http/1.1"}
 """What IANA has registered; for SMTP there is nothing, and clients that offer something call it that."""
 
@@ -45,14 +47,22 @@ class Engine:
         self._asking: dict[Manner, ssl.SSLContext] = {}
         self._under_way: dict[asyncio.Timeout, None] = {}
         self._certifying = asyncio.Lock()
+        self._forgetting: asyncio.TimerHandle | None = None
 
     def start(self) -> None:
-        """From now on look after what is stapled to certificates."""
+        """From now on look after what is stapled, and forget the keys of days that are over."""
         self._stapler.start()
+        self._forget()
 
     async def close(self) -> None:
         """Look after nothing any more."""
+        if self._forgetting is not None:
+            self._forgetting.cancel()
         await self._stapler.close()
+
+    def _forget(self) -> None:
+        self._tickets.forget()
+        self._forgetting = asyncio.get_running_loop().call_later(FORGETTING, self._forget)
 
     @property
     def ready(self) -> bool:
