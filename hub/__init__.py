@@ -43,6 +43,8 @@ if TYPE_CHECKING:
     from hub.mail.login import AccountRef as AccountRef
     from hub.mail.login import Bearer as Bearer
     from hub.mail.login import BearerHelp as BearerHelp
+    from hub.mail.login import Certificate as Certificate
+    from hub.mail.login import ClientCertificate as ClientCertificate
     from hub.mail.login import Credentials as Credentials
     from hub.mail.login import Identity as Identity
     from hub.mail.login import Password as Password
@@ -150,7 +152,8 @@ _HOMES = {
     "hub.mail.dsn": "Dsn RecipientDsn",
     "hub.mail.envelope": "Envelope",
     "hub.mail.headers": "Headers",
-    "hub.mail.login": "AccountRef Bearer BearerHelp Credentials Identity Password Refuse ScramKeys",
+    "hub.mail.login": "AccountRef Bearer BearerHelp Certificate ClientCertificate Credentials "
+    "Identity Password Refuse ScramKeys",
     "hub.mail.message": "BodyFile Message",
     "hub.mail.stash": "Stash StashKey",
     "hub.mail.structure": "Structure",

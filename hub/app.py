@@ -38,10 +38,13 @@ from hub.log import get_logger
 from hub.raising import Raising
 from hub.recording import Recording
 from hub.relay.sender import Relay
-from hub.renewal import Change, Renewal, changes, hold, load_tls, places, prepare, tell_changes
+from hub.renewal import Change, Renewal, changes, hold, places, prepare, tell_changes
 from hub.services.clock import Clock, SystemClock
 from hub.smtp import lmtp
 from hub.smtp import server as smtp_server
+from hub.tls.certificates import Certificates, load_certificates
+from hub.tls.engine import Engine
+from hub.tls.tickets import Tickets
 from hub.trace.record import Trace
 from hub.version import __version__
 
@@ -72,7 +75,7 @@ class Hub:
 
     bound: the listeners' sockets. trees: plugins that need no installation: source trees, files, folders of
     both. observe, tell: for tools, told of every step of a plugin and of every trace that is written.
-    reread: gives the configuration as it is on disk now. census: the one that it shares with other workers.
+    reread: gives the configuration as it is on disk now. census, tickets: what it shares with other workers.
     snapshot: of the plugins that others serve with during a rollback.
     """
 
@@ -85,6 +88,7 @@ class Hub:
         clock: Clock | None = None,
         reread: Callable[[], Config] | None = None,
         census: Census | None = None,
+        tickets: Tickets | None = None,
         snapshot: Path | None = None,
         observe: Observe | None = None,
         tell: Callable[[Trace], None] | None = None,
@@ -98,6 +102,8 @@ class Hub:
         self._relay: Relay | None = None
         self._first = bound
         self._serving = Serving(self._serve)
+        settings = config.settings
+        self._tls = Engine(settings.hub.data_dir, tickets or Tickets(), settings.tls)
         self.loader = Loader(
             config,
             clock or SystemClock(),
@@ -105,6 +111,7 @@ class Hub:
             snapshot=snapshot,
             ask=self.asking,
             status=self.hub_status,
+            certify=self._tls.certify,
             observe=observe,
         )
         self._started_at = time.monotonic()
@@ -161,7 +168,7 @@ class Hub:
         """Call it after a file of the configuration or a certificate was saved."""
         if self._reread is not None:
             self._watcher = Watcher(changed)
-            self._watcher.watch(places(self._read))
+            self._watcher.watch(places(self._config))
 
     def set_aside(self) -> Mapping[bytes, str]:
         """What is judged no more, and why; what the process before this one died of is counted."""
@@ -175,19 +182,22 @@ class Hub:
         try:
             await self._control.start()
             self._write_down()
-            self._tls = load_tls(settings.tls)
+            data, listeners = settings.hub.data_dir, settings.listeners
+            self._tls.take(load_certificates(settings.tls, data, Certificates(), listeners))
+            await asyncio.to_thread(self._tls.certificates.tell)
             generations = await self.loader.start()
             self._recording.begin(generations)
             self.kernel = Kernel(
                 settings,
                 generations,
                 self.loader.services,
-                self._tls.context,
+                self._tls,
                 self._recording.write,
                 census=self._census,
                 judging=self._judging,
             )
             await self._serving.swap(self._first)
+            self._tls.start()
             self.watch()
             self._collecting = Collecting(self.loader.services)
             self._relay = Relay(self.kernel)
@@ -224,6 +234,7 @@ class Hub:
             await self._relay.close()
         if self._collecting is not None:
             await self._collecting.close()
+        await self._tls.close()
         await self.loader.close()
         await self._recording.flush()
         self._judging.close()
@@ -237,18 +248,18 @@ class Hub:
             before = effective(self._config, self._model)
             try:
                 fresh = await asyncio.to_thread(self._reread) if self._reread is not None else self._read
-                new = await prepare(fresh, self._config, self._tls, self.rebind)
+                new = await prepare(fresh, self._config, self._tls.certificates, self.rebind)
             except ConfigErrors as refused:
                 return self._refuse(refused)
             is_same = fresh.says_the_same(self._read)
-            if saved and is_same and new.tls is self._tls:
+            certificates = self._tls.certificates
+            if saved and is_same and new.certificates is certificates:
                 return None
 
             async def agreed() -> None:
                 await agree()
                 await self._take(fresh, new)
 
-            tls = self._tls
             try:
                 if saved and is_same:  # the plugins are not asked, and a rollback goes on
                     report = await self.loader.agree(agreed)
@@ -260,7 +271,7 @@ class Hub:
             if not report.ok:
                 return _said(report)
             self._tell_unheard()
-            said = [str(change) for change in changes(before, tls, new, self._model)]
+            said = [str(change) for change in changes(before, certificates, new, self._model)]
             if agree is alone:
                 tell_changes(said, new.waiting)
             return _said(report) | {"config": said, "new_start": list(new.waiting)}
@@ -277,15 +288,16 @@ class Hub:
             raise LoadErrors([LoadError("hub", f"a listener cannot be served: {error.strerror}")]) from error
         old, self._config, self._read = self._config.settings, new.config, fresh
         settings = self.kernel.settings = new.config.settings
-        self._tls = new.tls
-        # Who was offered STARTTLS before the certificate was taken away may still begin it.
-        self.kernel.tls = new.tls.context or self.kernel.tls
+        self._tls.settings = settings.tls
+        if new.certificates is not self._tls.certificates:
+            self._tls.take(new.certificates)
+            await asyncio.to_thread(new.certificates.tell)
         if settings.dns != old.dns:
             self.loader.dns.configure(settings.dns.nameservers)
         if settings.log != old.log:
             self._raising.apply()
         if self._watcher is not None:
-            self._watcher.watch(places(fresh))
+            self._watcher.watch(places(new.config))
 
     def _tell_unheard(self) -> None:
         """Plugins that answer HTTP where nobody can ask are probably meant otherwise."""

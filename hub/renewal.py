@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
-import ssl
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,11 +14,12 @@ from hub.config.effective import PluginModels, Values, differences, effective, s
 from hub.config.errors import ConfigError, ConfigErrors
 from hub.config.key import Key, format_key
 from hub.config.load import Config
-from hub.config.model import Listener, TlsTable
+from hub.config.model import Listener
 from hub.listening import Bound, NoSocketError
 from hub.loading.watching import Place
 from hub.log import get_logger
-from hub.tls.context import CertificateError, fingerprints, server_context
+from hub.tls.certificates import CertificateError, Certificates, load_certificates, named
+from hub.tls.installed import FOLDER
 
 _log = get_logger(area="hub")
 
@@ -34,15 +35,6 @@ FIXED: Final[tuple[Key, ...]] = (
 
 Rebind = Callable[[Mapping[str, Listener]], Awaitable[list[Bound]]]
 """The sockets for these listeners, those that are open already among them. OSError."""
-
-
-@dataclass(frozen=True, slots=True)
-class Tls:
-    """The context of all listeners, None without a certificate, and what it was made of."""
-
-    context: ssl.SSLContext | None
-    certificate: str = ""
-    made_of: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,22 +62,18 @@ class Renewal:
 
     config: Config
     waiting: tuple[str, ...]
-    tls: Tls
+    certificates: Certificates
     bound: Sequence[Bound]
 
 
-def load_tls(settings: TlsTable) -> Tls:
-    """Read the certificate. CertificateError; blocks."""
-    found = fingerprints(settings)  # first, so that what is saved meanwhile is noticed the next time
-    return Tls(server_context(settings), *found)
-
-
-async def prepare(fresh: Config, now: Config, tls: Tls, rebind: Rebind) -> Renewal:
+async def prepare(fresh: Config, now: Config, certificates: Certificates, rebind: Rebind) -> Renewal:
     """Open what a fresh configuration needs beside what serves now. ConfigErrors."""
     config, waiting = hold(fresh, now)
     try:
-        settings = config.settings.tls
-        new = tls if fingerprints(settings)[1] == tls.made_of else load_tls(settings)
+        settings = config.settings
+        new = await asyncio.to_thread(
+            load_certificates, settings.tls, settings.hub.data_dir, certificates, settings.listeners
+        )
         bound = await rebind(config.settings.listeners)
     except (CertificateError, OSError) as error:
         raise ConfigErrors([placed(config, error)]) from error
@@ -104,22 +92,27 @@ def hold(fresh: Config, now: Config) -> tuple[Config, tuple[str, ...]]:
     return (fresh.with_values(held) if held else fresh), keys
 
 
-def changes(before: Values, old: Tls, renewal: Renewal, models: PluginModels) -> list[Change]:
+def changes(before: Values, old: Certificates, renewal: Renewal, models: PluginModels) -> list[Change]:
     """What is different with the new configuration; a certificate is told by its fingerprint."""
     config = renewal.config
     found = [Change.of(each) for each in differences(before, config, effective(config, models))]
-    if renewal.tls.certificate != old.certificate:
-        origin = str(config.origin_at(("tls", "certificate")))
-        key = "tls.certificate (SHA-256)"
-        found.append(Change(key, old.certificate or "unset", renewal.tls.certificate or "unset", origin))
+    shown_before, shown_now = old.fingerprints(), renewal.certificates.fingerprints()
+    for label in dict.fromkeys((*shown_before, *shown_now)):
+        was, now = shown_before.get(label, "unset"), shown_now.get(label, "unset")
+        if was != now:
+            installed = label.startswith(f"{FOLDER}/")
+            origin = "installed" if installed else str(config.origin_at(("tls", "certificate")))
+            found.append(Change(f"{label} (SHA-256)", was, now, origin))
     return found
 
 
 def places(config: Config) -> list[Place]:
     """The files that a configuration was made of, and where more of them may be put."""
-    tls = config.settings.tls
-    files = [*config.sources, *filter(None, (tls.certificate, tls.key))]
-    return [Place(path.absolute(), deep=False) for path in (*files, *config.folders)]
+    pairs = (path for _, *pair in named(config.settings.tls) for path in pair)
+    trusted = (each.client_ca for each in config.settings.listeners.values() if each.client_ca is not None)
+    files = (*config.sources, *pairs, *trusted, *config.folders)
+    found = [Place(path.absolute(), deep=False) for path in files]
+    return [*found, Place(config.settings.hub.data_dir.absolute() / FOLDER)]
 
 
 def tell_changes(changes: Sequence[str], waiting: Sequence[str]) -> None:
@@ -134,8 +127,7 @@ def placed(config: Config, error: CertificateError | OSError) -> ConfigError:
     """A fault of something that the configuration names, at the line that names it."""
     key: Key
     if isinstance(error, CertificateError):
-        key = ("tls", error.key)
-        return config.origin_at(key).error(key, error.reason)
+        return config.origin_at(error.key).error(error.key, error.reason)
     if isinstance(error, NoSocketError):
         key = ("listeners", error.name, "bind", error.index)
         hint = (

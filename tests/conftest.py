@@ -32,6 +32,9 @@ from hub.services.clock import SystemClock
 from hub.services.directory import Account, Resolution
 from hub.services.resolver import Resolver
 from hub.services.storage import Acceptance, Placed, Storage, Usage
+from hub.tls.certificates import Certificates, load_certificates
+from hub.tls.engine import Engine
+from hub.tls.tickets import Tickets
 from hub.trace.record import Record, Trace
 
 TABLE = hooks()
@@ -257,7 +260,7 @@ class World:
                 SystemClock(),
                 Resolver(),
             ),
-            None,
+            Engine(folder, Tickets()),
             self._write_trace,
         )
         self._scopes: list[Scope] = []
@@ -301,7 +304,7 @@ class World:
         protocol: str = "smtp",
         *,
         tls: str = "none",
-        context: ssl.SSLContext | None = None,
+        context: Engine | None = None,
         **networks: Sequence[str],
     ) -> int:
         """Serve a protocol on a free port of 127.0.0.1; gives it. networks: more of the listener's keys."""
@@ -312,7 +315,8 @@ class World:
             self.kernel.tls = context
         make = FACTORIES[protocol](self.kernel, protocol, listener)
         loop = asyncio.get_running_loop()
-        server = await loop.create_server(make, "127.0.0.1", 0, ssl=context if listener.is_implicit else None)
+        implicit = context.context(listener) if context is not None and listener.is_implicit else None
+        server = await loop.create_server(make, "127.0.0.1", 0, ssl=implicit)
         self._servers.append(server)
         return int(server.sockets[0].getsockname()[1])
 
@@ -428,3 +432,11 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> TlsTable:
         capture_output=True,
     )
     return TlsTable(certificate=certificate, key=key)
+
+
+def engine(table: TlsTable) -> Engine:
+    """What serves with a certificate and nothing else."""
+    assert table.certificate is not None
+    made = Engine(table.certificate.parent, Tickets())
+    made.take(load_certificates(table, table.certificate.parent, Certificates()))
+    return made

@@ -22,7 +22,7 @@ PLUGINS = sorted(
 CORE = sorted((ROOT / "hub").rglob("*.py"))
 HEAVY = (
     "pydantic", "structlog", "sqlalchemy", "alembic", "aiosmtpd", "opentelemetry", "rich", "watchdog",
-    "stevedore", "scramp", "yaml", "starlette", "uvicorn", "h11", "anyio",
+    "stevedore", "scramp", "yaml", "starlette", "uvicorn", "h11", "anyio", "cryptography", "OpenSSL",
 )  # fmt: skip
 
 

@@ -59,7 +59,7 @@ class ArrivalServer:
         self._name = bound.name
         self._socket = bound.socket
         self._make = make
-        self._is_implicit = bound.listener.is_implicit
+        self._listener = bound.listener
         self._family = _FAMILIES.get(bound.listener.protocol, SMTP)
         self._proxies = Networks(bound.listener.proxy_protocol)
         self._loop = asyncio.get_running_loop()
@@ -136,7 +136,7 @@ class ArrivalServer:
 
     async def _begin(self, client: socket.socket, arrival: Arrival) -> bool:
         """Shake hands if that comes first, and let the protocol begin; whether it has."""
-        if not self._is_implicit:
+        if not self._listener.is_implicit:
             await self._loop.connect_accepted_socket(partial(self._make, arrival), client)
             return True
         census, settings = self._kernel.census, self._kernel.settings
@@ -147,12 +147,7 @@ class ArrivalServer:
         arrival = Arrival(arrival.peer, arrival.local, arrival.via, cell)
         begun = False
         try:
-            await self._loop.connect_accepted_socket(
-                partial(self._make, arrival),
-                client,
-                ssl=self._kernel.tls,
-                ssl_handshake_timeout=settings.tls.handshake_timeout,
-            )
+            await self._kernel.tls.accept(client, partial(self._make, arrival), self._listener)
             begun = True
         finally:
             if not begun:

@@ -367,18 +367,40 @@ class HttpTable(SessionLimits):
     )
 
 
+class CertificateTable(Table):
+    """[[tls.certificates]]: one more certificate, for clients that ask for one of its names."""
+
+    certificate: Path = Field(description="PEM file of the certificate, followed by its chain.")
+    key: Path = Field(description="PEM file of the certificate's private key.")
+
+
 class TlsTable(Table):
-    """[tls]: the certificate for every listener, and which versions are spoken."""
+    """[tls]: the certificates of all listeners, and which versions are spoken."""
 
     certificate: Path | None = Field(
-        default=None, description="PEM file of the certificate, followed by its chain."
+        default=None,
+        description=(
+            "PEM file of the certificate, followed by its chain; for clients that ask for one of its names, "
+            "for no name, or for one that no certificate is for."
+        ),
     )
     key: Path | None = Field(default=None, description="PEM file of the certificate's private key.")
+    certificates: tuple[CertificateTable, ...] = Field(
+        default=(),
+        description=(
+            "More certificates, each with its key, for clients that ask for one of their names; "
+            "*.example.org is for one label more. Those that plugins install need not be named."
+        ),
+    )
     minimum: Literal["1.2", "1.3"] = Field(
         default="1.2", description="The oldest version of TLS that is spoken."
     )
     handshake_timeout: Annotated[Duration, Field(gt=0)] = Field(
         default=30.0, description="How long a client may take for the TLS handshake."
+    )
+    max_handshakes: Annotated[Count, Field(gt=0)] = Field(
+        default=200,
+        description="TLS handshakes under way at once, in each worker; for one more, the oldest one ends.",
     )
 
     @model_validator(mode="after")
@@ -411,10 +433,18 @@ class Listener(Table):
         default=None,
         description=(
             "none, starttls or implicit. Without it: implicit for submissions, imaps and https, none for "
-            "http; else starttls where [tls] has a certificate, and none where it has not."
+            "http, else starttls. Neither works before there is a certificate: in [tls], or installed by a "
+            "plugin."
         ),
     )
 
+    client_ca: Path | None = Field(
+        default=None,
+        description=(
+            "PEM file of the authorities whose certificates clients may show in the handshake, to log in by "
+            "them (SASL EXTERNAL); without it clients are asked for none."
+        ),
+    )
     proxy_protocol: tuple[Network, ...] = Field(
         default=(),
         description=(
@@ -472,6 +502,12 @@ class Listener(Table):
             raise ValueError(f'has tls = "implicit", but {self.protocol} begins without TLS{advice}')
         if self.protocol == "http" and self.tls == "starttls":
             raise ValueError('has tls = "starttls", which http does not have; use the protocol https')
+        return self
+
+    @model_validator(mode="after")
+    def _client_ca_fits(self) -> "Listener":
+        if self.client_ca is not None and (self.tls == "none" or self.protocol == "http"):
+            raise ValueError("has client_ca, but no TLS in which a client could show a certificate")
         return self
 
     @cached_property
@@ -799,7 +835,7 @@ class HubSettings(Table):
     imap: ImapTable = Field(default=ImapTable(), description="Limits of the IMAP listeners.")
     http: HttpTable = Field(default=HttpTable(), description="Limits of the HTTP listeners.")
     tls: TlsTable = Field(
-        default=TlsTable(), description="The certificate for every listener, and which versions are spoken."
+        default=TlsTable(), description="The certificates of all listeners, and which versions are spoken."
     )
     listeners: Mapping[ListenerName, Listener] = Field(
         default_factory=_default_listeners,
@@ -823,15 +859,9 @@ class HubSettings(Table):
 
     @field_validator("listeners")
     @classmethod
-    def _settle(cls, listeners: Mapping[str, Listener], info: ValidationInfo) -> Mapping[str, Listener]:
-        tls = info.data.get("tls")
-        if tls is None:  # wrong itself, and reported as that
-            return listeners
-        settled = {
-            name: _settle_tls(listener, tls.certificate is not None) for name, listener in listeners.items()
-        }
-        faults = [*_lacking_certificate(settled, tls.certificate is not None), *_taken_addresses(settled)]
-        if faults:
+    def _settle(cls, listeners: Mapping[str, Listener]) -> Mapping[str, Listener]:
+        settled = {name: _settle_tls(listener) for name, listener in listeners.items()}
+        if faults := _taken_addresses(settled):
             raise ValidationError.from_exception_data("listeners", faults, hide_input=True)
         return settled
 
@@ -849,18 +879,10 @@ class HubSettings(Table):
         return trace
 
 
-def _settle_tls(listener: Listener, certified: bool) -> Listener:
-    upgrades = certified and listener.protocol != "http"
+def _settle_tls(listener: Listener) -> Listener:
+    upgrades = listener.protocol != "http"
     mode = listener.tls or ("implicit" if listener.is_implicit else "starttls" if upgrades else "none")
     return listener.model_copy(update={"tls": mode})
-
-
-def _lacking_certificate(listeners: Mapping[str, Listener], certified: bool) -> list[InitErrorDetails]:
-    return [
-        _fault((name, "tls"), "needs a certificate: set tls.certificate and tls.key")
-        for name, listener in listeners.items()
-        if listener.tls != "none" and not certified
-    ]
 
 
 def _taken_addresses(listeners: Mapping[str, Listener]) -> list[InitErrorDetails]:

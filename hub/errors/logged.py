@@ -117,6 +117,12 @@ _ENTRIES: Final = (
     ("spans-not-made", _STAYS, "", "spans cannot be made", _BUG),
     ("tls-certificate", _STAYS, "4.7.0", "certificate", "Renew or replace the file that the line names."),
     (
+        "tls-ocsp", _AGAIN, "", "OCSP",
+        "Whoever issued the certificate gives no response that could be stapled, and is asked again. Clients "
+        "ask for themselves, unless the line says must-staple: then replace the certificate.",
+    ),
+    ("tls-ocsp-not-kept", _AGAIN, "", "OCSP response not kept", _DISK),
+    (
         "lease-not-renewed", _AGAIN, "", "lease not renewed",
         "Another worker takes the work over; look at the store if it is often.",
     ),

@@ -12,7 +12,8 @@ from hub.mail.login import Credentials, Identity, Refuse, ScramKeys
 async def authenticate(
     plugin: Plugin, session: Session, credentials: Credentials
 ) -> Identity | Refuse | None:
-    """Somebody shows a name and a password (`Password`), or a token in place of a password (`Bearer`).
+    """Somebody shows a name and a password (`Password`), or in place of a password a token
+    (`Bearer`) or a client certificate (`Certificate`).
 
     Identity logs them in, Refuse does not, None leaves it to the next; the directory's own check comes
     last, and if nobody knows the name the login is refused. A failed plugin answers 454 4.7.0 (RFC 4954

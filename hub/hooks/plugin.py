@@ -178,6 +178,22 @@ class Plugin(Protocol):
         It costs a look at the store. RuntimeError if nobody answers.
         """
 
+    async def install_certificate(
+        self, name: str, chain_pem: bytes, key_pem: bytes, *, alpn: str | None = None
+    ) -> None:
+        """Serve a certificate from now on, in place of what was installed under this name before.
+
+        It is kept in `<data>/certificates/<name>/` and served, in every listener, to clients that ask for
+        one of its own names (`name` is only what it is called here); what the configuration names goes
+        first. When this returns this worker serves it and it is durable; the others follow within a second.
+        alpn: `acme-tls/1` for the answer to a challenge (RFC 8737 §3), which is served only to who offers
+        that protocol for `name`, in all workers at once, and to nobody else. ValueError, with nothing
+        changed, if chain and key cannot be used; its text names the file and says why.
+        """
+
+    async def remove_certificate(self, name: str, *, alpn: str | None = None) -> None:
+        """Serve what was installed under this name no more; nothing happens if nothing was."""
+
     def wait(self, awaitable: Awaitable[T]) -> T:
         """Wait for an awaitable from a plain `def`, which runs in a thread.
 

@@ -5,17 +5,23 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
-from hub.mail.login import Identity
+from hub.mail.login import ClientCertificate, Identity
 from hub.mail.stash import Stash
 
 
 @dataclass(frozen=True, slots=True)
 class TlsInfo:
-    """What was agreed on in the handshake, in OpenSSL's names: `TLSv1.3`, `TLS_AES_256_GCM_SHA384`."""
+    """What was agreed on in the handshake, in OpenSSL's names: `TLSv1.3`, `TLS_AES_256_GCM_SHA384`.
+
+    sni: the name that the client asked for. alpn: the protocol. certificate: the client's own, which some
+    authority in the listener's `client_ca` has issued.
+    """
 
     version: str
     cipher: str
     sni: str | None = None
+    alpn: str | None = None
+    certificate: ClientCertificate | None = None
 
 
 class Session(Protocol):

@@ -27,4 +27,4 @@ def capabilities(session: ImapSession) -> bytes:
 
 def can_start_tls(session: ImapSession) -> bool:
     """Whether STARTTLS works now."""
-    return session.starttls_offered and session.tls is None and session.kernel.tls is not None
+    return session.starttls_offered and session.tls is None

@@ -4,7 +4,6 @@ silent."""
 from __future__ import annotations
 
 import asyncio
-import ssl
 from time import perf_counter
 from typing import Final, cast
 
@@ -12,7 +11,6 @@ from hub.accepting.arrival import Arrival, endpoint
 from hub.dispatch.failure import HookFailed
 from hub.hooks.imap import imap_connect
 from hub.hooks.observe import session_closed, session_opened
-from hub.hooks.session import TlsInfo
 from hub.imap.capabilities import capabilities
 from hub.imap.dispatch import perform
 from hub.imap.input import LineTooLong
@@ -33,6 +31,7 @@ from hub.imap.updates import tell
 from hub.loading.census import IMAP, Full
 from hub.log import SESSION, get_logger
 from hub.mail.verdict import Defer, Reject
+from hub.tls.info import tls_info
 
 LOGIN_TIMEOUT: Final = 180.0
 BLOCKED_TIMEOUT: Final = 300.0
@@ -309,28 +308,19 @@ class Connection(asyncio.Protocol):
 
     # -- the ends ----------------------------------------------------------------------------------
 
-    async def _start_tls(self, context: ssl.SSLContext) -> None:
+    async def _start_tls(self) -> None:
+        session = self.session
         assert self._transport is not None
-        self.session.out.flush()
-        transport = await self._loop.start_tls(
-            self._transport,
-            self,
-            context,
-            server_side=True,
-            ssl_handshake_timeout=self.session.kernel.settings.tls.handshake_timeout,
-        )
-        if transport is None:
-            raise ConnectionResetError("the client has left during the TLS handshake")
-        self._attach(transport)
+        assert session.settings is not None
+        session.out.flush()
+        self._attach(await session.kernel.tls.upgrade(self._transport, self, session.settings))
 
     def _attach(self, transport: asyncio.Transport) -> None:
         self._transport = transport
         transport.set_write_buffer_limits(high=WRITE_BUFFER)
         self.session.input.attach(transport)
         self.session.out.attach(transport)
-        tls = transport.get_extra_info("ssl_object")
-        if tls is not None:
-            self.session.tls = TlsInfo(tls.version() or "", (tls.cipher() or ("",))[0])
+        self.session.tls = tls_info(transport)
 
     def _postpone(self) -> None:
         """The client is there. It has one deadline for its login and another while it does not read."""

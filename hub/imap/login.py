@@ -20,8 +20,7 @@ _BASE64 = re.compile(rb"(?:[A-Za-z0-9+/]{4})*+(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/
 
 async def _starttls(session: ImapSession, reader: Reader) -> Reply | None:
     reader.end()
-    context = session.kernel.tls
-    if not can_start_tls(session) or context is None or session.start_tls is None:
+    if not can_start_tls(session) or session.start_tls is None:
         raise bad("STARTTLS is not offered here" if session.tls is None else "TLS is active already")
     if len(session.input):
         # What was sent in the clear behind STARTTLS must not be read as if TLS had protected it (RFC 3501
@@ -30,7 +29,7 @@ async def _starttls(session: ImapSession, reader: Reader) -> Reply | None:
         raise bad("Nothing may follow STARTTLS before the TLS handshake")
     session.out.send(ok(b"Begin TLS now").line(reader.line.split(b" ", 1)[0]))
     try:
-        await session.start_tls(context)
+        await session.start_tls()
     except OSError as error:  # ssl.SSLError and a client that leaves
         session.trace.add("note", "tls", "failed", detail=str(error)[:200])
         raise ConnectionResetError("the TLS handshake failed") from error

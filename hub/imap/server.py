@@ -21,7 +21,8 @@ class ImapListener:
 
     def __call__(self, arrival: Arrival | None = None) -> Connection:
         session = ImapSession(self._kernel, self._name, self._settings.protocol, self._wakeups)
-        session.starttls_offered = self._settings.tls == "starttls"
+        session.settings = self._settings
+        session.starttls_offered = self._settings.tls == "starttls" and self._kernel.tls.ready
         return Connection(session, arrival)
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import ssl
 from collections.abc import Awaitable, Callable
 from typing import Final
 
+from hub.config.model import Listener
 from hub.hooks.imap import mailbox_changed
 from hub.hooks.session import TlsInfo
 from hub.imap.input import MAX_LINE, Input
@@ -48,6 +48,7 @@ class ImapSession:
         "out",
         "peer",
         "protocol",
+        "settings",
         "start_tls",
         "starttls_offered",
         "stash",
@@ -75,8 +76,9 @@ class ImapSession:
         self.view: View | None = None
         self.idling: bytes | None = None
         self.ending = False
+        self.settings: Listener | None = None
         self.starttls_offered = False
-        self.start_tls: Callable[[ssl.SSLContext], Awaitable[None]] | None = None
+        self.start_tls: Callable[[], Awaitable[None]] | None = None
         self.wakened: Callable[[], None] | None = None
         self._pin: Pin | None = None
         self._unwatch: Callable[[], None] | None = None

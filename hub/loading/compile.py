@@ -23,10 +23,10 @@ from hub.hooks.markers import PROJECT, ImplOptions, Mode, OnFailure, SpecOptions
 from hub.loading.errors import LoadError
 from hub.loading.scope import Scope
 from hub.loading.sources import Source
-from hub.mail.login import BEARER_MECHANISMS, PASSWORD_MECHANISMS
+from hub.mail.login import BEARER_MECHANISMS, CERTIFICATE_MECHANISMS, PASSWORD_MECHANISMS
 from hub.mail.verdict import Finding
 
-MECHANISMS: Final = (*BEARER_MECHANISMS, *PASSWORD_MECHANISMS)
+MECHANISMS: Final = (*BEARER_MECHANISMS, *CERTIFICATE_MECHANISMS, *PASSWORD_MECHANISMS)
 """What an implementation of `authenticate` may name; SCRAM has a hook of its own."""
 
 

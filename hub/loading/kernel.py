@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-import ssl
+import asyncio
+import socket
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Protocol
 
-from hub.config.model import HubSettings
+from hub.config.model import HubSettings, Listener
 from hub.dispatch.judging import Judging
 from hub.loading.budget import Budget
 from hub.loading.census import Census
@@ -17,21 +19,39 @@ from hub.services.chosen import Services
 from hub.trace.record import Trace
 
 
+class ServerTls(Protocol):
+    """The server's side of TLS."""
+
+    @property
+    def ready(self) -> bool:
+        """Whether there is a certificate, so that TLS can be offered."""
+
+    async def accept(
+        self, client: socket.socket, make: Callable[[], asyncio.BaseProtocol], listener: Listener
+    ) -> None:
+        """Shake hands before anything else. OSError."""
+
+    async def upgrade(
+        self, transport: asyncio.Transport, protocol: asyncio.BaseProtocol, listener: Listener
+    ) -> asyncio.Transport:
+        """Shake hands on a connection that began in the clear. OSError."""
+
+
 @dataclass(slots=True)
 class Kernel:
     """Made once by the app and shared by all connections; a reload replaces what is in it.
 
-    tls: the context for STARTTLS and implicit TLS, None without a certificate. write_trace: takes the
-    records of a session that has ended. sessions: id → trace of the connections that are open. connections:
-    the protocols behind them, which drain together. budget: the octets of messages on their way in. census:
-    how many sessions each address has. turns: whose large message goes on
-    next. judging: where is written down whose message is being judged.
+    tls: shakes hands, for STARTTLS and implicit TLS. write_trace: takes the records of a session that has
+    ended. sessions: id → trace of the connections that are open. connections: the protocols behind them,
+    which drain together. budget: the octets of messages on their way in. census: how many sessions each
+    address has. turns: whose large message goes on next. judging: where is written down whose message is
+    being judged.
     """
 
     settings: HubSettings
     generations: Generations
     services: Services
-    tls: ssl.SSLContext | None
+    tls: ServerTls
     write_trace: Callable[[Trace], None]
     sessions: dict[str, Trace] = field(default_factory=dict)
     connections: Connections = field(default_factory=Connections)

@@ -33,7 +33,7 @@ from hub.loading.leaks import end_leaks
 from hub.loading.libraries import outdated, versions
 from hub.loading.looking import Target, look, planned, target
 from hub.loading.reload import Agree, Lineup, Member, Report, Transaction, Wish, alone, changes, same
-from hub.loading.scope import Ask, Status, Surroundings
+from hub.loading.scope import Ask, Certify, Status, Surroundings
 from hub.loading.snapshot import keep, lay_over
 from hub.loading.sources import Kind
 from hub.loading.watching import Place, Watcher
@@ -65,7 +65,7 @@ class Loader:
     installed. observe: told of every step that has run.
     snapshot: where it is kept what others serve with instead of what is on disk, to start with that.
     ask: asks a plugin in every worker; without it this process is all there is. status: what the hub says of
-    itself, for plugins.
+    itself, for plugins. certify: installs their certificates.
     """
 
     def __init__(
@@ -78,6 +78,7 @@ class Loader:
         snapshot: Path | None = None,
         ask: Ask | None = None,
         status: Status | None = None,
+        certify: Certify | None = None,
         observe: Observe | None = None,
     ) -> None:
         self.config = config
@@ -119,6 +120,8 @@ class Loader:
         )
         if status is not None:
             around.status = status
+        if certify is not None:
+            around.certify = certify
         self._around = around
 
     @property

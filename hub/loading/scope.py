@@ -70,6 +70,17 @@ Status: TypeAlias = Callable[[], Awaitable[Mapping[str, object]]]
 """Says what `hub status` says. RuntimeError."""
 
 
+class Certify(Protocol):
+    """Keeps certificates."""
+
+    def __call__(self, name: str, pair: tuple[bytes, bytes] | None, alpn: str | None, /) -> Awaitable[None]:
+        """Serve a chain and its key under a name from now on, or no more. ValueError, OSError."""
+
+
+async def _no_certify(name: str, pair: tuple[bytes, bytes] | None, alpn: str | None, /) -> None:
+    raise RuntimeError("there is no hub around this scope that could serve a certificate")
+
+
 async def _no_status() -> Mapping[str, object]:
     raise RuntimeError("there is no hub around this scope that could say how it does")
 
@@ -83,7 +94,7 @@ class Surroundings:
     """What all scopes share.
 
     tell: fires a NOTIFY hook. storage, blobs: None until their drivers are open. directory: the one that
-    serves.
+    serves. certify: installs and removes certificates.
     """
 
     data_dir: Path
@@ -95,6 +106,7 @@ class Surroundings:
     loop: asyncio.AbstractEventLoop
     storage: Storage | None = field(default=None)
     status: Status = field(default=_no_status)
+    certify: Certify = field(default=_no_certify)
     implementations: Callable[[str], Mapping[str, Implementation]] = field(default=_implementations)
     directory: Directory | None = field(default=None)
     observe: Observe | None = None
@@ -283,6 +295,16 @@ class Scope:
     async def status(self) -> Mapping[str, object]:
         """What `hub status --json` prints."""
         return await self._around.status()
+
+    async def install_certificate(
+        self, name: str, chain_pem: bytes, key_pem: bytes, *, alpn: str | None = None
+    ) -> None:
+        """Serve a certificate from now on."""
+        await self._around.certify(name, (chain_pem, key_pem), alpn)
+
+    async def remove_certificate(self, name: str, *, alpn: str | None = None) -> None:
+        """Serve it no more."""
+        await self._around.certify(name, None, alpn)
 
     def dependency(self, name: str, trouble: str | None = None) -> None:
         """Note how something outside does that the plugin needs."""

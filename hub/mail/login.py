@@ -11,6 +11,8 @@ PASSWORD_MECHANISMS: Final = ("PLAIN", "LOGIN")
 """SASL mechanisms that show a `Password`."""
 BEARER_MECHANISMS: Final = ("OAUTHBEARER", "XOAUTH2")
 """SASL mechanisms that show a `Bearer` (RFC 7628, and what was there before it)."""
+CERTIFICATE_MECHANISMS: Final = ("EXTERNAL",)
+"""SASL mechanisms that show a `Certificate` (RFC 4422 Appendix A)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +45,32 @@ class Bearer:
     mechanism: str = "OAUTHBEARER"
 
 
-Credentials: TypeAlias = Password | Bearer
+@dataclass(frozen=True, slots=True)
+class ClientCertificate:
+    """What a client has shown, and proved to have the key of, in a TLS handshake.
+
+    subject: its name, as RFC 4514 writes it. fingerprint: SHA-256 as openssl prints it. emails: the
+    rfc822Names of its subjectAltName.
+    """
+
+    subject: str
+    fingerprint: str
+    emails: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Certificate:
+    """A certificate in place of a password: SASL EXTERNAL (RFC 4422 Appendix A).
+
+    username: who the client wants to be, empty if it leaves that to the certificate.
+    """
+
+    username: str
+    certificate: ClientCertificate
+    mechanism: str = "EXTERNAL"
+
+
+Credentials: TypeAlias = Password | Bearer | Certificate
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,6 +32,9 @@ from hub.processes.merging import Fields
 from hub.processes.names import ASKING, Note, worker_notes, worker_socket
 from hub.processes.rounds import BUILDING, Rounds, why
 from hub.processes.vigil import Vigil, anonymous_memory, limit_memory
+from hub.tls.certificates import CertificateError, Certificates, load_certificates
+from hub.tls.ocsp import subject_of
+from hub.tls.tickets import DAYS, Tickets
 
 STEADY: Final = 10.0
 """Seconds after which a death is no sign that the next one comes at once."""
@@ -78,8 +81,13 @@ class Supervisor:
     """One per hub with several workers; made, started and closed on its event loop."""
 
     def __init__(
-        self, config: Config, crews: Sequence[Sequence[Bound]], reread: Callable[[], Config]
+        self,
+        config: Config,
+        crews: Sequence[Sequence[Bound]],
+        reread: Callable[[], Config],
+        tickets: Tickets,
     ) -> None:
+        self._tickets = tickets
         self._folder = config.settings.hub.data_dir
         self._started_at = time.monotonic()
         self._workers = [Worker(number, bound) for number, bound in enumerate(crews)]
@@ -209,6 +217,7 @@ class Supervisor:
     async def _look_after_all(self) -> None:
         """Notice a loop that is blocked and memory that runs out; what goes on too long costs the worker."""
         while not self._stopping:
+            self._tickets.forget()
             for worker in self._workers:
                 if worker.pid and not worker.ended.done():
                     self._look_after(worker)
@@ -454,9 +463,10 @@ def supervise(
     OSError; RuntimeError if another hub runs on the data or if the first worker cannot start.
     """
     memory = shared(len(crews))
+    tickets = Tickets(DAYS, stapling=_has_something_to_staple(config))
     with asyncio.Runner() as runner:
         loop = runner.get_loop()
-        supervisor = runner.run(_made(config, crews, reread))
+        supervisor = runner.run(_made(config, crews, reread, tickets))
         try:
             while (worker := runner.run(supervisor.wanted())) is not None:
                 number, bound = worker.number, worker.bound
@@ -480,6 +490,7 @@ def supervise(
                         trees=trees,
                         reread=reread,
                         census=census,
+                        tickets=tickets,
                         snapshot=snapshot,
                     )
 
@@ -493,7 +504,18 @@ def supervise(
             runner.run(supervisor.close())
 
 
-async def _made(config: Config, crews: Sequence[Sequence[Bound]], reread: Callable[[], Config]) -> Supervisor:
-    supervisor = Supervisor(config, crews, reread)
+def _has_something_to_staple(config: Config) -> bool:
+    """Whether some certificate names a responder; what is wrong with one is said by the first worker."""
+    settings = config.settings
+    with contextlib.suppress(CertificateError):
+        pairs = load_certificates(settings.tls, settings.hub.data_dir, Certificates()).pairs
+        return any(subject_of(pair.chain) is not None for pair in pairs)
+    return False
+
+
+async def _made(
+    config: Config, crews: Sequence[Sequence[Bound]], reread: Callable[[], Config], tickets: Tickets
+) -> Supervisor:
+    supervisor = Supervisor(config, crews, reread, tickets)
     await supervisor.start()
     return supervisor

@@ -29,6 +29,7 @@ from hub.loading.scope import Ask
 from hub.log import get_logger
 from hub.processes.handing import fetch
 from hub.processes.names import ASKING, Note, worker_notes, worker_socket
+from hub.tls.tickets import Tickets
 
 LONGEST_NOTE: Final = 10_000
 """Characters of why a worker cannot start."""
@@ -52,12 +53,15 @@ class Worker(Hub):
         trees: Sequence[Path],
         reread: Callable[[], Config],
         census: Census,
+        tickets: Tickets,
         snapshot: Path | None,
     ) -> None:
         self._number = number
         self._note = note
         self._proposal: Proposal[Mapping[str, object] | None] | None = None
-        super().__init__(config, bound, trees=trees, reread=reread, census=census, snapshot=snapshot)
+        super().__init__(
+            config, bound, trees=trees, reread=reread, census=census, tickets=tickets, snapshot=snapshot
+        )
 
     @property
     def socket_name(self) -> str:
@@ -188,11 +192,12 @@ def run(
     trees: Sequence[Path],
     reread: Callable[[], Config],
     census: Census,
+    tickets: Tickets,
     snapshot: Path | None,
 ) -> int:
     """Serve until SIGTERM or until the other end of the lifeline is gone; the exit code."""
     with asyncio.Runner(loop_factory=loop_factory()) as runner:
-        return runner.run(_work(config, bound, number, lifeline, trees, reread, census, snapshot))
+        return runner.run(_work(config, bound, number, lifeline, trees, reread, census, tickets, snapshot))
 
 
 async def _work(
@@ -203,6 +208,7 @@ async def _work(
     trees: Sequence[Path],
     reread: Callable[[], Config],
     census: Census,
+    tickets: Tickets,
     snapshot: Path | None,
 ) -> int:
     stopping = asyncio.Event()
@@ -227,6 +233,7 @@ async def _work(
             trees=trees,
             reread=reread,
             census=census,
+            tickets=tickets,
             snapshot=snapshot,
         )
         stack = Stack(hub.notes)

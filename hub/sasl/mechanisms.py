@@ -11,7 +11,14 @@ from typing import Final, Protocol, TypeAlias
 from hub.hooks import login as hooks
 from hub.hooks.session import Session
 from hub.loading.kernel import Kernel
-from hub.mail.login import BEARER_MECHANISMS, PASSWORD_MECHANISMS, Identity, Password
+from hub.mail.login import (
+    BEARER_MECHANISMS,
+    CERTIFICATE_MECHANISMS,
+    PASSWORD_MECHANISMS,
+    Certificate,
+    Identity,
+    Password,
+)
 from hub.sasl.bearer import BearerExchange
 from hub.sasl.login import MALFORMED, LoginContext, Refused, Unavailable, authenticate, failed
 from hub.sasl.scram import ScramExchange
@@ -41,7 +48,9 @@ def mechanisms(kernel: Kernel, session: Session) -> tuple[str, ...]:
     served: set[str] = set()
     for step in plans[hooks.authenticate.__name__].steps:
         served.update(step.mechanisms or PASSWORD_MECHANISMS)
-    return scram + tuple(name for name in BEARER_MECHANISMS + PASSWORD_MECHANISMS if name in served)
+    shown = session.tls is not None and session.tls.certificate is not None
+    known = (CERTIFICATE_MECHANISMS if shown else ()) + BEARER_MECHANISMS + PASSWORD_MECHANISMS
+    return scram + tuple(name for name in known if name in served)
 
 
 def start(mechanism: str, login: LoginContext) -> Exchange:
@@ -50,6 +59,8 @@ def start(mechanism: str, login: LoginContext) -> Exchange:
         raise LookupError(mechanism)
     if mechanism == "SCRAM-SHA-256":
         return ScramExchange(login)
+    if mechanism in CERTIFICATE_MECHANISMS:
+        return ExternalExchange(login)
     if mechanism in BEARER_MECHANISMS:
         return BearerExchange(login, mechanism)
     return PlainExchange(login) if mechanism == "PLAIN" else LoginExchange(login)
@@ -68,6 +79,27 @@ def is_loopback(host: str) -> bool:
         return False
     mapped = getattr(address, "ipv4_mapped", None)
     return (mapped or address).is_loopback
+
+
+class ExternalExchange:
+    """EXTERNAL (RFC 4422 Appendix A): the certificate was shown in the handshake; who they want to be."""
+
+    def __init__(self, login: LoginContext) -> None:
+        self._login = login
+
+    async def step(self, response: bytes | None) -> Step:
+        """Ask for the name, which may be empty, or decide."""
+        if response is None:
+            return b""
+        tls = self._login.session.tls
+        try:
+            username = response.decode()
+        except UnicodeDecodeError:
+            return failed(self._login, _shown(response), "EXTERNAL", "not UTF-8")
+        if tls is None or tls.certificate is None or "\0" in username:
+            return failed(self._login, _shown(response), "EXTERNAL", MALFORMED)
+        credentials = Certificate(username, tls.certificate)
+        return await authenticate(self._login.kernel, self._login.session, self._login.trace, credentials)
 
 
 class PlainExchange:

@@ -55,6 +55,7 @@ class Dialogue:
         "is_relay",
         "kernel",
         "listener",
+        "may_start_tls",
         "messages",
         "session",
         "state",
@@ -72,6 +73,7 @@ class Dialogue:
         self.commands = 0  # those that bring no mail
         self.messages = 0
         self.counted: int | None = None  # where the census counts the session
+        self.may_start_tls = listener.tls == "starttls" and kernel.tls.ready  # what is offered holds
         self.is_relay = bool(listener.xclient) and session.peer[0] in listener.relays
         self.transaction: Transaction | None = None
         self.incoming: Intake | None = None
@@ -81,7 +83,7 @@ class Dialogue:
     @property
     def offers_tls(self) -> bool:
         """Whether STARTTLS would work now."""
-        return self.listener.tls == "starttls" and self.kernel.tls is not None and self.session.tls is None
+        return self.may_start_tls and self.session.tls is None
 
     def failed(self, where: str) -> Reply:
         """Log the exception under way; what the client is told about it, which is nothing of ours."""

@@ -26,8 +26,9 @@ from hub.smtp.incoming import IN_MEMORY, PIECE, Incoming
 from hub.smtp.limits import Pace, message_ended, paced
 from hub.smtp.message import end_of_data
 from hub.smtp.replies import Reply, encode
-from hub.smtp.session import SmtpSession, endpoint, tls_info
+from hub.smtp.session import SmtpSession, endpoint
 from hub.smtp.wire import MAX_BUFFER, Wire
+from hub.tls.info import tls_info
 from hub.trace.record import Trace
 
 MAX_LINE: Final = 2048
@@ -276,22 +277,14 @@ class SmtpProtocol(Wire):
         self._hold(len(self._buffer))
 
     async def _start_tls(self) -> None:
-        dialogue, context = self._dialogue, self._kernel.tls
-        assert context is not None
+        dialogue = self._dialogue
         dialogue.state = State.CLOSING
         try:
-            transport = await self._loop.start_tls(
-                self._transport,
-                self,
-                context,
-                server_side=True,
-                ssl_handshake_timeout=self._kernel.settings.tls.handshake_timeout,
-            )
+            transport = await self._kernel.tls.upgrade(self._transport, self, dialogue.listener)
         except OSError as error:  # what a handshake fails with: SSLError, ConnectionError, TimeoutError
             dialogue.trace.add("note", "TLS", "failed", detail=str(error))
             self.connection_lost(error)  # asyncio tells only if the handshake was over
             return
-        assert transport is not None
         self._transport = transport
         session = dialogue.session
         session.tls, session.greeting, session.extended = tls_info(transport), None, False

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import ssl
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -61,12 +60,3 @@ def endpoint(transport: asyncio.BaseTransport, name: str) -> tuple[str, int]:
     if isinstance(found, tuple):
         return found[0], found[1]
     return LOCAL if isinstance(found, str | bytes) else ("", 0)
-
-
-def tls_info(transport: asyncio.BaseTransport) -> TlsInfo | None:
-    """What the handshake has agreed on; None on a plain connection."""
-    agreed: ssl.SSLObject | None = transport.get_extra_info("ssl_object")
-    cipher = agreed.cipher() if agreed is not None else None
-    if agreed is None or cipher is None:
-        return None
-    return TlsInfo(agreed.version() or "", cipher[0])

@@ -85,10 +85,6 @@ TOML = {
         LISTENER + "[listeners.sub]\nprotocol = 'submission'\nbind = ['127.0.0.1:25']\n", 6,
         "listeners.sub.bind[0]", "is the same address that 'mx' listens on",
     ),
-    "TLS without a certificate": (
-        LISTENER + "tls = 'starttls'\n", 4, "listeners.mx.tls",
-        "needs a certificate: set tls.certificate and tls.key",
-    ),
     "implicit TLS on a protocol without": (
         "[listeners.in]\nprotocol = 'imap'\nbind = ['127.0.0.1:1']\ntls = 'implicit'\n", 1, "listeners.in",
         'has tls = "implicit", but imap begins without TLS; use the protocol imaps',

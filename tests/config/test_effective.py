@@ -176,7 +176,8 @@ def test_secrets_are_explained_masked(load_text: Load) -> None:
 def test_tables_are_explained_by_their_keys(load_text: Load) -> None:
     config = load_text(TEXT, PW="hunter2")
     defaults = load_defaults({"HOME": "/x"})
-    assert explain("tls", config, defaults).names == ("certificate", "key", "minimum", "handshake_timeout")
+    names = ("certificate", "key", "certificates", "minimum", "handshake_timeout", "max_handshakes")
+    assert explain("tls", config, defaults).names == names
     assert explain("listeners.mx", config, defaults).names[:3] == ("protocol", "bind", "tls")
     plugin = explain("plugins.deny-list", config, defaults, MODELS.get)
     assert plugin.names == ("limit", "password", "undescribed", "url", "hub")

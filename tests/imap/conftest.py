@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
@@ -21,6 +20,8 @@ from hub.mail.address import Address
 from hub.mail.login import AccountRef
 from hub.services.clock import SystemClock
 from hub.services.directory import DirectoryAdmin
+from hub.tls.engine import Engine
+from hub.tls.tickets import Tickets
 from hub.trace.record import Trace
 
 T = TypeVar("T")
@@ -138,7 +139,7 @@ def _config(tmp_path: Path, text: str) -> Path:
 
 @asynccontextmanager
 async def _hub(
-    tmp_path: Path, text: str, plugins: Mapping[str, str], tls: ssl.SSLContext | None
+    tmp_path: Path, text: str, plugins: Mapping[str, str], tls: Engine | None
 ) -> AsyncIterator[ImapHub]:
     folder = tmp_path / "data" / "plugins.d"
     folder.mkdir(parents=True, mode=0o700)
@@ -157,7 +158,9 @@ async def _hub(
             ended.set()
 
         settings: HubSettings = config.settings
-        kernel = Kernel(settings, generations, loader.services, tls, write_trace)
+        kernel = Kernel(
+            settings, generations, loader.services, tls or Engine(tmp_path, Tickets()), write_trace
+        )
         directory = cast(DirectoryAdmin, loader.services.directory)
         await directory.add_domain("example.test")
         accounts = {}
@@ -179,11 +182,11 @@ async def _hub(
 
 @pytest.fixture
 async def open_hub(tmp_path: Path) -> AsyncIterator[OpenHub]:
-    """Opens a hub with more configuration, one-file plugins by name, and a TLS context."""
+    """Opens a hub with more configuration, one-file plugins by name, and TLS."""
     async with AsyncExitStack() as stack:
 
         async def opened(
-            text: str = "", plugins: Mapping[str, str] | None = None, tls: ssl.SSLContext | None = None
+            text: str = "", plugins: Mapping[str, str] | None = None, tls: Engine | None = None
         ) -> ImapHub:
             return await stack.enter_async_context(_hub(tmp_path, text, plugins or {}, tls))
 

@@ -12,15 +12,17 @@ from pathlib import Path
 import pytest
 from scramp import ScramClient
 
-from hub.config.model import Listener
+from hub.config.model import Listener, TlsTable
 from hub.imap.connection import Connection
 from hub.imap.server import factory
+from hub.tls.engine import Engine
+from tests.conftest import engine
 from tests.imap.conftest import ImapHub, OpenHub
 
 
 @pytest.fixture
-def tls(tmp_path: Path) -> ssl.SSLContext:
-    """A server's context with a certificate that nobody signed."""
+def tls(tmp_path: Path) -> Engine:
+    """With a certificate that nobody signed."""
     key, certificate = tmp_path / "key.pem", tmp_path / "cert.pem"
     subprocess.run(
         ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
@@ -28,9 +30,7 @@ def tls(tmp_path: Path) -> ssl.SSLContext:
         check=True,
         capture_output=True,
     )  # fmt: skip
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate, key)
-    return context
+    return engine(TlsTable(certificate=certificate, key=key))
 
 
 def trusting() -> ssl.SSLContext:
@@ -40,7 +40,7 @@ def trusting() -> ssl.SSLContext:
     return context
 
 
-async def test_starttls_protects_what_follows(open_hub: OpenHub, tls: ssl.SSLContext) -> None:
+async def test_starttls_protects_what_follows(open_hub: OpenHub, tls: Engine) -> None:
     hub = await open_hub(tls=tls)
 
     def talk() -> None:
@@ -59,9 +59,7 @@ async def test_starttls_protects_what_follows(open_hub: OpenHub, tls: ssl.SSLCon
     await hub.blocking(talk)
 
 
-async def test_a_command_smuggled_behind_starttls_is_never_run(
-    open_hub: OpenHub, tls: ssl.SSLContext
-) -> None:
+async def test_a_command_smuggled_behind_starttls_is_never_run(open_hub: OpenHub, tls: Engine) -> None:
     hub = await open_hub(tls=tls)
     async with await hub.client() as client:
         client.write(b"a1 STARTTLS\r\na2 LOGIN alice@example.test demo\r\n")
@@ -69,7 +67,7 @@ async def test_a_command_smuggled_behind_starttls_is_never_run(
         assert await client.line() == b""
 
 
-async def test_a_failed_handshake_ends_the_connection(open_hub: OpenHub, tls: ssl.SSLContext) -> None:
+async def test_a_failed_handshake_ends_the_connection(open_hub: OpenHub, tls: Engine) -> None:
     hub = await open_hub(tls=tls)
     async with await hub.client() as client:
         client.write(b"a1 STARTTLS\r\n")

@@ -10,8 +10,7 @@ from email.message import EmailMessage
 import pytest
 
 from hub.config.model import TlsTable
-from hub.tls.context import server_context
-from tests.conftest import World
+from tests.conftest import World, engine
 from tests.peers.swaks import needs_swaks, swaks
 
 
@@ -25,7 +24,7 @@ def message() -> EmailMessage:
 
 @pytest.mark.parametrize("mechanism", ["PLAIN", "LOGIN"])
 async def test_smtplib_submits_after_starttls(world: World, certificate: TlsTable, mechanism: str) -> None:
-    port = await world.listen("submission", tls="starttls", context=server_context(certificate))
+    port = await world.listen("submission", tls="starttls", context=engine(certificate))
     trusting = ssl.create_default_context(cafile=certificate.certificate)
 
     def send() -> None:
@@ -43,7 +42,7 @@ async def test_smtplib_submits_after_starttls(world: World, certificate: TlsTabl
 
 
 async def test_smtplib_submits_under_implicit_tls(world: World, certificate: TlsTable) -> None:
-    port = await world.listen("submissions", tls="implicit", context=server_context(certificate))
+    port = await world.listen("submissions", tls="implicit", context=engine(certificate))
     untrusting = ssl.create_default_context()
     untrusting.check_hostname, untrusting.verify_mode = False, ssl.CERT_NONE
 

@@ -9,8 +9,7 @@ import pytest
 
 from hub.config.model import TlsTable
 from hub.testing.conversation import read
-from hub.tls.context import server_context
-from tests.conftest import World
+from tests.conftest import World, engine
 
 DIALOGUES = sorted((Path(__file__).parent.parent / "dialogues").glob("*.txt"))
 
@@ -20,7 +19,7 @@ async def test_conversation_goes_as_written(path: Path, world: World, certificat
     conversation = read(path)
     protocol, *tls = conversation.listener
     port = (
-        await world.listen(protocol, tls=tls[0], context=server_context(certificate))
+        await world.listen(protocol, tls=tls[0], context=engine(certificate))
         if tls
         else await world.listen(protocol)
     )

@@ -13,8 +13,7 @@ from hub.config.model import Listener, TlsTable
 from hub.hooks.markers import hookimpl
 from hub.mail.login import Credentials, Identity, Refuse
 from hub.smtp.server import SmtpProtocol
-from hub.tls.context import server_context
-from tests.conftest import Client, World, connected
+from tests.conftest import Client, World, connected, engine
 
 ALICE = "AUTH PLAIN AGFsaWNlAGRlbW8="
 
@@ -28,7 +27,7 @@ def trusting(certificate: TlsTable) -> ssl.SSLContext:
 async def test_implicit_tls_offers_login_at_once(
     world: World, certificate: TlsTable, trusting: ssl.SSLContext
 ) -> None:
-    port = await world.listen("submissions", tls="implicit", context=server_context(certificate))
+    port = await world.listen("submissions", tls="implicit", context=engine(certificate))
     async with connected(port, trusting) as client:
         greeting = await client.ask("EHLO c.example")
         assert "AUTH SCRAM-SHA-256 PLAIN LOGIN" in greeting
@@ -42,7 +41,7 @@ async def test_implicit_tls_offers_login_at_once(
 async def test_large_message_comes_through_tls(
     world: World, certificate: TlsTable, trusting: ssl.SSLContext
 ) -> None:
-    port = await world.listen("smtp", tls="starttls", context=server_context(certificate))
+    port = await world.listen("smtp", tls="starttls", context=engine(certificate))
     body = b"x" * 998 + b"\r\n"
     async with connected(port) as client:
         assert (await client.ask("STARTTLS")).startswith("220")
@@ -54,7 +53,7 @@ async def test_large_message_comes_through_tls(
 
 
 async def test_failed_handshake_ends_the_session(world: World, certificate: TlsTable) -> None:
-    port = await world.listen("smtp", tls="starttls", context=server_context(certificate))
+    port = await world.listen("smtp", tls="starttls", context=engine(certificate))
     for nonsense in (b"this is no handshake\r\n" * 10, b""):
         async with connected(port) as client:
             assert (await client.ask("STARTTLS")).startswith("220")
@@ -70,7 +69,7 @@ async def test_octets_behind_starttls_are_never_commands(
     world: World, certificate: TlsTable, trusting: ssl.SSLContext
 ) -> None:
     """Also not those that come in a packet of their own before the handshake."""
-    port = await world.listen("smtp", tls="starttls", context=server_context(certificate))
+    port = await world.listen("smtp", tls="starttls", context=engine(certificate))
     async with connected(port) as client:
         await client.send(b"STARTTLS\r\n")
         await client.reply()
@@ -99,7 +98,7 @@ class FarAway(asyncio.Transport):
 async def test_passwords_in_the_clear_are_refused_from_elsewhere(
     world: World, certificate: TlsTable, tls: str
 ) -> None:
-    world.kernel.tls = server_context(certificate)
+    world.kernel.tls = engine(certificate)
     listener = Listener.model_validate({"protocol": "submission", "bind": ["0.0.0.0:0"], "tls": tls})
     transport = FarAway()
     protocol = SmtpProtocol(world.kernel, "submission", listener)

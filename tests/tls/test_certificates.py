@@ -1,4 +1,4 @@
-"""The context that serves, and errors that say which file and why."""
+"""What is read and served, and errors that say which file and why."""
 
 from __future__ import annotations
 
@@ -6,13 +6,15 @@ import socket
 import ssl
 import subprocess
 import threading
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from structlog.testing import capture_logs
 
 from hub.config.model import TlsTable
-from hub.tls.context import CertificateError, server_context
+from hub.tls.certificates import CertificateError, Certificates, Manner, load_certificates
+from tests.tls.chains import made
 
 
 def make(folder: Path, name: str, *options: str) -> tuple[Path, Path]:
@@ -27,8 +29,13 @@ def make(folder: Path, name: str, *options: str) -> tuple[Path, Path]:
     return certificate, key
 
 
-def test_without_a_certificate_there_is_no_context() -> None:
-    assert server_context(TlsTable()) is None
+def load(table: TlsTable, folder: Path) -> Certificates:
+    """What the table names and nothing else."""
+    return load_certificates(table, folder / "data", Certificates())
+
+
+def test_without_a_certificate_there_is_nothing_to_serve(tmp_path: Path) -> None:
+    assert load(TlsTable(), tmp_path).pairs == ()
 
 
 def test_missing_file_is_named(tmp_path: Path) -> None:
@@ -36,58 +43,44 @@ def test_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(
         CertificateError, match=r"tls\.certificate: .*gone\.pem: No such file.* hub config explain"
     ):
-        server_context(TlsTable(certificate=tmp_path / "gone.pem", key=key))
+        load(TlsTable(certificate=tmp_path / "gone.pem", key=key), tmp_path)
     with pytest.raises(CertificateError, match=r"tls\.key: .*gone\.key: No such file"):
-        server_context(TlsTable(certificate=certificate, key=tmp_path / "gone.key"))
+        load(TlsTable(certificate=certificate, key=tmp_path / "gone.key"), tmp_path)
 
 
 def test_file_that_is_something_else_is_named(tmp_path: Path) -> None:
     _certificate, key = make(tmp_path, "a", "-nodes")
     with pytest.raises(CertificateError, match=r"tls\.certificate: .*a\.key: it holds no PEM block"):
-        server_context(TlsTable(certificate=key, key=key))
+        load(TlsTable(certificate=key, key=key), tmp_path)
     broken = tmp_path / "broken.pem"
     broken.write_text("-----BEGIN CERTIFICATE-----\nnonsense\n-----END CERTIFICATE-----\n")
     with pytest.raises(CertificateError, match=r"broken\.pem"):
-        server_context(TlsTable(certificate=broken, key=key))
+        load(TlsTable(certificate=broken, key=key), tmp_path)
 
 
 def test_key_of_another_certificate_is_named(tmp_path: Path) -> None:
     certificate, _ = make(tmp_path, "a", "-nodes")
     _, key = make(tmp_path, "b", "-nodes")
     with pytest.raises(CertificateError, match=r"tls\.key: .*b\.key: it is not the key .*a\.pem"):
-        server_context(TlsTable(certificate=certificate, key=key))
+        load(TlsTable(certificate=certificate, key=key), tmp_path)
 
 
 def test_encrypted_key_asks_nobody(tmp_path: Path) -> None:
     certificate, key = make(tmp_path, "a", "-passout", "pass:secret")
     with pytest.raises(CertificateError, match=r"it is encrypted; write it plain: openssl pkey"):
-        server_context(TlsTable(certificate=certificate, key=key))
+        load(TlsTable(certificate=certificate, key=key), tmp_path)
 
 
 def test_expired_certificate_serves_with_a_warning(tmp_path: Path) -> None:
-    fresh = make(tmp_path, "fresh", "-nodes", "-days", "2")
-    old = tmp_path / "old.pem", fresh[1]
-    subprocess.run(
-        [
-            "openssl",
-            "x509",
-            "-in",
-            str(fresh[0]),
-            "-signkey",
-            str(fresh[1]),
-            "-days",
-            "-1",
-            "-out",
-            str(old[0]),
-        ],
-        check=True,
-        capture_output=True,
-    )
+    root, now = made("Root", authority=True), datetime.now(UTC)
+    fresh = made("mx", root, names=["mx.example.test"], begins=now - timedelta(days=1)).write(tmp_path)
+    before = now - timedelta(days=99)
+    old = made("mx", root, names=["mx.example.test"], begins=before).write(tmp_path, name="old")
     with capture_logs() as logs:
-        assert server_context(TlsTable(certificate=fresh[0], key=fresh[1])) is not None
+        load(TlsTable(certificate=fresh[0], key=fresh[1]), tmp_path).tell()
     assert logs == []
     with capture_logs() as logs:
-        assert server_context(TlsTable(certificate=old[0], key=old[1])) is not None
+        load(TlsTable(certificate=old[0], key=old[1]), tmp_path).tell()
     (line,) = logs
     assert "expired" in line["reason"]
     assert line["file"] == str(old[0])
@@ -102,11 +95,11 @@ def test_expired_certificate_serves_with_a_warning(tmp_path: Path) -> None:
     ],
 )
 def test_versions_are_those_of_the_config(
-    certificate: TlsTable, minimum: str, maximum: ssl.TLSVersion, agreed: str | None
+    tmp_path: Path, certificate: TlsTable, minimum: str, maximum: ssl.TLSVersion, agreed: str | None
 ) -> None:
     table = certificate.model_copy(update={"minimum": minimum})
-    context = server_context(table)
-    assert context is not None
+    certificates = load(table, tmp_path)
+    context = certificates.context(certificates.pairs[0], Manner())
     here, there = socket.socketpair()
 
     def serve() -> None:

@@ -1,0 +1,203 @@
+"""TLS for every listener: what `kernel.tls` is, from the start of a process to its end."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import ssl
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, cast
+
+from hub.config.model import Listener, TlsTable
+from hub.tls.certificates import Certificates, Manner, certified, with_installed
+from hub.tls.context import server_context, set_minimum
+from hub.tls.handshake import ATTEMPT, Attempt, Begin, HelloContext, NoProtocol, begin_plain
+from hub.tls.hello import Hello
+from hub.tls.installed import folder_of, install, read_installed, remove
+from hub.tls.pair import Pair, PairError
+from hub.tls.stapler import Stapler
+from hub.tls.tickets import Tickets
+
+if TYPE_CHECKING:
+    from OpenSSL import SSL
+
+ACME: Final = "acme-tls/1"
+"""Whoever offers it is an authority that looks for its own challenge (RFC 8737 §3), and nothing else."""
+FORGETTING: Final = 60.0
+"""Seconds between two looks at which keys of tickets are those of a day that is over."""
+_PROTOCOLS: Final = {"imap": "imap", "imaps": "imap", "http": "http/1.1", "https": "http/1.1"}
+"""What IANA has registered; for SMTP there is nothing, and clients that offer something call it that."""
+
+
+class Engine:
+    """Shakes hands with clients. data: the data folder. settings: how long, and with how many at once."""
+
+    def __init__(self, data: Path, tickets: Tickets, settings: TlsTable | None = None) -> None:
+        self.certificates = Certificates()
+        self.settings = settings or TlsTable()
+        self._data = data
+        self._tickets = tickets
+        self._serving = self.certificates
+        self._contexts: dict[Manner, HelloContext] = {}
+        self._stapled: dict[tuple[bytes, Manner], tuple[bytes, SSL.Context]] = {}
+        self._stapler = Stapler(data)
+        self._asking: dict[Manner, ssl.SSLContext] = {}
+        self._under_way: dict[asyncio.Timeout, None] = {}
+        self._certifying = asyncio.Lock()
+        self._forgetting: asyncio.TimerHandle | None = None
+
+    def start(self) -> None:
+        """From now on look after what is stapled, and forget the keys of days that are over."""
+        self._stapler.start()
+        self._forget()
+
+    async def close(self) -> None:
+        """Look after nothing any more."""
+        if self._forgetting is not None:
+            self._forgetting.cancel()
+        await self._stapler.close()
+
+    def _forget(self) -> None:
+        self._tickets.forget()
+        self._forgetting = asyncio.get_running_loop().call_later(FORGETTING, self._forget)
+
+    @property
+    def ready(self) -> bool:
+        """Whether there is a certificate, so that TLS can be offered."""
+        return bool(self.certificates.pairs)
+
+    def is_stapled(self, pair: Pair) -> bool:
+        """Whether there is a response that goes with the certificate."""
+        return self._stapler.response(pair) is not None
+
+    def take(self, certificates: Certificates) -> None:
+        """Serve these from now on. Connections keep what they have, and tickets hold."""
+        self.certificates = certificates
+        self._stapler.take(certificates)
+        for made in (self._contexts, self._stapled, self._asking):
+            made.clear()
+        if certificates.pairs:  # who was offered STARTTLS before they were taken away may still begin it
+            self._serving = certificates
+
+    async def certify(self, name: str, pair: tuple[bytes, bytes] | None, alpn: str | None, /) -> None:
+        """Keep a certificate and its key under a name, or remove it. ValueError, OSError."""
+        async with self._certifying:
+            if pair is None:
+                await asyncio.to_thread(remove, self._data, name, alpn)
+            else:
+                await asyncio.to_thread(install, self._data, name, *pair, alpn)
+            now = self.certificates
+            fresh = await asyncio.to_thread(
+                with_installed, now.configured, now.minimum, self._data, now, now.authorities
+            )
+            if fresh is not now:
+                self.take(fresh)
+                await asyncio.to_thread(fresh.tell)
+
+    def context(self, listener: Listener) -> ssl.SSLContext:
+        """For the event loop: it stays the same, whatever certificates come and go."""
+        authorities = self.certificates.authorities.get(str(listener.client_ca), b"")
+        manner = Manner((_PROTOCOLS.get(listener.protocol, "smtp"),), authorities)
+        if manner not in self._contexts:
+            self._contexts[manner] = HelloContext(partial(self._choose, manner))
+        return self._contexts[manner]
+
+    async def accept(
+        self, client: socket.socket, make: Callable[[], asyncio.BaseProtocol], listener: Listener
+    ) -> None:
+        """Shake hands before anything else. OSError."""
+        ATTEMPT.set(Attempt(client.fileno()))
+        async with self._deadline():
+            await asyncio.get_running_loop().connect_accepted_socket(
+                make,
+                client,
+                ssl=self.context(listener),
+                ssl_handshake_timeout=self.settings.handshake_timeout,
+            )
+
+    async def upgrade(
+        self, transport: asyncio.Transport, protocol: asyncio.BaseProtocol, listener: Listener
+    ) -> asyncio.Transport:
+        """Shake hands on a connection that began in the clear. OSError."""
+        ATTEMPT.set(Attempt(cast(socket.socket, transport.get_extra_info("socket")).fileno()))
+        async with self._deadline():
+            upgraded = await asyncio.get_running_loop().start_tls(
+                transport,
+                protocol,
+                self.context(listener),
+                server_side=True,
+                ssl_handshake_timeout=self.settings.handshake_timeout,
+            )
+        if upgraded is None:
+            raise ConnectionResetError("the client has left during the TLS handshake")
+        return upgraded
+
+    @asynccontextmanager
+    async def _deadline(self) -> AsyncIterator[None]:
+        """One more handshake under way; if that is one too many, the oldest one's time is over."""
+        loop = asyncio.get_running_loop()
+        async with asyncio.timeout(self.settings.handshake_timeout) as own:
+            self._under_way[own] = None
+            if len(self._under_way) > self.settings.max_handshakes:
+                oldest = next(iter(self._under_way))
+                del self._under_way[oldest]
+                if not oldest.expired():
+                    oldest.reschedule(loop.time())
+            try:
+                yield
+            finally:
+                self._under_way.pop(own, None)
+
+    def _choose(self, manner: Manner, hello: Hello) -> Begin:
+        certificates, base = self._serving, self._base(manner)
+        name = hello.server_name and hello.server_name.lower().rstrip(".")
+        if ACME in hello.protocols:
+            return partial(begin_plain, base, self._challenge(name))
+        if hello.protocols and not set(hello.protocols) & set(manner.alpn):
+            raise NoProtocol(f"it offers {', '.join(hello.protocols)} and not {', '.join(manner.alpn)}")
+        if not certificates.pairs:
+            raise ssl.SSLError("there is no certificate yet")
+        pair = certificates.choose(name)
+        if (
+            hello.wants_status
+            and not manner.client_ca
+            and (response := self._stapler.response(pair)) is not None
+        ):
+            return self._begin_stapled(pair, manner, response.der)
+        return partial(begin_plain, base, certificates.context(pair, manner))
+
+    def _base(self, manner: Manner) -> ssl.SSLContext:
+        """What a connection begins with.
+
+        Clients that are asked for a certificate have a context of their own, by the authorities that are
+        trusted: a ticket carries the certificate, and must not resume where it would not have been taken.
+        """
+        if manner.client_ca:
+            if manner not in self._asking:
+                self._asking[manner] = server_context()
+                self._asking[manner].verify_mode = ssl.CERT_OPTIONAL
+            base = self._asking[manner]
+        else:
+            base = self._tickets.plain.get()
+        set_minimum(base, self._serving.minimum)
+        return base
+
+    def _challenge(self, name: str | None) -> ssl.SSLContext:
+        """Looked for when it is asked for, so that it is there in every worker once it is on the disk."""
+        try:
+            pair = read_installed(folder_of(self._data, name or "", ACME))
+        except (PairError, ValueError):
+            raise NoProtocol(f"there is no challenge for {name}") from None
+        return certified(pair, Manner(alpn=(ACME,)), "1.2")
+
+    def _begin_stapled(self, pair: Pair, manner: Manner, response: bytes) -> Begin:
+        from hub.tls.stapled import Stapled, stapled_context  # a second OpenSSL, for who needs it
+
+        key = pair.digest, manner
+        if key not in self._stapled or self._stapled[key][0] != response:
+            self._stapled[key] = response, stapled_context(pair, manner, response)
+        made = self._stapled[key][1], self._serving.minimum
+        return cast(Begin, partial(Stapled, self._tickets.stapled.get(), *made))
