@@ -108,6 +108,7 @@ class Supervisor:
                 "flush-traces": self._flush_traces,
                 "raise-log": self._raise_log,
                 "ask-plugin": self._ask_plugin,
+                "tls-failures": self._tls_failures,
             },
         )
 
@@ -319,10 +320,10 @@ class Supervisor:
             return_exceptions=True,
         )
 
-    async def _answers(self, verb: str) -> dict[int, object]:
+    async def _answers(self, verb: str, **arguments: object) -> dict[int, object]:
         """Worker → its answer; RuntimeError if nobody answers."""
         ready = [worker for worker in self._workers if worker.ready]
-        said = await self._ask(ready, verb, ANSWERING)
+        said = await self._ask(ready, verb, ANSWERING, **arguments)
         answers = {
             worker.number: answer
             for worker, answer in zip(ready, said, strict=True)
@@ -400,6 +401,10 @@ class Supervisor:
 
     async def _flush_traces(self, _: Fields) -> object:
         return all((await self._answers("flush-traces")).values())
+
+    async def _tls_failures(self, request: Fields) -> object:
+        answers = cast("dict[int, Sequence[Fields]]", await self._answers("tls-failures", **request))
+        return merging.latest(answers, cast(int, request["last"]))
 
     async def _raise_log(self, request: Fields) -> object:
         ready = [worker for worker in self._workers if worker.ready]

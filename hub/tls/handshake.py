@@ -34,7 +34,7 @@ class NoProtocol(ssl.SSLError):
 
 @dataclass(slots=True)
 class Attempt:
-    """One handshake, for who explains why it failed. hello: what the client sent first."""
+    """One handshake, for who explains why it failed. hello: what the client sent first, until it succeeds."""
 
     descriptor: int
     hello: bytes = b""
@@ -108,6 +108,8 @@ class Handshake:
             if self._object is None:
                 self._object = self._begin()
             self._object.do_handshake()
+            if self._attempt is not None:
+                self._attempt.hello = b""  # nobody will ask, and the connection may stay for days
         except ssl.SSLWantReadError:
             raise
         except ssl.SSLError:
@@ -117,6 +119,8 @@ class Handshake:
 
     def _begin(self) -> ssl.SSLObject:
         self._hello += self._incoming.read()
+        if self._attempt is not None:
+            self._attempt.hello = self._hello
         try:
             hello = read_hello(self._hello)
         except CutOff:
@@ -125,8 +129,6 @@ class Handshake:
             hello = _NOTHING
         except NotHello:
             hello = _NOTHING  # OpenSSL says what is wrong with it
-        if self._attempt is not None:
-            self._attempt.hello = self._hello
         self.sni = hello.server_name
         try:
             begin = self._choose(hello)
