@@ -98,6 +98,7 @@ class Handshake:
     _incoming: ssl.MemoryBIO
     _outgoing: ssl.MemoryBIO
     _hello: bytes = b""
+    _enough: int = 0
     _attempt: Attempt | None = field(default_factory=ATTEMPT.get)
     _object: ssl.SSLObject | None = None
     sni: str | None = None
@@ -121,10 +122,14 @@ class Handshake:
         self._hello += self._incoming.read()
         if self._attempt is not None:
             self._attempt.hello = self._hello
+        if len(self._hello) < self._enough and not self._incoming.eof:
+            raise ssl.SSLWantReadError(ssl.SSL_ERROR_WANT_READ, "the hello is not whole")
         try:
             hello = read_hello(self._hello)
-        except CutOff:
+        except CutOff as cut:
             if not self._incoming.eof:
+                # Who sends one octet at a time does not have all of them read again with each.
+                self._enough = len(self._hello) + cut.missing
                 raise ssl.SSLWantReadError(ssl.SSL_ERROR_WANT_READ, "the hello is not whole") from None
             hello = _NOTHING
         except NotHello:

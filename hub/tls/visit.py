@@ -136,17 +136,17 @@ def _connected(target: Target) -> socket.socket:
 
 def _begin(plain: socket.socket, starttls: str) -> None:
     """Ask for TLS (RFC 3207, RFC 3501 §6.2.1, RFC 2595 §4). OSError."""
-    ask = _Lines(plain)
+    server = _Lines(plain)
     if starttls == "smtp":
-        ask.until(rb"2\d\d ")
-        ask.say(b"EHLO [127.0.0.1]", rb"2\d\d ")
-        ask.say(b"STARTTLS", rb"2\d\d ")
+        server.until(rb"2\d\d ")
+        server.ask(b"EHLO [127.0.0.1]", rb"2\d\d ")
+        server.ask(b"STARTTLS", rb"2\d\d ")
     elif starttls == "imap":
-        ask.until(rb"\* (OK|PREAUTH)")
-        ask.say(b"a STARTTLS", rb"a OK")
+        server.until(rb"\* (OK|PREAUTH)")
+        server.ask(b"a STARTTLS", rb"a OK", among=rb"\* (?!BYE)")
     elif starttls == "pop3":
-        ask.until(rb"\+OK")
-        ask.say(b"STLS", rb"\+OK")
+        server.until(rb"\+OK")
+        server.ask(b"STLS", rb"\+OK")
 
 
 class _Lines:
@@ -157,17 +157,14 @@ class _Lines:
         self._rest = b""
         self._left = LONGEST
 
-    def say(self, line: bytes, good: bytes) -> None:
+    def ask(self, line: bytes, good: bytes, among: bytes = rb"\d\d\d-") -> None:
         self._plain.sendall(line + b"\r\n")
-        self.until(good)
+        self.until(good, among)
 
-    def until(self, good: bytes) -> None:
-        """Read lines up to the good one; only replies of several lines have others before it."""
-        while True:
-            line = self._line()
-            if re.match(good, line, re.I):
-                return
-            if not re.match(rb"\d\d\d-|\* ", line) or re.match(rb"\* (BYE|NO|BAD)", line, re.I):
+    def until(self, good: bytes, among: bytes = rb"\d\d\d-") -> None:
+        """Read lines up to the good one. among: what others may stand before it."""
+        while not re.match(good, line := self._line(), re.I):
+            if not re.match(among, line, re.I):
                 raise ConnectionRefusedError(0, f"it says {line[:200].decode('latin-1').strip()!r}")
 
     def _line(self) -> bytes:

@@ -158,7 +158,7 @@ CLIENTS = {
 async def explained(folder: Path, bad: Bad, settings: TlsTable) -> dict[str, object]:
     """What an engine notes that such a client has come to."""
     engine = engine_of(folder, settings)
-    engine.handshake_timeout = bad.patience
+    engine.settings = settings.model_copy(update={"handshake_timeout": bad.patience})
     listener = Listener.model_validate({"protocol": "imaps", "bind": ["127.0.0.1:0"]})
     loop = asyncio.get_running_loop()
     with socket.create_server(("127.0.0.1", 0)) as listening:
