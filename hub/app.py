@@ -138,6 +138,7 @@ class Hub:
             "raise-log": self._raise_log,
             "ask-plugin": self._ask_plugin,
             "destinations": self._destinations,
+            "tls-failures": self._tls_failures,
         }
 
     @property
@@ -407,6 +408,10 @@ class Hub:
     async def _ask_plugin(self, request: Mapping[str, object]) -> object:
         arguments = cast("Mapping[str, object]", request["arguments"])
         return await self.loader.reply(str(request["plugin"]), str(request["question"]), arguments)
+
+    async def _tls_failures(self, request: Mapping[str, object]) -> object:
+        who = request.get("who")
+        return self._tls.failures.last(int(str(request["last"])), None if who is None else str(who))
 
     async def _reload(self, request: Mapping[str, object]) -> object:
         if request.get("workers"):

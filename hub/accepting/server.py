@@ -149,10 +149,12 @@ class ArrivalServer:
         try:
             await self._kernel.tls.accept(client, partial(self._make, arrival), self._listener)
             begun = True
+        except OSError as error:
+            self._kernel.tls.failed(error, self._listener, name=self._name, peer=arrival.peer)
         finally:
             if not begun:
                 census.leave(self._family, cell)
-        return True
+        return begun
 
 
 def _end(address: object) -> tuple[str, int]:

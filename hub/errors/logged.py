@@ -115,6 +115,10 @@ _ENTRIES: Final = (
     ("spans-lost", _AGAIN, "", "spans were lost", "The mail itself is well. The reason says what is wrong "
     "with the collector, or why it is too slow; a smaller trace.sampling.ratio sends it less."),
     ("spans-not-made", _STAYS, "", "spans cannot be made", _BUG),
+    (
+        "tls-handshake-failed", _STAYS, "4.7.0", "a TLS handshake failed",
+        "The line says what to change and on which side; hub tls explain shows what both sides offered.",
+    ),
     ("tls-certificate", _STAYS, "4.7.0", "certificate", "Renew or replace the file that the line names."),
     (
         "tls-ocsp", _AGAIN, "", "OCSP",

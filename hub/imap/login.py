@@ -31,7 +31,11 @@ async def _starttls(session: ImapSession, reader: Reader) -> Reply | None:
     try:
         await session.start_tls()
     except OSError as error:  # ssl.SSLError and a client that leaves
-        session.trace.add("note", "tls", "failed", detail=str(error)[:200])
+        assert session.settings is not None
+        why = session.kernel.tls.failed(
+            error, session.settings, name=session.listener, peer=session.peer, session=session.id
+        )
+        session.trace.add("note", "tls", "failed", detail=why[:200])
         raise ConnectionResetError("the TLS handshake failed") from error
     return None
 

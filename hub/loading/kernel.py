@@ -36,6 +36,11 @@ class ServerTls(Protocol):
     ) -> asyncio.Transport:
         """Shake hands on a connection that began in the clear. OSError."""
 
+    def failed(
+        self, error: OSError, listener: Listener, *, name: str, peer: tuple[str, int], session: str = ""
+    ) -> str:
+        """Why the handshake that this task has begun failed, in a sentence. name: of the listener."""
+
 
 @dataclass(slots=True)
 class Kernel:

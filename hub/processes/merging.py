@@ -115,6 +115,12 @@ def hooks(answers: Mapping[int, Mapping[str, Sequence[Fields]]]) -> dict[str, li
     return merged
 
 
+def latest(answers: Mapping[int, Sequence[Fields]], count: int) -> list[Fields]:
+    """What happened in all of them, by its `at`: the last of it."""
+    found = [each for said in answers.values() for each in said]
+    return sorted(found, key=lambda each: cast(float, each["at"]))[-count:]
+
+
 def report(reports: Sequence[Fields], errors: Iterable[str], seconds: float) -> Fields:
     """One report of a reload for all; `errors` are those of the workers that refused."""
     return {

@@ -114,6 +114,7 @@ class Supervisor:
                 "raise-log": self._raise_log,
                 "ask-plugin": self._ask_plugin,
                 "destinations": self._destinations,
+                "tls-failures": self._tls_failures,
             },
         )
 
@@ -326,10 +327,10 @@ class Supervisor:
             return_exceptions=True,
         )
 
-    async def _answers(self, verb: str) -> dict[int, object]:
+    async def _answers(self, verb: str, **arguments: object) -> dict[int, object]:
         """Worker → its answer; RuntimeError if nobody answers."""
         ready = [worker for worker in self._workers if worker.ready]
-        said = await self._ask(ready, verb, ANSWERING)
+        said = await self._ask(ready, verb, ANSWERING, **arguments)
         answers = {
             worker.number: answer
             for worker, answer in zip(ready, said, strict=True)
@@ -411,6 +412,10 @@ class Supervisor:
 
     async def _flush_traces(self, _: Fields) -> object:
         return all((await self._answers("flush-traces")).values())
+
+    async def _tls_failures(self, request: Fields) -> object:
+        answers = cast("dict[int, Sequence[Fields]]", await self._answers("tls-failures", **request))
+        return merging.latest(answers, cast(int, request["last"]))
 
     async def _raise_log(self, request: Fields) -> object:
         ready = [worker for worker in self._workers if worker.ready]

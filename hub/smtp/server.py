@@ -282,7 +282,11 @@ class SmtpProtocol(Wire):
         try:
             transport = await self._kernel.tls.upgrade(self._transport, self, dialogue.listener)
         except OSError as error:  # what a handshake fails with: SSLError, ConnectionError, TimeoutError
-            dialogue.trace.add("note", "TLS", "failed", detail=str(error))
+            session = dialogue.session
+            why = self._kernel.tls.failed(
+                error, dialogue.listener, name=session.listener, peer=session.peer, session=session.id
+            )
+            dialogue.trace.add("note", "TLS", "failed", detail=why)
             self.connection_lost(error)  # asyncio tells only if the handshake was over
             return
         self._transport = transport

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from functools import partial
@@ -13,10 +14,14 @@ from typing import TYPE_CHECKING, Final, cast
 
 from hub.config.model import Listener, TlsTable
 from hub.tls.certificates import Certificates, Manner, certified, with_installed
+from hub.tls.chain import faults, key_kind, names, read
 from hub.tls.context import server_context, set_minimum
+from hub.tls.explain import Ours
+from hub.tls.failures import Failures
 from hub.tls.handshake import ATTEMPT, Attempt, Begin, HelloContext, NoProtocol, begin_plain
 from hub.tls.hello import Hello
 from hub.tls.installed import folder_of, install, read_installed, remove
+from hub.tls.naming import TLS_1_2, TLS_1_3, number
 from hub.tls.pair import Pair, PairError
 from hub.tls.stapler import Stapler
 from hub.tls.tickets import Tickets
@@ -48,6 +53,7 @@ class Engine:
         self._under_way: dict[asyncio.Timeout, None] = {}
         self._certifying = asyncio.Lock()
         self._forgetting: asyncio.TimerHandle | None = None
+        self.failures = Failures()
 
     def start(self) -> None:
         """From now on look after what is stapled, and forget the keys of days that are over."""
@@ -99,8 +105,7 @@ class Engine:
 
     def context(self, listener: Listener) -> ssl.SSLContext:
         """For the event loop: it stays the same, whatever certificates come and go."""
-        authorities = self.certificates.authorities.get(str(listener.client_ca), b"")
-        manner = Manner((_PROTOCOLS.get(listener.protocol, "smtp"),), authorities)
+        manner = self._manner(listener)
         if manner not in self._contexts:
             self._contexts[manner] = HelloContext(partial(self._choose, manner))
         return self._contexts[manner]
@@ -135,6 +140,32 @@ class Engine:
             raise ConnectionResetError("the client has left during the TLS handshake")
         return upgraded
 
+    def failed(
+        self, error: OSError, listener: Listener, *, name: str, peer: tuple[str, int], session: str = ""
+    ) -> str:
+        """Why the handshake that this task has begun failed; it is noted for `hub tls explain`."""
+        attempt = ATTEMPT.get()
+        octets = attempt.hello if attempt is not None else b""
+        ours = partial(self._ours, self._manner(listener))
+        return self.failures.note(octets, error, ours, peer=peer, listener=name, session=session)
+
+    def _ours(self, manner: Manner, name: str | None) -> Ours:
+        """What we allow whoever asks for a name."""
+        certificates = self._serving
+        if not certificates.pairs:
+            return Ours()
+        pair = certificates.choose(name)
+        context = certificates.context(pair, manner)
+        leaf = read(pair.chain)[0]
+        return Ours(
+            (TLS_1_3,) if certificates.minimum == "1.3" else (TLS_1_3, TLS_1_2),
+            tuple(number(each) for each in context.get_ciphers()),
+            manner.alpn,
+            names(leaf),
+            key_kind(leaf),
+            faults(pair.chain, pair.key, time.time()),
+        )
+
     @asynccontextmanager
     async def _deadline(self) -> AsyncIterator[None]:
         """One more handshake under way; if that is one too many, the oldest one's time is over."""
@@ -150,6 +181,10 @@ class Engine:
                 yield
             finally:
                 self._under_way.pop(own, None)
+
+    def _manner(self, listener: Listener) -> Manner:
+        authorities = self.certificates.authorities.get(str(listener.client_ca), b"")
+        return Manner((_PROTOCOLS.get(listener.protocol, "smtp"),), authorities)
 
     def _choose(self, manner: Manner, hello: Hello) -> Begin:
         certificates, base = self._serving, self._base(manner)

@@ -34,7 +34,7 @@ class NoProtocol(ssl.SSLError):
 
 @dataclass(slots=True)
 class Attempt:
-    """One handshake, for who explains why it failed. hello: what the client sent first."""
+    """One handshake, for who explains why it failed. hello: what the client sent first, until it succeeds."""
 
     descriptor: int
     hello: bytes = b""
@@ -98,6 +98,7 @@ class Handshake:
     _incoming: ssl.MemoryBIO
     _outgoing: ssl.MemoryBIO
     _hello: bytes = b""
+    _enough: int = 0
     _attempt: Attempt | None = field(default_factory=ATTEMPT.get)
     _object: ssl.SSLObject | None = None
     sni: str | None = None
@@ -108,6 +109,8 @@ class Handshake:
             if self._object is None:
                 self._object = self._begin()
             self._object.do_handshake()
+            if self._attempt is not None:
+                self._attempt.hello = b""  # nobody will ask, and the connection may stay for days
         except ssl.SSLWantReadError:
             raise
         except ssl.SSLError:
@@ -117,16 +120,20 @@ class Handshake:
 
     def _begin(self) -> ssl.SSLObject:
         self._hello += self._incoming.read()
+        if self._attempt is not None:
+            self._attempt.hello = self._hello
+        if len(self._hello) < self._enough and not self._incoming.eof:
+            raise ssl.SSLWantReadError(ssl.SSL_ERROR_WANT_READ, "the hello is not whole")
         try:
             hello = read_hello(self._hello)
-        except CutOff:
+        except CutOff as cut:
             if not self._incoming.eof:
+                # Who sends one octet at a time does not have all of them read again with each.
+                self._enough = len(self._hello) + cut.missing
                 raise ssl.SSLWantReadError(ssl.SSL_ERROR_WANT_READ, "the hello is not whole") from None
             hello = _NOTHING
         except NotHello:
             hello = _NOTHING  # OpenSSL says what is wrong with it
-        if self._attempt is not None:
-            self._attempt.hello = self._hello
         self.sni = hello.server_name
         try:
             begin = self._choose(hello)

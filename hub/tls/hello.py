@@ -8,7 +8,8 @@ Nothing is believed: every length is checked, an octet is looked at a fixed numb
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+import struct
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Final
@@ -16,6 +17,8 @@ from typing import Final
 LIMIT: Final = 16 << 10
 """Octets that are kept of what a client sends; a hello with the keys of two post-quantum groups has 4,000."""
 
+_GREASE: Final = frozenset(each << 8 | each for each in range(0x0A, 0x100, 0x10))
+"""Numbers that mean nothing, and are there so that servers stay tolerant (RFC 8701)."""
 _HANDSHAKE, _CLIENT_HELLO = 22, 1
 _RECORD_HEAD, _MESSAGE_HEAD = 5, 4
 
@@ -39,7 +42,11 @@ class NotHello(ValueError):
 
 
 class CutOff(NotHello):
-    """They may become one: the rest has not come."""
+    """They may become one: at least `missing` octets have not come, before which nobody need look again."""
+
+    def __init__(self, reason: str, missing: int) -> None:
+        super().__init__(reason)
+        self.missing = missing
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,28 +87,27 @@ def read_hello(octets: bytes) -> Hello:
     return _hello(version, _numbers(ciphers, "cipher suites"), found)
 
 
-def is_grease(number: int) -> bool:
-    """Whether a number means nothing, and is there so that servers stay tolerant (RFC 8701)."""
-    return number & 0x0F0F == 0x0A0A and number >> 8 == number & 0xFF
-
-
 def _hello(version: int, ciphers: tuple[int, ...], found: Mapping[int, bytes]) -> Hello:
-    def of(extension: Extension, read: Callable[[bytes], tuple[int, ...]]) -> tuple[int, ...]:
-        return read(found[extension]) if extension in found else ()
-
-    listed = of(Extension.VERSIONS, lambda octets: _numbers(_whole(octets, 1, "versions"), "versions"))
+    listed = _listed(found, Extension.VERSIONS, 1)
     # RFC 8446 Appendix D: without the extension the number is the newest version that the client speaks.
     return Hello(
         listed or (version,),
         ciphers,
-        of(Extension.GROUPS, lambda octets: _numbers(_whole(octets, 2, "groups"), "groups")),
-        of(Extension.SIGNATURES, lambda octets: _numbers(_whole(octets, 2, "signatures"), "signatures")),
-        of(Extension.KEY_SHARES, _shares),
+        _listed(found, Extension.GROUPS, 2),
+        _listed(found, Extension.SIGNATURES, 2),
+        _shares(found.get(Extension.KEY_SHARES, b"\0\0")),
         _server_name(found.get(Extension.SERVER_NAME, b"")),
         tuple(_protocols(found.get(Extension.ALPN, b""))),
-        tuple(each for each in found if not is_grease(each)),
+        _meant(tuple(found)),
         Extension.STATUS_REQUEST in found,
     )
+
+
+def _listed(found: Mapping[int, bytes], extension: Extension, width: int) -> tuple[int, ...]:
+    if extension not in found:
+        return ()
+    what = extension.name.lower()
+    return _numbers(_vector(found[extension], 0, width, what)[0], what)
 
 
 def _message(octets: bytes) -> memoryview:
@@ -127,14 +133,14 @@ def _message(octets: bytes) -> memoryview:
         if len(message) < wanted and at >= len(octets):
             if at >= LIMIT:
                 raise NotHello("there is no hello in as many octets")
-            raise CutOff(f"{len(message)} octets of the hello have come")
+            raise CutOff(f"{len(message)} octets of the hello have come", wanted - len(message))
     return memoryview(bytes(message))[_MESSAGE_HEAD:wanted]
 
 
 def _of_ssl2(octets: bytes) -> Hello:
     """In the form of SSL 2 (RFC 5246 Appendix E.2), which scanners and the very old send."""
     if len(octets) < 11:
-        raise CutOff("the hello of SSL 2 is not whole")
+        raise CutOff("the hello of SSL 2 is not whole", 11 - len(octets))
     size = int.from_bytes(octets[5:7], "big")
     kinds = octets[11 : 11 + size]
     ciphers = (kinds[at : at + 3] for at in range(0, len(kinds) - 2, 3))
@@ -156,7 +162,7 @@ def _shares(octets: bytes) -> tuple[int, ...]:
     while at < len(shares):
         found.append(int.from_bytes(shares[at : at + 2], "big"))
         _, at = _vector(shares, at + 2, 2, "a key share")
-    return tuple(each for each in found if not is_grease(each))
+    return _meant(tuple(found))
 
 
 def _server_name(octets: bytes) -> str | None:
@@ -173,7 +179,7 @@ def _protocols(octets: bytes) -> Iterator[str]:
     while at < len(listed):
         name, at = _vector(listed, at, 1, "a protocol")
         text = name.decode("ascii", "backslashreplace")
-        if not is_grease(int.from_bytes(name, "big")) or len(name) != 2:
+        if len(name) != 2 or int.from_bytes(name, "big") not in _GREASE:
             yield text
 
 
@@ -193,5 +199,10 @@ def _vector(octets: bytes | memoryview, at: int, width: int, what: str) -> tuple
 def _numbers(octets: bytes, what: str) -> tuple[int, ...]:
     if len(octets) % 2:
         raise NotHello(f"{what}: an odd count of octets")
-    found = (int.from_bytes(octets[at : at + 2], "big") for at in range(0, len(octets), 2))
-    return tuple(each for each in found if not is_grease(each))
+    return _meant(struct.unpack(f">{len(octets) // 2}H", octets))
+
+
+def _meant(numbers: tuple[int, ...]) -> tuple[int, ...]:
+    if _GREASE.isdisjoint(numbers):
+        return numbers
+    return tuple(each for each in numbers if each not in _GREASE)

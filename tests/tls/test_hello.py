@@ -89,6 +89,21 @@ def test_what_has_not_come_is_waited_for() -> None:
             read_hello(HELLO[:end])
 
 
+@pytest.mark.parametrize("octets", [HELLO, fragments(1)])
+def test_a_hello_that_drips_in_is_read_a_few_times(octets: bytes) -> None:
+    at = times = 0
+    while True:
+        times += 1
+        try:
+            assert read_hello(octets[:at]) == read_hello(HELLO)
+        except CutOff as cut:
+            at += cut.missing
+            assert at <= len(octets)
+        else:
+            break
+    assert times < 100
+
+
 @pytest.mark.parametrize(
     ("octets", "said"),
     [
