@@ -62,6 +62,20 @@ if TYPE_CHECKING:
     from hub.mail.verdict import Reject as Reject
     from hub.mail.verdict import Trust as Trust
     from hub.mail.verdict import Verdict as Verdict
+    from hub.mailauth.arc import ArcResult as ArcResult
+    from hub.mailauth.arc import verify_arc as verify_arc
+    from hub.mailauth.arc_seal import seal_arc as seal_arc
+    from hub.mailauth.canonical import BodyHash as BodyHash
+    from hub.mailauth.canonical import hash_body as hash_body
+    from hub.mailauth.dkim import DkimResult as DkimResult
+    from hub.mailauth.dkim import verify_dkim as verify_dkim
+    from hub.mailauth.dkim_sign import sign_dkim as sign_dkim
+    from hub.mailauth.keys import KeyUnusable as KeyUnusable
+    from hub.mailauth.keys import PublicKey as PublicKey
+    from hub.mailauth.keys import SigningKey as SigningKey
+    from hub.mailauth.keys import find_key as find_key
+    from hub.mailauth.keys import load_signing_key as load_signing_key
+    from hub.mailauth.keys import new_signing_key as new_signing_key
     from hub.mailauth.results import AuthResult as AuthResult
     from hub.services.blobs import LAST_REFERENCE as LAST_REFERENCE
     from hub.services.blobs import BlobGone as BlobGone
@@ -152,6 +166,12 @@ _HOMES = {
     "hub.mail.structure": "Structure",
     "hub.mail.traceparent": "traceparent_of",
     "hub.mail.verdict": "Accept Defer Finding Junk Quarantine Reject Trust Verdict",
+    "hub.mailauth.arc": "ArcResult verify_arc",
+    "hub.mailauth.arc_seal": "seal_arc",
+    "hub.mailauth.canonical": "BodyHash hash_body",
+    "hub.mailauth.dkim": "DkimResult verify_dkim",
+    "hub.mailauth.dkim_sign": "sign_dkim",
+    "hub.mailauth.keys": "KeyUnusable PublicKey SigningKey find_key load_signing_key new_signing_key",
     "hub.mailauth.results": "AuthResult",
     "hub.services.blobs": "BlobGone BlobRecord Blobs BlobUse Collected LAST_REFERENCE Progress References "
     "Spool StoreFull no_progress",
