@@ -56,9 +56,8 @@ class ArcResult:
 
     def auth_result(self) -> AuthResult:
         """As Authentication-Results says it."""
-        return AuthResult(
-            "arc", self.status, self.reason, [("header", "d", self.domains[-1])] if self.domains else ()
-        )
+        sealer = [("header", "d", self.domains[-1])] if self.domains else ()
+        return AuthResult("arc", self.status, self.reason, sealer)
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,18 +189,16 @@ async def _check_seals(headers: Headers, sets: Sequence[ArcSet], dns: Dns, say: 
         if tags["a"] != f"{key.kind}-sha256":
             raise Problem("fail", f"the key of seal {at} is {key.kind}, the seal {tags['a']}")
         own = headers.block[sets[at - 1].seal.name_start : sets[at - 1].seal.value_end]
-        if not key.verifies(octets(tags, "b"), seal_data(headers, sets[: at - 1], sets[at - 1], own)):
+        if not key.verifies(octets(tags, "b"), seal_data(headers, sets[:at], own)):
             raise Problem("fail", f"seal {at} does not hold")
         say("  holds")
 
 
-def seal_data(headers: Headers, before: Sequence[ArcSet], last: ArcSet, own: bytes) -> bytes:
-    """The octets that a seal signs: all sets in their order, its own field last (RFC 8617 §5.1.1)."""
-    fields = [field for each in before for field in (each.results, each.signature, each.seal)]
-    fields += [last.results, last.signature]
-    return b"".join(
-        [*(canonical_field(headers, each, "relaxed") for each in fields), canonical_own(own, "relaxed")]
-    )
+def seal_data(headers: Headers, sets: Sequence[ArcSet], own: bytes) -> bytes:
+    """The octets that a seal of the last of these sets signs: all in their order, itself last (RFC 8617 §5.1.1)."""
+    fields = [field for each in sets for field in (each.results, each.signature, each.seal)]
+    signed = [canonical_field(headers, each, "relaxed") for each in fields[:-1]]
+    return b"".join([*signed, canonical_own(own, "relaxed")])
 
 
 def _findings(headers: Headers, each: ArcSet) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from hub.mail.headers import Headers
 from hub.mail.message import Message
 from hub.mailauth.arc import MAX_INSTANCES, ArcResult, ArcSet, read_sets, seal_data
@@ -39,14 +41,13 @@ def seal_arc(
     signature = signed_field(
         message.headers, "ARC-Message-Signature", key, [*tags, f"t={now:.0f}"], names, body, "relaxed"
     )
-    text = fold(
-        f"ARC-Seal: i={instance}; a={key.algorithm}; cv={chain.status}; d={domain}; s={selector}; t={now:.0f};"
-    )
-    seal = f"{text}\r\n\tb="
+    stated = [tags[0], tags[1], f"cv={chain.status}", *tags[3:], f"t={now:.0f};"]
+    seal = fold(f"ARC-Seal: {'; '.join(stated)}") + "\r\n\tb="
     above = Headers(f"{results}{signature}{seal}\r\n".encode() + message.headers.block)
     if chain.status == "fail":  # what is broken has no order, so the seal covers its own set alone
-        before, own = (), ArcSet(*above.fields[:3], {})
+        of_results, of_message, of_seal = above.fields[:3]
+        sets: Sequence[ArcSet] = [ArcSet(of_results, of_message, of_seal, {})]
     else:
-        *before, own = read_sets(above)
-    data = seal_data(above, before, own, seal.encode())
+        sets = read_sets(above)
+    data = seal_data(above, sets, seal.encode())
     return f"{seal}{folded_base64(key.sign(data))}\r\n{signature}{results}"

@@ -1,4 +1,4 @@
-"""The canonical forms that DKIM and ARC sign (RFC 6376 §3.4), of header fields and, in one pass, of bodies."""
+"""The canonical forms that DKIM and ARC sign (RFC 6376 §3.4), of header fields and of bodies."""
 
 from __future__ import annotations
 
@@ -40,12 +40,8 @@ def canonical_field(headers: Headers, field: Field, form: Form) -> bytes:
 
 def relaxed_field(name: bytes, value: bytes) -> bytes:
     """A header field in the relaxed form, with its line end."""
-    return (
-        name.lower().rstrip(b" \t")
-        + b":"
-        + _spaced(value.replace(_BREAK, b"").replace(b"\n", b"")).strip(b" ")
-        + _BREAK
-    )
+    unfolded = value.replace(_BREAK, b"").replace(b"\n", b"")
+    return name.lower() + b":" + _spaced(unfolded).strip(b" ") + _BREAK
 
 
 def _spaced(text: bytes) -> bytes:

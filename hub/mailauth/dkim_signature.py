@@ -1,4 +1,4 @@
-"""One signature as its header field says it: DKIM-Signature, and ARC-Message-Signature, which is made alike."""
+"""One signature as its header field says it: DKIM-Signature, and ARC-Message-Signature, made alike."""
 
 from __future__ import annotations
 

@@ -39,7 +39,7 @@ class KeyUnusable(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class PublicKey:
-    """A key record. bits: of the key; testing: `t=y`; strict: `t=s`, the identity's domain is the signer's."""
+    """A key record. bits: of the key; testing: `t=y`; strict: `t=s`, no identity of a subdomain."""
 
     kind: Kind
     bits: int
