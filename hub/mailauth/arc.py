@@ -195,7 +195,7 @@ async def _check_seals(headers: Headers, sets: Sequence[ArcSet], dns: Dns, say: 
 
 
 def seal_data(headers: Headers, sets: Sequence[ArcSet], own: bytes) -> bytes:
-    """The octets that a seal of the last of these sets signs: all in their order, itself last (RFC 8617 §5.1.1)."""
+    """What the seal of the last of these sets signs: all in order, itself last (RFC 8617 §5.1.1)."""
     fields = [field for each in sets for field in (each.results, each.signature, each.seal)]
     signed = [canonical_field(headers, each, "relaxed") for each in fields[:-1]]
     return b"".join([*signed, canonical_own(own, "relaxed")])
