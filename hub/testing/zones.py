@@ -1,6 +1,6 @@
 """DNS in memory, for tests and examples: records as a zone file has them.
 
-Zones({"example.org": ["MX 10 mx.example.org.", 'TXT "v=spf1 mx -all"'], "mx.example.org": ["A 192.0.2.1"]})
+Zones({"example.org": ["MX 10 mx.example.org."], "mx.example.org": ["A 192.0.2.1"]})
 """
 
 from __future__ import annotations

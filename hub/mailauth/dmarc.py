@@ -1,0 +1,257 @@
+"""Is the author of a message who they say? (RFC 7489, and its successor's walk through the tree of names)
+
+From ──► author's domain ──► _dmarc TXT there, or further up ──► what its owner wants
+              │
+              └── aligned with the domain of an SPF pass or of a DKIM signature that passes? ──► pass
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Final
+
+from hub.mail.address import Address, AddressError
+from hub.mail.headers import Headers
+from hub.mail.mailboxes import addresses
+from hub.mailauth.dmarc_record import POLICIES, DmarcRecord, Policy, milder, parse_dmarc
+from hub.mailauth.results import AuthResult
+from hub.mailauth.spf import is_domain
+from hub.services.dns import Dns, DnsTrouble
+
+MAX_AUTHORS: Final = 4
+"""Different domains in From; more are not judged but refused."""
+MAX_LABELS: Final = 8
+"""A walk asks for the name itself and then for at most seven labels, so eight times at most."""
+
+
+@dataclass(frozen=True, slots=True)
+class DmarcResult:
+    """What DMARC says of a message.
+
+    result: `none` (no policy), `pass`, `fail`, `temperror`, `permerror` (no single author to be seen).
+    domain: the author's; policy_domain: where the record lies. policy: what its owner wants for such mail,
+    disposition: what is to be done with this one, `none` unless it failed. spf, dkim: the domains that are
+    authenticated and aligned, empty if none is. softened: what made the disposition milder, `t` or `pct`.
+    """
+
+    result: str
+    domain: str = ""
+    policy_domain: str = ""
+    record: DmarcRecord | None = None
+    policy: Policy = "none"
+    disposition: Policy = "none"
+    spf: str = ""
+    dkim: str = ""
+    softened: str = ""
+    reason: str = ""
+
+    def auth_result(self) -> AuthResult:
+        """For Authentication-Results."""
+        properties = [("header", "from", self.domain)] if self.domain else []
+        if self.record is not None:
+            properties.append(("policy", "dmarc", self.disposition))
+        return AuthResult("dmarc", self.result, self.reason, properties)
+
+
+async def check_dmarc(
+    dns: Dns,
+    headers: Headers,
+    spf: str,
+    dkim: Collection[str],
+    *,
+    sample: float = 0.0,
+    organization: Callable[[str], str] | None = None,
+    say: Callable[[str], None] = lambda _: None,
+) -> DmarcResult:
+    """Judge a message by the policies of the domains in From; of several the worst result is given.
+
+    spf: the domain that passed SPF for MAIL FROM, empty without; dkim: those whose signatures pass.
+    sample: 0 to 100, of this message, for `pct`. organization: finds the organizational domain as RFC 7489
+    has it, from a list of public suffixes; without it the tree is walked. say: is told of each step.
+    """
+    authors, wrong = author_domains(headers)
+    if wrong:
+        say(wrong)
+        return DmarcResult("permerror", reason=wrong)
+    judge = _Judge(dns, spf.lower(), [each.lower() for each in dkim], organization, say)
+    found = [await judge.author(domain, sample) for domain in authors]
+    return max(found, key=lambda each: (POLICIES.index(each.disposition), _SEVERITY.index(each.result)))
+
+
+_SEVERITY: Final = ("none", "pass", "temperror", "fail")
+
+
+def author_domains(headers: Headers) -> tuple[Sequence[str], str]:
+    """The domains of all authors in From, as DNS has them; and what is wrong, empty if nothing is."""
+    values = headers.raw_all("From")
+    if len(values) != 1:
+        return (), "there is no From" if not values else f"there are {len(values)} From fields"
+    domains: dict[str, None] = {}
+    for mailbox in addresses(values[0]):
+        if mailbox.is_group_mark:
+            continue
+        try:
+            host = (mailbox.host or b"").decode()
+            domain = Address("", host).ascii_domain.removesuffix(".")
+        except (UnicodeDecodeError, AddressError):
+            domain = ""
+        if not is_domain(domain):
+            return (), "From has an address without a domain"
+        domains[domain] = None
+    if not 0 < len(domains) <= MAX_AUTHORS:
+        return (), f"From has authors of {len(domains)} domains" if domains else "From has no address"
+    return tuple(domains), ""
+
+
+@dataclass(slots=True)
+class _Judge:
+    """One evaluation; what was looked up is kept for all its domains."""
+
+    dns: Dns
+    spf: str
+    dkim: Sequence[str]
+    organization: Callable[[str], str] | None
+    say: Callable[[str], None]
+    known: dict[str, DmarcRecord | None] = field(default_factory=dict)
+
+    async def author(self, domain: str, sample: float) -> DmarcResult:
+        """The result for one domain of From."""
+        self.say(f"the author is of {domain}")
+        result = DmarcResult("none", domain)
+        try:
+            policy_domain, record = await self._policy(domain)
+            if record is None:
+                self.say("  no policy is published")
+                return replace(result, reason="no policy")
+            policy = await self._wanted(domain, policy_domain, record)
+        except DnsTrouble as error:
+            self.say(f"  {error}")
+            return replace(result, result="temperror", reason="the policy cannot be looked up now")
+        result = replace(result, policy_domain=policy_domain, record=record, policy=policy)
+        spf, dkim, trouble = await self._aligned(domain, record)
+        if spf or dkim:
+            self.say("  pass")
+            return replace(result, result="pass", spf=spf, dkim=dkim)
+        if trouble:
+            return replace(result, result="temperror", reason=trouble)
+        return self._failed(result, record, sample)
+
+    def _failed(self, result: DmarcResult, record: DmarcRecord, sample: float) -> DmarcResult:
+        disposition, softened = result.policy, ""
+        if disposition != "none" and record.testing:
+            disposition, softened = milder(disposition), "t"
+        elif disposition != "none" and sample >= record.percent:
+            disposition, softened = milder(disposition), "pct"
+        why = f", milder by {softened}=" if softened else ""
+        self.say(f"  fail: the policy is {result.policy}{why}, so {disposition}")
+        return replace(
+            result, result="fail", disposition=disposition, softened=softened, reason="nothing aligned passes"
+        )
+
+    async def _policy(self, domain: str) -> tuple[str, DmarcRecord | None]:
+        """The record that applies and where it lies: the domain's own, its organization's, its suffix's."""
+        own = await self._record(domain)
+        if own is not None:
+            return domain, own
+        if self.organization is not None:
+            above = self.organization(domain)
+            return above, await self._record(above) if above != domain else None
+        found = await self._walk(domain)
+        chosen = _organizational(domain, found)
+        for name, record in found:
+            if name == chosen:
+                return name, record
+        return found[-1] if found else ("", None)  # of the public suffix
+
+    async def _wanted(self, domain: str, policy_domain: str, record: DmarcRecord) -> Policy:
+        if domain == policy_domain:
+            self.say(f"  its policy: p={record.p}")
+            return record.p
+        if record.np is not None and not (await self.dns.query(domain, "A")).exists:
+            self.say(f"  {domain} does not exist, the policy of {policy_domain} for that: np={record.np}")
+            return record.np
+        policy = record.sp or record.p
+        self.say(f"  the policy of {policy_domain} for its subdomains: {policy}")
+        return policy
+
+    async def _aligned(self, author: str, record: DmarcRecord) -> tuple[str, str, str]:
+        """The aligned domains that SPF and DKIM authenticated, and why that could not be found out."""
+        trouble = ""
+        found = {"spf": "", "dkim": ""}
+        passes = [("spf", self.spf, record.strict_spf)] if self.spf else []
+        passes += [("dkim", each, record.strict_dkim) for each in self.dkim]
+        for method, domain, strict in passes:
+            try:
+                aligned = await self._same(author, domain, strict=strict)
+            except DnsTrouble as error:
+                trouble = f"the organization of {domain} cannot be looked up now"
+                self.say(f"  {domain}: {error}")
+                continue
+            how = "strictly" if strict else "loosely"
+            self.say(f"  {method} passes for {domain}: {'aligned' if aligned else f'not aligned {how}'}")
+            if aligned:
+                found[method] = found[method] or domain
+        if not passes:
+            self.say("  neither SPF nor DKIM passes")
+        return found["spf"], found["dkim"], trouble
+
+    async def _same(self, author: str, domain: str, *, strict: bool) -> bool:
+        if author == domain:
+            return True
+        if strict or author.rpartition(".")[2] != domain.rpartition(".")[2]:
+            return False
+        return await self._organization_of(author) == await self._organization_of(domain)
+
+    async def _organization_of(self, domain: str) -> str:
+        if self.organization is not None:
+            return self.organization(domain)
+        return _organizational(domain, await self._walk(domain))
+
+    async def _walk(self, domain: str) -> Sequence[tuple[str, DmarcRecord]]:
+        """The records at a name and above it, until one says whose it is."""
+        found = []
+        for name in walked(domain):
+            record = await self._record(name)
+            if record is not None:
+                found.append((name, record))
+                if record.psd != "u":
+                    break
+        return found
+
+    async def _record(self, name: str) -> DmarcRecord | None:
+        """The one record at a name; several are none (RFC 7489 §6.6.3). DnsTrouble."""
+        if name not in self.known:
+            try:
+                answer = await self.dns.query(f"_dmarc.{name}", "TXT")
+            except ValueError:  # a name too long to have one
+                self.known[name] = None
+                return None
+            texts = (b"".join(getattr(each, "strings", ())).decode("latin-1") for each in answer.records)
+            records = [each for each in map(parse_dmarc, texts) if each is not None]
+            self.known[name] = records[0] if len(records) == 1 else None
+            said = repr(records[0].text[:500]) if len(records) == 1 else f"{len(records)} records"
+            self.say(f"  _dmarc.{name}: {said}")
+        return self.known[name]
+
+
+def walked(domain: str) -> Sequence[str]:
+    """The names that a walk asks at: the domain, then from seven labels on upwards, eight at most.
+
+    >>> walked("mail.example.org")
+    ['mail.example.org', 'example.org', 'org']
+    """
+    labels = domain.split(".")
+    first = 1 if len(labels) <= MAX_LABELS else len(labels) - MAX_LABELS + 1
+    return [domain, *(".".join(labels[at:]) for at in range(first, len(labels)))]
+
+
+def _organizational(domain: str, found: Sequence[tuple[str, DmarcRecord]]) -> str:
+    """Whose domain it is, by the records on the way up: who says so, who is below a suffix, or the last."""
+    for name, record in found:
+        if record.psd == "n":
+            return name
+        if record.psd == "y" and name != domain:
+            below = domain.removesuffix(f".{name}").rpartition(".")[2]
+            return f"{below}.{name}"
+    return found[-1][0] if found else domain
