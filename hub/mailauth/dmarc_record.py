@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final, Literal, TypeAlias, cast
+from typing import Final, Literal, TypeAlias
 
 Policy: TypeAlias = Literal["none", "quarantine", "reject"]
-POLICIES: Final = ("none", "quarantine", "reject")
+POLICIES: Final[tuple[Policy, ...]] = ("none", "quarantine", "reject")
 """From the mildest to the strictest."""
 MAX_URIS: Final = 10
 _VERSION: Final = re.compile(r"\s*v\s*=\s*DMARC1\s*(?:;|\Z)")
@@ -58,16 +58,18 @@ def parse_dmarc(text: str) -> DmarcRecord | None:
         if match is not None:
             tags.setdefault(match[1].lower(), match[2])
     rua = _uris(tags.get("rua", ""))
-    wanted = {name: tags[name].lower() for name in ("p", "sp", "np") if name in tags}
-    if "p" not in wanted or not all(each in POLICIES for each in wanted.values()):
+    said = [name for name in ("p", "sp", "np") if name in tags]
+    wanted = {name: _policy(tags[name]) for name in said}
+    p = wanted.get("p")
+    if p is None or None in wanted.values():
         if not rua:
             return None
-        wanted = {"p": "none"}  # it wants to know at least (RFC 7489 §6.6.3)
+        p, wanted = "none", {}  # it wants to know at least (RFC 7489 §6.6.3)
     return DmarcRecord(
         text,
-        cast(Policy, wanted["p"]),
-        cast("Policy | None", wanted.get("sp")),
-        cast("Policy | None", wanted.get("np")),
+        p,
+        wanted.get("sp"),
+        wanted.get("np"),
         strict_dkim=tags.get("adkim", "").lower() == "s",
         strict_spf=tags.get("aspf", "").lower() == "s",
         percent=_percent(tags),
@@ -81,7 +83,11 @@ def parse_dmarc(text: str) -> DmarcRecord | None:
 
 def milder(policy: Policy) -> Policy:
     """One step less: quarantine for reject, none for quarantine."""
-    return cast(Policy, POLICIES[max(POLICIES.index(policy) - 1, 0)])
+    return POLICIES[max(POLICIES.index(policy) - 1, 0)]
+
+
+def _policy(value: str) -> Policy | None:
+    return next((each for each in POLICIES if each == value.lower()), None)
 
 
 def _percent(tags: Mapping[str, str]) -> int:

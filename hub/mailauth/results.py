@@ -53,9 +53,8 @@ async def auth_results(stash: Stash) -> Sequence[AuthResult]:
 def results_field(authserv_id: str, results: Iterable[AuthResult]) -> str:
     """The value of an Authentication-Results field, folded; whatever is in the results stays a value.
 
-    >>> print(results_field("mx.example.org", [AuthResult("spf", "pass", "", [("smtp", "helo", "a.example")])]))
-    mx.example.org;
-    <BLANKLINE>
+    >>> results_field("mx.example.org", [AuthResult("spf", "pass", "", [("smtp", "helo", "a.example")])])
+    'mx.example.org;\\r\\n\\tspf=pass smtp.helo=a.example'
     """
     parts = [_resinfo(each) for each in results]
     if not parts:
