@@ -70,13 +70,25 @@ if TYPE_CHECKING:
     from hub.mailauth.dkim import DkimResult as DkimResult
     from hub.mailauth.dkim import verify_dkim as verify_dkim
     from hub.mailauth.dkim_sign import sign_dkim as sign_dkim
+    from hub.mailauth.dmarc import DmarcResult as DmarcResult
+    from hub.mailauth.dmarc import check_dmarc as check_dmarc
+    from hub.mailauth.dmarc_record import DmarcRecord as DmarcRecord
+    from hub.mailauth.iprev import Reverse as Reverse
+    from hub.mailauth.iprev import check_iprev as check_iprev
     from hub.mailauth.keys import KeyUnusable as KeyUnusable
     from hub.mailauth.keys import PublicKey as PublicKey
     from hub.mailauth.keys import SigningKey as SigningKey
     from hub.mailauth.keys import find_key as find_key
     from hub.mailauth.keys import load_signing_key as load_signing_key
     from hub.mailauth.keys import new_signing_key as new_signing_key
+    from hub.mailauth.results import AUTH_RESULTS as AUTH_RESULTS
     from hub.mailauth.results import AuthResult as AuthResult
+    from hub.mailauth.results import auth_results as auth_results
+    from hub.mailauth.results import claims_authserv_id as claims_authserv_id
+    from hub.mailauth.results import results_field as results_field
+    from hub.mailauth.results import states_result as states_result
+    from hub.mailauth.spf import SpfResult as SpfResult
+    from hub.mailauth.spf import check_spf as check_spf
     from hub.services.blobs import LAST_REFERENCE as LAST_REFERENCE
     from hub.services.blobs import BlobGone as BlobGone
     from hub.services.blobs import BlobRecord as BlobRecord
@@ -172,7 +184,12 @@ _HOMES = {
     "hub.mailauth.dkim": "DkimResult verify_dkim",
     "hub.mailauth.dkim_sign": "sign_dkim",
     "hub.mailauth.keys": "KeyUnusable PublicKey SigningKey find_key load_signing_key new_signing_key",
-    "hub.mailauth.results": "AuthResult",
+    "hub.mailauth.dmarc": "DmarcResult check_dmarc",
+    "hub.mailauth.dmarc_record": "DmarcRecord",
+    "hub.mailauth.iprev": "Reverse check_iprev",
+    "hub.mailauth.results": "AUTH_RESULTS AuthResult auth_results claims_authserv_id results_field "
+    "states_result",
+    "hub.mailauth.spf": "SpfResult check_spf",
     "hub.services.blobs": "BlobGone BlobRecord Blobs BlobUse Collected LAST_REFERENCE Progress References "
     "Spool StoreFull no_progress",
     "hub.services.cache": "Cache",

@@ -24,6 +24,7 @@ VERBS = {
     "config": ("hub.cli.config:config", "Check, show and explain the configuration."),
     "trace": ("hub.cli.trace:trace", "Show the life of one message."),
     "queue": ("hub.cli.queue:queue", "Show the mail that waits to be sent on."),
+    "explain": ("hub.cli.explain:explain", "Walk through a decision, step by step."),
     "errors": ("hub.cli.errors:errors", "Say what an error means and what to do about it."),
     "log": ("hub.cli.log:log", "Log more for a while, about one sender or plugin."),
     "store": ("hub.cli.store:store", "Check the store, give back its free space, make its index anew."),

@@ -105,8 +105,8 @@ class Finding:
                 raise ValueError(f"Finding: {name!r} is not a header field name (RFC 5322 §2.2)")
             if not _is_field_value(value):
                 raise ValueError(
-                    f"Finding: the value of {name} must be printable, in lines of at most {_MAX_LINE} octets, "
-                    "each but the first behind CRLF and a blank"
+                    f"Finding: the value of {name} must be printable, in lines of at most {_MAX_LINE} "
+                    "octets, each but the first behind CRLF and a blank"
                 )
 
 

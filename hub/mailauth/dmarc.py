@@ -7,6 +7,7 @@ From ──► author's domain ──► _dmarc TXT there, or further up ──�
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
@@ -23,6 +24,7 @@ MAX_AUTHORS: Final = 4
 """Different domains in From; more are not judged but refused."""
 MAX_LABELS: Final = 8
 """A walk asks for the name itself and then for at most seven labels, so eight times at most."""
+_HOST: Final = re.compile(r"[A-Za-z0-9._-]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +62,7 @@ async def check_dmarc(
     spf: str,
     dkim: Collection[str],
     *,
+    unsure: Collection[str] = (),
     sample: float = 0.0,
     organization: Callable[[str], str] | None = None,
     say: Callable[[str], None] = lambda _: None,
@@ -67,6 +70,7 @@ async def check_dmarc(
     """Judge a message by the policies of the domains in From; of several the worst result is given.
 
     spf: the domain that passed SPF for MAIL FROM, empty without; dkim: those whose signatures pass.
+    unsure: those of which DNS did not say whether they pass; if one would be aligned, nothing has failed yet.
     sample: 0 to 100, of this message, for `pct`. organization: finds the organizational domain as RFC 7489
     has it, from a list of public suffixes; without it the tree is walked. say: is told of each step.
     """
@@ -74,7 +78,14 @@ async def check_dmarc(
     if wrong:
         say(wrong)
         return DmarcResult("permerror", reason=wrong)
-    judge = _Judge(dns, spf.lower(), [each.lower() for each in dkim], organization, say)
+    judge = _Judge(
+        dns,
+        spf.lower(),
+        [each.lower() for each in dkim],
+        [each.lower() for each in unsure],
+        organization,
+        say,
+    )
     found = [await judge.author(domain, sample) for domain in authors]
     return max(found, key=lambda each: (POLICIES.index(each.disposition), _SEVERITY.index(each.result)))
 
@@ -96,7 +107,7 @@ def author_domains(headers: Headers) -> tuple[Sequence[str], str]:
             domain = Address("", host).ascii_domain.removesuffix(".")
         except (UnicodeDecodeError, AddressError):
             domain = ""
-        if not is_domain(domain):
+        if not (is_domain(domain) and _HOST.fullmatch(domain)):
             return (), "From has an address without a domain"
         domains[domain] = None
     if not 0 < len(domains) <= MAX_AUTHORS:
@@ -111,6 +122,7 @@ class _Judge:
     dns: Dns
     spf: str
     dkim: Sequence[str]
+    unsure: Sequence[str]
     organization: Callable[[str], str] | None
     say: Callable[[str], None]
     known: dict[str, DmarcRecord | None] = field(default_factory=dict)
@@ -129,12 +141,17 @@ class _Judge:
             self.say(f"  {error}")
             return replace(result, result="temperror", reason="the policy cannot be looked up now")
         result = replace(result, policy_domain=policy_domain, record=record, policy=policy)
-        spf, dkim, trouble = await self._aligned(domain, record)
+        try:
+            spf, dkim = await self._aligned(domain, record)
+            undecided = not spf and not dkim and await self._first(domain, self.unsure, strict=False, by="?")
+        except DnsTrouble as error:
+            self.say(f"  {error}")
+            return replace(result, result="temperror", reason="the organization cannot be looked up now")
         if spf or dkim:
             self.say("  pass")
             return replace(result, result="pass", spf=spf, dkim=dkim)
-        if trouble:
-            return replace(result, result="temperror", reason=trouble)
+        if undecided:
+            return replace(result, result="temperror", reason=f"nobody says whether {undecided} passes")
         return self._failed(result, record, sample)
 
     def _failed(self, result: DmarcResult, record: DmarcRecord, sample: float) -> DmarcResult:
@@ -175,33 +192,32 @@ class _Judge:
         self.say(f"  the policy of {policy_domain} for its subdomains: {policy}")
         return policy
 
-    async def _aligned(self, author: str, record: DmarcRecord) -> tuple[str, str, str]:
-        """The aligned domains that SPF and DKIM authenticated, and why that could not be found out."""
-        trouble = ""
-        found = {"spf": "", "dkim": ""}
-        passes = [("spf", self.spf, record.strict_spf)] if self.spf else []
-        passes += [("dkim", each, record.strict_dkim) for each in self.dkim]
-        for method, domain, strict in passes:
-            try:
-                aligned = await self._same(author, domain, strict=strict)
-            except DnsTrouble as error:
-                trouble = f"the organization of {domain} cannot be looked up now"
-                self.say(f"  {domain}: {error}")
-                continue
-            how = "strictly" if strict else "loosely"
-            self.say(f"  {method} passes for {domain}: {'aligned' if aligned else f'not aligned {how}'}")
-            if aligned:
-                found[method] = found[method] or domain
-        if not passes:
+    async def _aligned(self, author: str, record: DmarcRecord) -> tuple[str, str]:
+        """The first domains, aligned with the author's, that SPF and DKIM authenticated. DnsTrouble."""
+        spf = await self._first(author, [self.spf] if self.spf else [], strict=record.strict_spf, by="spf")
+        dkim = await self._first(author, self.dkim, strict=record.strict_dkim, by="dkim")
+        if not self.spf and not self.dkim:
             self.say("  neither SPF nor DKIM passes")
-        return found["spf"], found["dkim"], trouble
+        return spf, dkim
+
+    async def _first(self, author: str, domains: Sequence[str], *, strict: bool, by: str) -> str:
+        found = ""
+        for domain in domains:
+            aligned = await self._same(author, domain, strict=strict)
+            how = "strictly" if strict else "loosely"
+            self.say(f"  {by} passes for {domain}: {'' if aligned else 'not '}aligned {how}")
+            found = found or (domain if aligned else "")
+        return found
 
     async def _same(self, author: str, domain: str, *, strict: bool) -> bool:
+        """RFC 7489 §3.1. Only names below the author's organization are looked up, and no stranger's."""
         if author == domain:
             return True
-        if strict or author.rpartition(".")[2] != domain.rpartition(".")[2]:
+        if strict:
             return False
-        return await self._organization_of(author) == await self._organization_of(domain)
+        organization = await self._organization_of(author)
+        below = domain == organization or domain.endswith(f".{organization}")
+        return below and organization == await self._organization_of(domain)
 
     async def _organization_of(self, domain: str) -> str:
         if self.organization is not None:

@@ -19,6 +19,8 @@ _PVALUE: Final = re.compile(rf"(?:{_TOKEN.pattern})?@?{_TOKEN.pattern}")
 _KEYWORD: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?")
 _BLANK: Final = re.compile(rb"[ \t\r\n]*+")
 _ID: Final = re.compile(rb'"((?:[^"\\]|\\.)*+)"|([^ \t\r\n;()"]++)', re.DOTALL)
+_OPENING: Final = re.compile(rb'[("]')
+_CLOSED_STRING: Final = re.compile(rb'"(?:[^"\\]|\\.)*+"', re.DOTALL)
 _QUOTED_PAIR: Final = re.compile(rb"\\(.)", re.DOTALL)
 
 
@@ -38,6 +40,7 @@ class AuthResult:
 
 Pending: TypeAlias = asyncio.Future[Sequence[AuthResult]]
 AUTH_RESULTS: Final = StashKey[Pending]()
+AUTH_RESULTS.bind("hub.auth_results", "hub")
 """On the stash of an envelope from MAIL on: what will have been found once the message is there."""
 
 
@@ -91,7 +94,7 @@ def _value(text: str) -> str:
     return '"' + shown.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
-def claims(value: bytes, authserv_id: str) -> bool:
+def claims_authserv_id(value: bytes, authserv_id: str) -> bool:
     """Whether the value of an Authentication-Results field speaks for us (RFC 8601 §5).
 
     What cannot be read might be taken for it by others, and so does.
@@ -104,6 +107,34 @@ def claims(value: bytes, authserv_id: str) -> bool:
     if not re.match(rb"[0-9;]|\Z", rest):  # a version may stand there
         return True
     return named.lower().rstrip(b".") == authserv_id.lower().encode()
+
+
+def states_result(value: str, method: str, result: str) -> bool:
+    """Whether the value of such a field says that, outside of all comments and quoted strings.
+
+    >>> states_result('mx.example.org; spf=fail; dmarc=pass header.from="a"', "dmarc", "pass")
+    True
+    >>> states_result('mx.example.org; spf=fail (; dmarc=pass) reason="; dmarc=pass"', "dmarc", "pass")
+    False
+    """
+    octets, kept, at = value.encode(), [], 0
+    while at < len(octets):
+        mark = _OPENING.search(octets, at)
+        start = mark.start() if mark else len(octets)
+        kept.append(octets[at:start])
+        if mark is None:
+            break
+        if mark[0] == b"(":
+            at, _ = comment_end(octets, mark.end())
+        else:
+            closed = _CLOSED_STRING.match(octets, start)
+            at = closed.end() if closed else len(octets)
+            kept.append(b'""')
+    text = b" ".join(kept).decode("utf-8", "replace").lower()
+    return any(
+        re.match(rf"\s*{re.escape(method)}(?:\s*/\s*[0-9]+)?\s*=\s*{re.escape(result)}(?![\w-])", each)
+        for each in text.split(";")[1:]
+    )
 
 
 def _after_comments(value: bytes, at: int) -> int:
