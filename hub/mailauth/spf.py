@@ -80,7 +80,7 @@ async def check_spf(
         domain = ""
     local = (sender.local if sender else "") or "postmaster"  # §4.3
     if not is_domain(domain):
-        say(f"{domain or helo!r} is no domain name that could have a policy")
+        say(f"none: {domain or helo!r} is no domain name that could have a policy")
         return SpfResult("none", identity, domain, f"{local}@{domain}", reason="not a domain name")
     if isinstance(ip, ipaddress.IPv6Address) and ip.ipv4_mapped is not None:
         ip = ip.ipv4_mapped  # §5: it is an IPv4 address

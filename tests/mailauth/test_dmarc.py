@@ -162,9 +162,7 @@ async def test_dns_that_does_not_answer_is_no_failure() -> None:
     assert (unsure.result, unsure.disposition) == ("temperror", "none")
 
 
-@pytest.mark.proves(
-    "mail authentication: nobody evades a DMARC policy by name servers that do not answer"
-)
+@pytest.mark.proves("mail authentication: nobody evades a DMARC policy by name servers that do not answer")
 async def test_a_strangers_dns_that_does_not_answer_changes_nothing() -> None:
     dns = Zones(
         {"_dmarc.example.org": ['TXT "v=DMARC1; p=reject"']}, troubled=["_dmarc.evil.test", "_dmarc.test"]

@@ -62,7 +62,9 @@ def spf(context: CommandContext, what: Sequence[str]) -> None:
         async with context.open_plugin(NAME) as plugin:
             return await _spf(plugin, hop)
 
-    _show([context.run(work())])
+    found = context.run(work())
+    if found.explanation:
+        click.echo(f"the domain explains: {_printable(found.explanation)}")
 
 
 @click.command()
@@ -128,13 +130,6 @@ async def _dmarc(plugin: Plugin, hop: Hop, message: Message) -> str:
     return f"Authentication-Results: {results_field(plugin.hostname, found)}".replace("\r\n", "\n")
 
 
-def _show(found: Sequence[SpfResult]) -> None:
-    for each in found:
-        click.echo(each.result)
-        if each.explanation:
-            click.echo(f"the domain explains: {_printable(each.explanation)}")
-
-
 def _say(line: str) -> None:
     click.echo(_printable(line))
 
@@ -168,9 +163,9 @@ def _hop_of(message: Message, given: Given) -> Hop:
         raise click.ClickException("its topmost Received names no client: say --ip")
     if given.mail_from is None and path is None:
         raise click.ClickException("it has no Return-Path: say --mail-from, which may be empty")
-    sender = (
-        given.mail_from if given.mail_from is not None else path[1].decode("utf-8", "replace") if path else ""
-    )
+    sender = path[1].decode("utf-8", "replace") if path else ""
+    if given.mail_from is not None:
+        sender = given.mail_from
     helo = given.helo or (received[1].decode("utf-8", "replace") if received else "")
     return _hop(ip, sender, helo)
 
