@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import smtplib
 from collections.abc import Iterator
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
@@ -16,7 +17,7 @@ from hub import ArcResult, hash_body, seal_arc, sign_dkim
 from hub.cli.main import main
 from hub.testing.clock import ManualClock
 from hub.testing.dialogue import dialogue
-from hub.testing.running import RunningHub, running_hub
+from hub.testing.running import PASSWORD, RunningHub, running_hub
 from tests.mailauth.signing import NOW, key, message_of, txt
 from tests.peers.knot import needs_knot, resolving
 
@@ -217,6 +218,20 @@ async def test_nobody_else_speaks_in_our_name(tmp_path: Path, nameserver: str) -
 
         assert (await send(hub, "none.test", head=forged, source="127.0.0.1")).startswith("250")
         assert b"forged.test" in (await hub.mailbox())[-1], "loopback is exempt"
+
+
+async def test_users_are_not_judged_and_do_not_speak_in_our_name(tmp_path: Path, nameserver: str) -> None:
+    def submit(client: smtplib.SMTP) -> int:
+        client.login("alice@example.test", PASSWORD)
+        for line in ("MAIL FROM:<alice@example.test>", "RCPT TO:<alice@example.test>"):
+            assert client.docmd(line)[0] == 250
+        head = "Authentication-Results: mail.example.test; dmarc=pass header.from=forged.test\r\n"
+        return client.data(f"{head}From: alice@example.test\r\n\r\nhi\r\n")[0]
+
+    async with hub_with(tmp_path, nameserver, exempt=[]) as hub:
+        assert await hub.smtp(submit, "submission") == 250
+        (stored,) = await hub.mailbox()
+        assert b"Authentication-Results" not in stored
 
 
 async def test_no_author_is_scored_and_accepted(tmp_path: Path, nameserver: str) -> None:

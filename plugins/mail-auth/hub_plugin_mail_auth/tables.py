@@ -1,4 +1,4 @@
-"""What is kept for DMARC's aggregate reports: a row for each kind of mail of a day, and how many there were."""
+"""What is kept for aggregate reports: a row for each kind of mail of a day, with how many there were."""
 
 from __future__ import annotations
 
