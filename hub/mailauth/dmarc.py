@@ -143,7 +143,7 @@ class _Judge:
         result = replace(result, policy_domain=policy_domain, record=record, policy=policy)
         try:
             spf, dkim = await self._aligned(domain, record)
-            undecided = not spf and not dkim and await self._first(domain, self.unsure, strict=False, by="?")
+            undecided = "" if spf or dkim else await self._undecided(domain, record)
         except DnsTrouble as error:
             self.say(f"  {error}")
             return replace(result, result="temperror", reason="the organization cannot be looked up now")
@@ -194,18 +194,24 @@ class _Judge:
 
     async def _aligned(self, author: str, record: DmarcRecord) -> tuple[str, str]:
         """The first domains, aligned with the author's, that SPF and DKIM authenticated. DnsTrouble."""
-        spf = await self._first(author, [self.spf] if self.spf else [], strict=record.strict_spf, by="spf")
-        dkim = await self._first(author, self.dkim, strict=record.strict_dkim, by="dkim")
+        spf = await self._first(
+            author, [self.spf] if self.spf else [], strict=record.strict_spf, by="spf passes"
+        )
+        dkim = await self._first(author, self.dkim, strict=record.strict_dkim, by="dkim passes")
         if not self.spf and not self.dkim:
             self.say("  neither SPF nor DKIM passes")
         return spf, dkim
+
+    async def _undecided(self, author: str, record: DmarcRecord) -> str:
+        strict = record.strict_spf and record.strict_dkim
+        return await self._first(author, self.unsure, strict=strict, by="nobody says whether it passes")
 
     async def _first(self, author: str, domains: Sequence[str], *, strict: bool, by: str) -> str:
         found = ""
         for domain in domains:
             aligned = await self._same(author, domain, strict=strict)
             how = "strictly" if strict else "loosely"
-            self.say(f"  {by} passes for {domain}: {'' if aligned else 'not '}aligned {how}")
+            self.say(f"  {by} for {domain}: {'' if aligned else 'not '}aligned {how}")
             found = found or (domain if aligned else "")
         return found
 

@@ -11,10 +11,21 @@ from hub_plugin_mail_auth.judging import Hop, Judgement, judge
 from hub_plugin_mail_auth.settings import Settings
 from pydantic import ValidationError
 
-from hub import Address, DnsAnswer, Junk, Message, Quarantine, Reject
+from hub import (
+    Address,
+    DnsAnswer,
+    Junk,
+    Message,
+    Quarantine,
+    Reject,
+    hash_body,
+    new_signing_key,
+    sign_dkim,
+)
 from hub.testing.zones import Zones
 
 CLIENT, OTHER = "192.0.2.7", "192.0.2.8"
+POLICY = {"_dmarc.example.org": ['TXT "v=DMARC1; p=reject"']}
 
 
 def zones(policy: str) -> Zones:
@@ -98,6 +109,25 @@ async def test_dns_that_never_answers_is_a_temperror_of_all() -> None:
     judgement = await judge(Silent({}), hop, message, message_id="1", receiver="x", now=0, seconds=0.01)
     assert (judgement.spf.result, judgement.iprev.result, judgement.dmarc.result) == (("temperror",) * 3)
     assert decide(judgement, Settings()).finding.action is None
+
+
+async def test_a_key_that_nobody_answers_for_spoils_no_other_signature() -> None:
+    class Slow(Zones):
+        async def query(self, name: str, kind: str) -> DnsAnswer:
+            if "slow" in name:
+                await asyncio.Event().wait()
+            return await super().query(name, kind)
+
+    key = new_signing_key("ed25519")
+    dns = Slow({"s._domainkey.example.org": [f'TXT "{key.record}"'], **POLICY})
+    message = Message(b"From: a@example.org\r\n\r\n", b"hi\r\n")
+    [body] = await hash_body(message)
+    for domain in ("example.org", "slow.test"):
+        message = message.under(sign_dkim(message, key, domain, "s", 0.0, body))
+    hop = Hop(ip_address(OTHER), None, "soft.test")
+    judgement = await judge(dns, hop, message, message_id="1", receiver="x", now=0, seconds=1)
+    assert [each.status for each in judgement.dkim] == ["temperror", "pass"]
+    assert judgement.dmarc.result == "pass"
 
 
 @pytest.mark.parametrize(
