@@ -141,8 +141,9 @@ async def test_what_the_domain_wants_is_done(tmp_path: Path, nameserver: str) ->
             await send(hub, "reject.test", source=OTHER, head=await signed("reject.test", "reject.test"))
         ).startswith("250")
         assert [len(await hub.mailbox(name)) for name in ("INBOX", "Junk")] == [2, 1]
-    async with hub_with(tmp_path / "quarantine", nameserver, quarantine="quarantine") as hub:
-        assert (await send(hub, "quarantine.test", source=OTHER)).startswith("250")
+    settings = {"quarantine": "quarantine", "organization": "public-suffix-list"}
+    async with hub_with(tmp_path / "other", nameserver, **settings) as hub:
+        assert (await send(hub, "a.b.quarantine.test", source=OTHER)).startswith("250")
         assert len(await hub.mailbox("Quarantine")) == 1
 
 
