@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from hub.mail.dsn import RecipientDsn as RecipientDsn
     from hub.mail.envelope import Envelope as Envelope
     from hub.mail.headers import Headers as Headers
+    from hub.mail.headers import addresses as addresses
     from hub.mail.login import AccountRef as AccountRef
     from hub.mail.login import Bearer as Bearer
     from hub.mail.login import BearerHelp as BearerHelp
@@ -171,7 +172,7 @@ _HOMES = {
     "hub.mail.alert": "Alert AlertStatus Attempt Severity",
     "hub.mail.dsn": "Dsn RecipientDsn",
     "hub.mail.envelope": "Envelope",
-    "hub.mail.headers": "Headers",
+    "hub.mail.headers": "Headers addresses",
     "hub.mail.login": "AccountRef Bearer BearerHelp Credentials Identity Password Refuse ScramKeys",
     "hub.mail.message": "BodyFile Message",
     "hub.mail.stash": "Stash StashKey",

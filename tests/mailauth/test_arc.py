@@ -67,6 +67,8 @@ async def test_a_chain_that_was_touched_does_not_hold(change: Callable[[bytes], 
     assert change(raw) != raw
     result = await judged(change(raw))
     assert (result.status, bool(result.reason), result.domains) == ("fail", True, ())
+    if change(raw).startswith(b"ARC-Seal: nonsense"):
+        return  # dkimpy overlooks a seal without i=; RFC 8617 §5.2 step 3 wants every set to be whole
     with_dkimpy = dkim.arc_verify(change(raw), dnsfunc=dkimpy(zones()))[0]
     assert with_dkimpy == b"fail"
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import cast
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from hub import hash_body, seal_arc, verify_arc, verify_dkim
 from hub.mailauth.canonical import Form
@@ -28,9 +31,15 @@ def nameserver() -> Iterator[str]:
 @pytest.fixture
 def key_file(tmp_path: Path) -> Path:
     path = tmp_path / "key.pem"
-    path.write_text(key().pem)
+    private = cast(RSAPrivateKey, key().key)  # in the form that Crypt::OpenSSL::RSA reads
+    path.write_bytes(private.private_bytes(Encoding.PEM, PrivateFormat.TraditionalOpenSSL, NoEncryption()))
     path.chmod(0o600)
     return path
+
+
+def through_milter(raw: bytes) -> Sequence[Form]:
+    """OpenDKIM is told headers as a milter is, with one space after the colon: odd ones only relaxed."""
+    return ("relaxed",) if raw == ODD else FORMS
 
 
 @needs_knot
@@ -60,7 +69,7 @@ async def test_we_verify_what_mail_dkim_signs(raw: bytes, nameserver: str, key_f
 @maildkim.needs_opendkim
 @pytest.mark.parametrize("raw", MESSAGES.values(), ids=MESSAGES)
 async def test_opendkim_verifies_what_we_sign(raw: bytes, tmp_path: Path) -> None:
-    for form in FORMS:
+    for form in through_milter(raw):
         for body_form in FORMS:
             ours = await signed(raw, form=form, body_form=body_form)
             found = maildkim.opendkim_verifies(tmp_path, ours, f"rsa._domainkey.{DOMAIN}", key().record)
@@ -74,7 +83,7 @@ async def test_we_verify_what_opendkim_signs(
     raw: bytes, tmp_path: Path, nameserver: str, key_file: Path
 ) -> None:
     dns = Resolver((nameserver,))
-    for form in FORMS:
+    for form in through_milter(raw):
         for body_form in FORMS:
             forms = f"{form}/{body_form}"
             lines = maildkim.opendkim_signs(tmp_path, raw, forms, DOMAIN, "rsa", key_file)

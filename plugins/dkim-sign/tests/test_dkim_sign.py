@@ -1,0 +1,214 @@
+"""Signed on its way out, sealed on its way through, and keys that come and go, with a real DNS that is changed."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Awaitable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+from hub_plugin_dkim_sign.ring import RINGS
+from hub_plugin_dkim_sign.rotation import advance_all, is_published, rotate
+from hub_plugin_dkim_sign.update import quoted
+
+from hub import Address, Message, verify_arc, verify_dkim
+from hub.testing.clock import ManualClock
+from hub.testing.running import DRIVERS, RunningHub, running_hub
+from tests.peers.knot import changing, needs_knot
+
+DOMAIN = "example.test"
+HUB = "mx.example.test"
+SECRET = "c2VjcmV0LXRoYXQtbm9ib2R5LWtub3dz"
+ALICE = f"alice@{DOMAIN}"
+MAIL = b"From: Alice <alice@example.test>\r\nTo: carol@example.com\r\nSubject: Dinner\r\n\r\nAt eight?\r\n"
+DAY = 86400.0
+
+
+@asynccontextmanager
+async def signing(folder: Path, update: bool = True) -> AsyncIterator[RunningHub]:
+    """A hub whose DNS takes its updates."""
+    with changing({DOMAIN: []}, "hub.", SECRET) as server:
+        settings = {"update": {"server": server, "key_name": "hub.", "key": SECRET, "ttl": 60}}
+        tables = {
+            "hub": {"hostname": HUB, "plugins": ["dkim-sign", *DRIVERS]},
+            "dns": {"nameservers": [server]},
+            "plugins": {"dkim-sign": settings if update else {}},
+        }
+        async with running_hub(folder, tables=tables, clock=ManualClock()) as running:
+            yield running
+
+
+async def relayed(
+    running: RunningHub, raw: bytes, sender: str | None = ALICE, reverse_path: str | None = ALICE
+) -> Message:
+    """What a server would be sent."""
+    head, _, body = raw.partition(b"\r\n\r\n")
+    message = Message(head + b"\r\n\r\n", body)
+    plugin = running.plugin("dkim-sign")
+    account = await running.hub.kernel.services.directory.account(sender) if sender else None
+    given = await plugin.call(
+        "rewrite_relayed",
+        sender=account.ref if account else None,
+        reverse_path=Address.parse(reverse_path) if reverse_path else None,
+        recipients=(Address.parse("carol@example.com"),),
+        message=message,
+    )
+    assert isinstance(given, Message)
+    return given
+
+
+async def ready(running: RunningHub, *domains: str) -> None:
+    """New keys for the domains, published and in use."""
+    plugin = running.plugin("dkim-sign")
+    for domain in domains:
+        await rotate(plugin, plugin.stash[RINGS], domain)
+    await advance_all(plugin)
+    await running.clock.turn(10)
+
+
+def states(running: RunningHub) -> Awaitable[list[tuple[str, str]]]:
+    async def read() -> list[tuple[str, str]]:
+        ring = await running.plugin("dkim-sign").stash[RINGS].read(DOMAIN)
+        return [(key.kind, key.state) for key in ring]
+
+    return read()
+
+
+@needs_knot
+@pytest.mark.proves(
+    "Mail authentication: mail of accounts is signed with keys that the hub makes and publishes"
+)
+async def test_mail_of_an_account_is_signed_twice(tmp_path: Path) -> None:
+    async with signing(tmp_path) as running:
+        plugin = running.plugin("dkim-sign")
+        first = await relayed(running, MAIL)
+        assert "DKIM-Signature" not in first.headers  # nobody could verify it yet
+        assert await states(running) == [("rsa", "waiting"), ("ed25519", "waiting")]
+        await advance_all(plugin)
+        await running.clock.turn(10)
+        signed = await relayed(running, MAIL)
+        results = await verify_dkim(signed, plugin.dns, running.clock.time())
+        assert [(each.status, each.domain) for each in results] == [("pass", DOMAIN)] * 2
+        assert {each.algorithm for each in results} == {"rsa-sha256", "ed25519-sha256"}
+
+
+@needs_knot
+async def test_nothing_foreign_is_signed_as_ours(tmp_path: Path) -> None:
+    async with signing(tmp_path) as running:
+        await ready(running, DOMAIN)
+        passed_on = await relayed(running, b"Received: from a\r\n" + MAIL, None)
+        assert "DKIM-Signature" not in passed_on.headers
+        bob = await relayed(running, MAIL, f"bob@{DOMAIN}")
+        assert "DKIM-Signature" not in bob.headers
+        two = MAIL.replace(b"From: ", b"From: eve@example.com\r\nFrom: ")
+        assert "DKIM-Signature" not in (await relayed(running, two)).headers
+
+
+@needs_knot
+async def test_reports_of_the_hub_are_signed_and_forged_ones_are_not(tmp_path: Path) -> None:
+    async with signing(tmp_path) as running:
+        await ready(running, HUB)
+        report = MAIL.replace(ALICE.encode(), f"MAILER-DAEMON@{HUB}".encode())
+        ours = await relayed(running, report, None, None)
+        assert ours.headers.raw("DKIM-Signature")
+        forged = await relayed(running, b"Received: from eve\r\n" + report, None, None)
+        assert "DKIM-Signature" not in forged.headers
+
+
+@needs_knot
+@pytest.mark.proves("Mail authentication: mail that is passed on is sealed by ARC")
+async def test_what_is_passed_on_is_sealed(tmp_path: Path) -> None:
+    async with signing(tmp_path) as running:
+        await ready(running, HUB)
+        plugin = running.plugin("dkim-sign")
+        found = f"Authentication-Results: {HUB}; spf=pass smtp.mailfrom=example.com\r\n".encode()
+        foreign = b"Authentication-Results: mx.example.net; spf=fail\r\n" + found + b"Received: x\r\n" + MAIL
+        sealed = await relayed(running, foreign, None)
+        chain = await verify_arc(sealed, plugin.dns, running.clock.time())
+        assert (chain.status, chain.domains) == ("pass", (HUB,))
+        assert chain.results == (f"{HUB}; spf=pass smtp.mailfrom=example.com",)
+        again = await relayed(running, sealed.bytes(), None)
+        chain = await verify_arc(again, plugin.dns, running.clock.time())
+        assert (chain.status, chain.instance) == ("pass", 2)
+
+
+@needs_knot
+@pytest.mark.proves("Mail authentication: keys are rotated, published in DNS by update, and retired")
+async def test_two_keys_overlap_while_they_are_rotated(tmp_path: Path) -> None:
+    async with signing(tmp_path) as running:
+        plugin = running.plugin("dkim-sign")
+        rings = plugin.stash[RINGS]
+        await ready(running, DOMAIN)
+        signed = await relayed(running, MAIL)
+        old = await rings.read(DOMAIN)
+        await rotate(plugin, rings, DOMAIN)
+        assert [state for _, state in await states(running)] == ["active"] * 2 + ["waiting"] * 2
+        await rotate(plugin, rings, DOMAIN)  # those that wait are enough
+        assert len(await rings.read(DOMAIN)) == 4
+        await advance_all(plugin)
+        assert [state for _, state in await states(running)] == ["retiring"] * 2 + ["active"] * 2
+        await running.clock.turn(10)
+        newer = await relayed(running, MAIL)
+        before = await verify_dkim(signed, plugin.dns, running.clock.time())
+        after = await verify_dkim(newer, plugin.dns, running.clock.time())
+        assert {each.status for each in (*before, *after)} == {"pass"}
+        assert not {each.selector for each in before} & {each.selector for each in after}
+        await running.clock.turn(8 * DAY)
+        await advance_all(plugin)
+        assert [state for _, state in await states(running)] == ["retired"] * 2 + ["active"] * 2
+        assert not any(key.pem for key in await rings.read(DOMAIN) if key.state == "retired")
+        running.hub.kernel.services.dns.configure(plugin_servers(running))  # forget what was said
+        assert not await is_published(plugin, DOMAIN, old[0])
+
+
+def plugin_servers(running: RunningHub) -> list[str]:
+    return list(running.config.settings.dns.nameservers)
+
+
+@needs_knot
+async def test_a_dns_that_refuses_leaves_the_keys_waiting(tmp_path: Path) -> None:
+    async with signing(tmp_path) as running:
+        plugin = running.plugin("dkim-sign")
+        server = plugin_servers(running)[0]
+        wrong = {"server": server, "key_name": "other.", "key": SECRET}
+        await running.configure("dkim-sign", {"update": wrong})
+        plugin = running.plugin("dkim-sign")
+        assert "DKIM-Signature" not in (await relayed(running, MAIL)).headers
+        await advance_all(plugin)
+        assert await states(running) == [("rsa", "waiting"), ("ed25519", "waiting")]
+
+
+@needs_knot
+@pytest.mark.proves("Mail authentication: `hub dkim` lists, makes, rotates and retires keys")
+async def test_the_command_works_beside_a_running_hub(tmp_path: Path) -> None:
+    async with signing(tmp_path) as running:
+        config = running.folder / "hub.toml"
+
+        async def hub(*words: str) -> str:
+            command = [str(Path(sys.executable).with_name("hub")), "-c", str(config), *words]
+            process = await asyncio.create_subprocess_exec(
+                *command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+            )
+            said = (await process.communicate())[0].decode()
+            assert process.returncode == 0, said
+            return said
+
+        assert "New keys sign once" in await hub("dkim", "generate", DOMAIN)
+        shown = json.loads(await hub("dkim", "rotate", DOMAIN, "--json"))
+        assert [key["state"] for key in shown[DOMAIN]] == ["active", "active"]
+        assert "pem" not in shown[DOMAIN][0]
+        assert (await relayed(running, MAIL)).headers.raw("DKIM-Signature")
+        said = await hub("dkim", "show", DOMAIN)
+        assert f"{shown[DOMAIN][0]['selector']}._domainkey.{DOMAIN}. TXT" in said
+        await hub("dkim", "rotate")
+        retired = json.loads(await hub("dkim", "retire", DOMAIN, "--json"))
+        assert [key["state"] for key in retired[DOMAIN]] == ["retired"] * 2 + ["active"] * 2
+        assert "retired since" in await hub("dkim", "list")
+
+
+def test_a_long_record_is_several_strings() -> None:
+    assert quoted("x" * 300) == f'"{"x" * 250}" "{"x" * 50}"'
