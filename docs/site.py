@@ -31,7 +31,9 @@ CHAPTERS: Final = {
     "How it is made": (
         "docs/design",
         "docs/algorithms/spf",
+        "docs/algorithms/dkim",
         "docs/algorithms/dmarc",
+        "docs/algorithms/arc",
         "docs/benchmarks/README",
         "CONTRIBUTING",
         "CHANGELOG",

@@ -55,7 +55,9 @@ def check(context: Context, domain: str, as_json: bool) -> None:
     else:
         for each in found:
             optional = " (optional)" if each.record.optional and each.status != "ok" else ""
-            click.echo(f"{each.status:8} {each.record.kind:5} {each.record.name}  {each.record.why}{optional}")
+            click.echo(
+                f"{each.status:8} {each.record.kind:5} {each.record.name}  {each.record.why}{optional}"
+            )
             if each.remark:
                 click.echo(f"         {each.remark}")
     if any(each.fails for each in found):

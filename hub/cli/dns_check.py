@@ -45,7 +45,9 @@ async def check_host(dns: Dns, host: str) -> Checked:
         return Checked(record, "unknown", str(error))
     if found:
         return Checked(record, "ok")
-    return Checked(record, "missing", f"give {host} an A or AAAA record, or set hub.hostname to a name that has")
+    return Checked(
+        record, "missing", f"give {host} an A or AAAA record, or set hub.hostname to a name that has"
+    )
 
 
 async def _check(dns: Dns, record: DnsRecord) -> Checked:

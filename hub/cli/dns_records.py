@@ -79,7 +79,9 @@ def _aliases(domain: str, host: str) -> Sequence[DnsRecord]:
         f"autodiscover.{domain}": "Outlook configures itself",
     }
     return [
-        DnsRecord(name, "CNAME", f"{host}.", why, optional=True) for name, why in names.items() if name != host
+        DnsRecord(name, "CNAME", f"{host}.", why, optional=True)
+        for name, why in names.items()
+        if name != host
     ]
 
 

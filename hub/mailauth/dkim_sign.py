@@ -52,7 +52,7 @@ def sign_dkim(
         >>> import asyncio
         >>> message = Message(b"From: a@example.org\\r\\n\\r\\n", b"Hello\\r\\n")
         >>> [body] = asyncio.run(hash_body(message))
-        >>> print(sign_dkim(message, new_signing_key("ed25519"), "example.org", "s1", 0.0, body)[:58])
+        >>> print(sign_dkim(message, new_signing_key("ed25519"), "example.org", "s1", 0.0, body)[:57])
         DKIM-Signature: v=1; a=ed25519-sha256; c=relaxed/relaxed;
     """
     names = signed_names(message.headers)

@@ -42,8 +42,10 @@ FORMS: tuple[Form, ...] = ("simple", "relaxed")
 KINDS: tuple[Kind, ...] = ("rsa", "ed25519")
 
 
-async def verified(raw: bytes, dns: Zones | None = None, now: float = NOW, **options: bool) -> DkimResult:
-    [result] = await verify_dkim(message_of(raw), dns or zones(), now, **options)
+async def verified(
+    raw: bytes, dns: Zones | None = None, now: float = NOW, *, trust_length: bool = False
+) -> DkimResult:
+    [result] = await verify_dkim(message_of(raw), dns or zones(), now, trust_length=trust_length)
     return result
 
 

@@ -30,7 +30,7 @@ _ASKING: Final = """
 use Net::DNS; use Mail::DKIM::DNS;
 my ($host, $port) = split /:/, shift @ARGV;
 Mail::DKIM::DNS::resolver(Net::DNS::Resolver->new(nameservers => [$host], port => $port)) if $port;
-local $/; my $raw = <STDIN>;
+my $raw = do { local $/; <STDIN> };
 """
 _VERIFY: Final = """
 use Mail::DKIM::Verifier;

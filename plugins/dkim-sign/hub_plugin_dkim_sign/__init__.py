@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from hub import AccountRef, Address, Message, Plugin, hookimpl
 from hub_plugin_dkim_sign.ring import RINGS, Rings
 from hub_plugin_dkim_sign.rotation import advance_all
@@ -16,8 +18,8 @@ EVERY = 60.0
 @hookimpl
 async def plugin_start(plugin: Plugin) -> None:
     """Look after the keys once a minute, on one worker of one node."""
-    plugin.stash[RINGS] = Rings(plugin.kv, plugin.clock)
-    plugin.every(EVERY, lambda: advance_all(plugin), once=True)
+    rings = plugin.stash[RINGS] = Rings(plugin.kv, plugin.clock)
+    plugin.every(EVERY, partial(advance_all, plugin, rings), once=True)
 
 
 @hookimpl

@@ -10,7 +10,7 @@ from itertools import count
 from typing import Literal
 
 from hub import DnsTrouble, Plugin, SigningKey, new_signing_key
-from hub_plugin_dkim_sign.ring import RINGS, Key, Ring, Rings, State, moved
+from hub_plugin_dkim_sign.ring import Key, Ring, Rings, State, moved
 from hub_plugin_dkim_sign.settings import Settings
 from hub_plugin_dkim_sign.update import send_update
 
@@ -72,9 +72,8 @@ async def is_published(plugin: Plugin, domain: str, key: Key) -> bool:
     return any("".join(text.split()) == "".join(key.record.split()) for text in texts)
 
 
-async def advance_all(plugin: Plugin) -> None:
+async def advance_all(plugin: Plugin, rings: Rings) -> None:
     """The timer's work; what fails for one domain is said, and tried again with the next round."""
-    rings = plugin.stash[RINGS]
     for domain in await rings.all():
         try:
             await advance(plugin, rings, domain)

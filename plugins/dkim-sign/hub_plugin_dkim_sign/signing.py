@@ -5,7 +5,6 @@ from __future__ import annotations
 from hub import (
     AccountRef,
     Address,
-    AddressError,
     Message,
     Plugin,
     addresses,
@@ -81,12 +80,13 @@ async def begin(plugin: Plugin, domain: str) -> None:
 def _author(message: Message) -> Address | None:
     """Who From names, if it names one alone."""
     fields = message.headers.raw_all("From")
-    named = [each for each in addresses(fields[0]) if each.host and each.local] if len(fields) == 1 else []
+    named = [each for each in addresses(fields[0]) if not each.is_group_mark] if len(fields) == 1 else []
     if len(named) != 1:
         return None
+    local, host = named[0].local or b"", named[0].host or b""
     try:
-        return Address.parse(b"%s@%s" % (named[0].local or b"", named[0].host or b""))
-    except AddressError:
+        return Address(local.decode(), host.decode().lower()) if local and host else None
+    except UnicodeDecodeError:
         return None
 
 
