@@ -81,7 +81,9 @@ def test_what_is_missing_or_wrong_is_said_with_what_to_do(tmp_path: Path, certif
         assert found[f"SRV _imaps._tcp.{DOMAIN}"]["status"] == "missing"
 
 
+@needs_knot
 def test_what_nobody_answers_is_unknown(tmp_path: Path, certificate: TlsTable) -> None:
-    result = hub(configured(tmp_path, certificate), "check", "bad..name")
+    with resolving({DOMAIN: ["mx A 192.0.2.1"]}) as server:  # it refuses to speak of others
+        result = hub(configured(tmp_path, certificate, server), "check", "elsewhere.example")
     assert result.exit_code == 1
-    assert "unknown" in result.output
+    assert "unknown  MX    elsewhere.example" in result.output

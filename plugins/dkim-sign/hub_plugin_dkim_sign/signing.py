@@ -60,6 +60,8 @@ async def seal(plugin: Plugin, message: Message) -> str:
         return ""
     now = plugin.clock.time()
     chain = await verify_arc(message, plugin.dns, now)
+    if chain.temporary:  # DNS is silent: saying that the chain is broken would end it for good
+        return ""
     [body] = await hash_body(message)
     selector, key = keys[-1]
     found = _found(plugin, message)
@@ -91,10 +93,16 @@ def _author(message: Message) -> Address | None:
 
 
 def _found(plugin: Plugin, message: Message) -> str:
-    """What we found when the message came, as the field that says so has it."""
+    """What we found when the message came, as the field that says so has it.
+
+    What stands below our own Received came with the message, whoever it claims to be of.
+    """
     hostname = plugin.hostname.lower()
-    for value in message.headers.raw_all("Authentication-Results"):
-        text = value.decode("utf-8", "replace")
-        if text.partition(";")[0].strip().lower() == hostname:
+    for name, value in message.headers:
+        if name.lower() == b"received":
+            break
+        text = value.decode("utf-8", "replace").strip()
+        claimed = text.partition(";")[0].strip().lower()
+        if name.lower() == b"authentication-results" and claimed == hostname:
             return text
     return f"{hostname}; none"
