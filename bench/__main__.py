@@ -14,7 +14,21 @@ from typing import Final
 import click
 from rich.console import Console
 
-from bench import checks, growth, hooks, imap, index, latency, machine, memory, reload, smtp, startup, tracing
+from bench import (
+    checks,
+    growth,
+    hooks,
+    imap,
+    index,
+    latency,
+    machine,
+    mailauth,
+    memory,
+    reload,
+    smtp,
+    startup,
+    tracing,
+)
 from bench.cpu import CORES
 from bench.idle import NotHeld
 from bench.imap_client import Unhappy
@@ -36,6 +50,7 @@ AREAS: Final[dict[str, Callable[[Options], Report]]] = {
     "hooks": hooks.measure,
     "tracing": tracing.measure,
     "checks": checks.measure,
+    "mailauth": mailauth.measure,
 }
 ROWS: Final = (10, 1_000, 10_000, 100_000, 1_000_000)
 ACCOUNTS: Final = (1, 100, 1_000, 10_000, 100_000)

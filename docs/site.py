@@ -21,13 +21,23 @@ COPIED: Final = (
     "CONTRIBUTING.md",
     "CHANGELOG.md",
     "docs/*.md",
+    "docs/algorithms/*.md",
     "docs/adr/*.md",
     "docs/benchmarks/*",
 )
 CHAPTERS: Final = {
     "Use it": ("docs/operating", "docs/reference/settings", "docs/reference/plugins"),
     "Write a plugin": ("docs/authoring", "docs/mail-flow", "docs/reference/hooks"),
-    "How it is made": ("docs/design", "docs/benchmarks/README", "CONTRIBUTING", "CHANGELOG"),
+    "How it is made": (
+        "docs/design",
+        "docs/algorithms/spf",
+        "docs/algorithms/dkim",
+        "docs/algorithms/dmarc",
+        "docs/algorithms/arc",
+        "docs/benchmarks/README",
+        "CONTRIBUTING",
+        "CHANGELOG",
+    ),
 }
 REPLACED: Final = {
     "hooks/README.md": "reference/hooks.md",

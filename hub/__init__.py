@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from hub.config.networks import host_address as host_address
     from hub.config.secrets import Secret as Secret
     from hub.hooks.command import CommandContext as CommandContext
+    from hub.hooks.dns import DnsRecord as DnsRecord
     from hub.hooks.http import Route as Route
     from hub.hooks.markers import hookimpl as hookimpl
     from hub.hooks.observe import TraceRecord as TraceRecord
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from hub.mail.dsn import RecipientDsn as RecipientDsn
     from hub.mail.envelope import Envelope as Envelope
     from hub.mail.headers import Headers as Headers
+    from hub.mail.headers import addresses as addresses
     from hub.mail.login import AccountRef as AccountRef
     from hub.mail.login import Bearer as Bearer
     from hub.mail.login import BearerHelp as BearerHelp
@@ -64,7 +66,33 @@ if TYPE_CHECKING:
     from hub.mail.verdict import Reject as Reject
     from hub.mail.verdict import Trust as Trust
     from hub.mail.verdict import Verdict as Verdict
+    from hub.mailauth.arc import ArcResult as ArcResult
+    from hub.mailauth.arc import verify_arc as verify_arc
+    from hub.mailauth.arc_seal import seal_arc as seal_arc
+    from hub.mailauth.canonical import BodyHash as BodyHash
+    from hub.mailauth.canonical import hash_body as hash_body
+    from hub.mailauth.dkim import DkimResult as DkimResult
+    from hub.mailauth.dkim import verify_dkim as verify_dkim
+    from hub.mailauth.dkim_sign import sign_dkim as sign_dkim
+    from hub.mailauth.dmarc import DmarcResult as DmarcResult
+    from hub.mailauth.dmarc import check_dmarc as check_dmarc
+    from hub.mailauth.dmarc_record import DmarcRecord as DmarcRecord
+    from hub.mailauth.iprev import Reverse as Reverse
+    from hub.mailauth.iprev import check_iprev as check_iprev
+    from hub.mailauth.keys import KeyUnusable as KeyUnusable
+    from hub.mailauth.keys import PublicKey as PublicKey
+    from hub.mailauth.keys import SigningKey as SigningKey
+    from hub.mailauth.keys import find_key as find_key
+    from hub.mailauth.keys import load_signing_key as load_signing_key
+    from hub.mailauth.keys import new_signing_key as new_signing_key
+    from hub.mailauth.results import AUTH_RESULTS as AUTH_RESULTS
     from hub.mailauth.results import AuthResult as AuthResult
+    from hub.mailauth.results import auth_results as auth_results
+    from hub.mailauth.results import claims_authserv_id as claims_authserv_id
+    from hub.mailauth.results import results_field as results_field
+    from hub.mailauth.results import states_result as states_result
+    from hub.mailauth.spf import SpfResult as SpfResult
+    from hub.mailauth.spf import check_spf as check_spf
     from hub.services.blobs import LAST_REFERENCE as LAST_REFERENCE
     from hub.services.blobs import BlobGone as BlobGone
     from hub.services.blobs import BlobRecord as BlobRecord
@@ -140,6 +168,7 @@ _HOMES = {
     "hub.config.model": "Duration Network Size",
     "hub.config.networks": "Networks host_address",
     "hub.config.secrets": "Secret",
+    "hub.hooks.dns": "DnsRecord",
     "hub.hooks.http": "Route",
     "hub.hooks.markers": "hookimpl",
     "hub.hooks.command": "CommandContext",
@@ -151,7 +180,7 @@ _HOMES = {
     "hub.mail.alert": "Alert AlertStatus Attempt Severity",
     "hub.mail.dsn": "Dsn RecipientDsn",
     "hub.mail.envelope": "Envelope",
-    "hub.mail.headers": "Headers",
+    "hub.mail.headers": "Headers addresses",
     "hub.mail.login": "AccountRef Bearer BearerHelp Certificate ClientCertificate Credentials "
     "Identity Password Refuse ScramKeys",
     "hub.mail.message": "BodyFile Message",
@@ -159,7 +188,18 @@ _HOMES = {
     "hub.mail.structure": "Structure",
     "hub.mail.traceparent": "traceparent_of",
     "hub.mail.verdict": "Accept Defer Finding Junk Quarantine Reject Trust Verdict",
-    "hub.mailauth.results": "AuthResult",
+    "hub.mailauth.arc": "ArcResult verify_arc",
+    "hub.mailauth.arc_seal": "seal_arc",
+    "hub.mailauth.canonical": "BodyHash hash_body",
+    "hub.mailauth.dkim": "DkimResult verify_dkim",
+    "hub.mailauth.dkim_sign": "sign_dkim",
+    "hub.mailauth.keys": "KeyUnusable PublicKey SigningKey find_key load_signing_key new_signing_key",
+    "hub.mailauth.dmarc": "DmarcResult check_dmarc",
+    "hub.mailauth.dmarc_record": "DmarcRecord",
+    "hub.mailauth.iprev": "Reverse check_iprev",
+    "hub.mailauth.results": "AUTH_RESULTS AuthResult auth_results claims_authserv_id results_field "
+    "states_result",
+    "hub.mailauth.spf": "SpfResult check_spf",
     "hub.services.blobs": "BlobGone BlobRecord Blobs BlobUse Collected LAST_REFERENCE Progress References "
     "Spool StoreFull no_progress",
     "hub.services.cache": "Cache",

@@ -27,7 +27,7 @@ class Decision:
     """What all checks say of a message.
 
     action: what some check asked for, for everybody. place: the least good place that one asked for.
-    headers: (name, value) pairs that are put on top of it.
+    headers: (name, value) pairs that are put on top of it. removes: the numbers of fields that go.
     """
 
     action: Reject | Defer | None
@@ -36,6 +36,7 @@ class Decision:
     trusted: bool
     reasons: tuple[str, ...]
     headers: tuple[tuple[str, str], ...]
+    removes: frozenset[int] = frozenset()
 
     def outcome(self, limits: Limits, too_high: Reject) -> Reject | Defer | Place:
         """For a recipient with these limits; too_high: the answer to a score that is refused."""
@@ -77,7 +78,8 @@ def decide(answers: Sequence[Answer[Finding]], failed: Defer) -> Decision:
         f"{answer.plugin}: {reason}" for answer in answers if answer.value for reason in answer.value.reasons
     )
     headers = tuple(header for finding in findings for header in finding.headers)
-    return Decision(action, place, score, trusted, reasons, headers)
+    removes = frozenset(number for finding in findings for number in finding.removes)
+    return Decision(action, place, score, trusted, reasons, headers, removes)
 
 
 def _counted(answer: Answer[Finding]) -> float:

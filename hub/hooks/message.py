@@ -19,8 +19,9 @@ async def check_message(
     All plugins run side by side. Reject beats Defer beats the sum of the scores, which is compared with
     `[checks] junk_score` and `reject_score`, or with what a recipient's domain or account has there; None is
     no opinion. A failed check counts as Defer unless the operator says `on_failure = "skip"`. The headers of
-    all findings are put on top of the message, and the reasons in X-Hub-Checks. If only some recipients
-    would refuse the message, they find it in Junk; in LMTP each is answered.
+    all findings are put on top of the message, and the reasons in X-Hub-Checks; fields that a finding
+    `removes` are gone. If only some recipients would refuse the message, they find it in Junk; in LMTP each
+    is answered.
 
     `@hookimpl(score=(0, 5))` promises that an implementation adds that much and does nothing else. Without
     it a score below 0 counts as 0. Who still runs is cancelled once nothing it may say can change the

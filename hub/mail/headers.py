@@ -7,7 +7,7 @@ scan is linear in the block, whatever is in it, and nothing here raises on what 
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from typing import NamedTuple
 
 from hub.mail.encoded import decode_words
@@ -112,10 +112,16 @@ class Headers:
         unwanted = _lowered(names)
         return self._joined(field for field in self.fields if self._name(field) not in unwanted)
 
+    def without(self, numbers: Collection[int]) -> bytes:
+        """The whole block, blank line included, but for the fields at these places in `fields`."""
+        kept = [field for number, field in enumerate(self.fields) if number not in numbers]
+        end = self.fields[-1].end if self.fields else 0
+        return self._joined(kept) + self.block[end:]
+
     def _name(self, field: Field) -> bytes:
         return self.block[field.name_start : field.name_end].lower()
 
-    def _joined(self, fields: Iterator[Field]) -> bytes:
+    def _joined(self, fields: Iterable[Field]) -> bytes:
         return b"".join(self.block[field.name_start : field.end] for field in fields)
 
     def _values(self, name: str) -> Iterator[bytes]:

@@ -80,6 +80,10 @@ class Message:
         """The message from its first octet to its last, in pieces of at most `size` octets."""
         for start in range(0, len(self.head), size):
             yield self.head[start : start + size]
+        yield from self.body_chunks(size)
+
+    def body_chunks(self, size: int = 65536) -> Iterator[bytes]:
+        """What follows the header block, in pieces of at most `size` octets."""
         if isinstance(self._body, bytes):
             for start in range(0, len(self._body), size):
                 yield self._body[start : start + size]

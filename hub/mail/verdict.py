@@ -13,6 +13,8 @@ from typing import TypeAlias
 
 _CODE = re.compile(r"[245]\.[0-9]{1,3}\.[0-9]{1,3}\Z")
 _FIELD_NAME = re.compile(r"[!-9;-~]{1,76}\Z")  # RFC 5322 §3.6.8
+_MAX_LINE = 900
+_MAX_FIELD = 16384
 MAX_TEXT = 400  # octets; with the codes it stays inside the reply line of RFC 5321 §4.5.3.1.5
 
 
@@ -85,13 +87,15 @@ class Finding:
 
     score: added to the message's score; positive is suspicious. action: what this check asks for by itself.
     reasons: short texts for the log and the trace, never for the peer. headers: (name, value) pairs that
-    the core puts on top of the message when it is accepted.
+    the core puts on top of the message when it is accepted; a value may be folded, by CRLF and a blank.
+    removes: fields of the message that it is kept without, by their number in `message.headers.fields`.
     """
 
     score: float = 0.0
     action: Action | None = None
     reasons: tuple[str, ...] = ()
     headers: tuple[tuple[str, str], ...] = field(default=())
+    removes: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         if not -1e6 < self.score < 1e6:  # also refuses NaN
@@ -99,7 +103,18 @@ class Finding:
         for name, value in self.headers:
             if not _FIELD_NAME.match(name):
                 raise ValueError(f"Finding: {name!r} is not a header field name (RFC 5322 §2.2)")
-            if not value.isprintable() or len(value.encode()) > 900:
+            if not _is_field_value(value):
                 raise ValueError(
-                    f"Finding: the value of {name} must be one printable line of at most 900 octets"
+                    f"Finding: the value of {name} must be printable, in lines of at most {_MAX_LINE} "
+                    "octets, each but the first behind CRLF and a blank"
                 )
+
+
+def _is_field_value(value: str) -> bool:
+    first, *folded = value.split("\r\n")
+    lines = [first, *(line[1:] for line in folded)]
+    return (
+        len(value) <= _MAX_FIELD
+        and all(line.isprintable() and len(line.encode()) <= _MAX_LINE for line in lines)
+        and all(line[:1] in (" ", "\t") and line.strip() for line in folded)  # RFC 5322 §2.2.3, §4.2
+    )

@@ -69,6 +69,8 @@ async def _judge(dialogue: Dialogue, transaction: Transaction, content: Content)
         top += missing_fields(headers, session.identity, envelope, hostname, now)
     content = Content(top + without_own(content.head), content.body)
     decision = await check(dialogue, transaction, content, len(top))
+    if decision.removes:
+        content = Content(Headers(content.head).without(decision.removes), content.body)
     recipients = tuple(transaction.recipients.values())
     refused = checking.refused(recipients, decision, kernel.settings.checks)
     if len(refused) == len(recipients):

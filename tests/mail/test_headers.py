@@ -193,3 +193,12 @@ def test_a_megabyte_of_anything_is_scanned_without_going_back(unit: bytes) -> No
 
 def test_a_hundred_thousand_fields_of_one_name_are_all_found() -> None:
     assert len(Headers(b"A: b\n" * 100_000).raw_all("a")) == 100_000
+
+
+def test_a_block_without_some_of_its_fields_is_the_rest_of_it() -> None:
+    headers = Headers(BLOCK)
+    assert headers.without(()) == BLOCK
+    assert headers.without({0, 4}) == BLOCK.replace(b"Received: from a\r\n\tby b\r\n", b"").replace(
+        b"no colon here\r\n", b""
+    )
+    assert Headers(b"\r\n").without({0}) == b"\r\n"

@@ -11,9 +11,10 @@ missing_packages() {
     # command:package
     for pair in clamd:clamav-daemon postfix:postfix smtp-source:postfix swaks:swaks mutt:mutt openssl:openssl \
         strace:strace knotd:knot promtool:prometheus slapd:slapd ldapsearch:ldap-utils chromium:chromium \
-        testssl:testssl.sh sslscan:sslscan; do
+        testssl:testssl.sh sslscan:sslscan opendkim:opendkim opendkim-testmsg:opendkim-tools; do
         command -v "${pair%%:*}" >/dev/null 2>&1 || echo "${pair#*:}"
     done | sort -u | tr '\n' ' '
+    perl -MMail::DKIM -e1 2>/dev/null || printf 'libmail-dkim-perl '
     # Its programs are in no folder of the path.
     ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || printf 'postgresql '
     # A package of its own since SpamAssassin 4, in Debian 12 and Ubuntu 24.04; before that the rules' package has it.
@@ -91,6 +92,9 @@ if [ -d /run/systemd/system ]; then
     esac
     case " $missing" in *" knot "*)
         systemctl disable --quiet knot.service || : ;;
+    esac
+    case " $missing" in *" opendkim "*)
+        systemctl disable --quiet opendkim.service || : ;;
     esac
     case " $missing" in *" prometheus "*)
         systemctl disable --quiet prometheus.service || : ;;

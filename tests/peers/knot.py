@@ -7,7 +7,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 
 import dns.exception
@@ -23,15 +23,15 @@ needs_knot = pytest.mark.skipif(PROGRAM is None, reason="no knotd here: tests/pe
 
 
 @contextmanager
-def resolving(zones: Mapping[str, Sequence[str]]) -> Iterator[str]:
-    """Serve the zones, domain → records; gives `address:port`."""
+def resolving(zones: Mapping[str, Sequence[str]], more: str = "", acl: str = "") -> Iterator[str]:
+    """Serve the zones, domain → records; gives `address:port`. more: of the configuration."""
     assert PROGRAM is not None
     port = free_port()
     # A short path: its control socket lies there too.
     with tempfile.TemporaryDirectory(prefix="knot-") as name:
         folder = Path(name)
         with (folder / "log").open("wb") as log:
-            command = [PROGRAM, "-c", str(_configured(folder, port, zones))]
+            command = [PROGRAM, "-c", str(_configured(folder, port, zones, more, acl))]
             process = subprocess.Popen(command, stdout=log, stderr=log)
         try:
             deadline = time.monotonic() + 60
@@ -45,19 +45,30 @@ def resolving(zones: Mapping[str, Sequence[str]]) -> Iterator[str]:
             process.wait()
 
 
-def _configured(folder: Path, port: int, zones: Mapping[str, Sequence[str]]) -> Path:
+def changing(zones: Mapping[str, Sequence[str]], name: str, secret: str) -> AbstractContextManager[str]:
+    """The same, and who has the key may change them (RFC 2136)."""
+    more = (
+        f"key:\n  - id: {name}\n    algorithm: hmac-sha256\n    secret: {secret}\n"
+        f"acl:\n  - id: change\n    key: {name}\n    action: update\n"
+    )
+    return resolving(zones, more, "    acl: change\n")
+
+
+def _configured(
+    folder: Path, port: int, zones: Mapping[str, Sequence[str]], more: str = "", acl: str = ""
+) -> Path:
     listed = ""
     for name, records in zones.items():
         lines = ["@ SOA ns admin 1 3600 600 86400 300", "@ NS ns", "ns A 127.0.0.1", *records]
         (folder / f"{name}.zone").write_text("$TTL 300\n" + "".join(f"{line}\n" for line in lines))
-        listed += f"  - domain: {name}\n    file: {folder}/{name}.zone\n"
+        listed += f"  - domain: {name}\n    file: {folder}/{name}.zone\n{acl}"
     path = folder / "knot.conf"
     path.write_text(
         f"server:\n  listen: 127.0.0.1@{port}\n  rundir: {folder}\n"
         "  udp-workers: 1\n  tcp-workers: 1\n  background-workers: 1\n"
         f"database:\n  storage: {folder}/db\n  journal-db-max-size: 1M\n  timer-db-max-size: 1M\n"
         "template:\n  - id: default\n    journal-content: none\n    zonefile-sync: -1\n"
-        f"log:\n  - target: stderr\n    any: warning\nzone:\n{listed}"
+        f"log:\n  - target: stderr\n    any: warning\n{more}zone:\n{listed}"
     )
     return path
 

@@ -17,7 +17,7 @@ from hub.loading.sources import Kind, module_name
 from hub.testing.checking.fault import Area, Fault
 from hub.testing.project import Project
 
-GROUPS: Final = ("hub.plugins", "hub.commands", *(f"hub.{service}" for service in SERVICES))
+GROUPS: Final = ("hub.plugins", "hub.commands", "hub.explain", *(f"hub.{service}" for service in SERVICES))
 PYPROJECT: Final = "pyproject.toml"
 
 

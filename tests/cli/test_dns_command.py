@@ -1,0 +1,89 @@
+"""`hub dns`: the zone file is one that Knot loads, and a check says what is missing or wrong."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from hub.cli.main import main
+from hub.config.model import TlsTable
+from tests.peers.knot import needs_knot, resolving
+
+DOMAIN = "example.org"
+
+
+def configured(folder: Path, certificate: TlsTable, server: str = "127.0.0.1:53") -> Path:
+    path = folder / "hub.toml"
+    path.write_text(
+        f'[hub]\nhostname = "mx.{DOMAIN}"\ndata_dir = "{folder}/data"\n[dns]\nnameservers = ["{server}"]\n'
+        f'[tls]\ncertificate = "{certificate.certificate}"\nkey = "{certificate.key}"\n'
+    )
+    return path
+
+
+def hub(path: Path, *words: str) -> Result:
+    return CliRunner().invoke(main, ["-c", str(path), "dns", *words])
+
+
+@contextmanager
+def checked(
+    folder: Path, certificate: TlsTable, records: Sequence[str]
+) -> Iterator[dict[str, dict[str, str]]]:
+    with resolving({DOMAIN: records}) as server:
+        result = hub(configured(folder, certificate, server), "check", DOMAIN, "--json")
+        found = {f"{each['kind']} {each['name']}": each for each in json.loads(result.stdout)}
+        found["exit"] = {"code": str(result.exit_code)}
+        yield found
+
+
+@needs_knot
+@pytest.mark.proves("DNS: `hub dns` prints all that a domain needs, and finds what is missing or wrong")
+def test_a_zone_that_was_printed_is_well(tmp_path: Path, certificate: TlsTable) -> None:
+    printed = hub(configured(tmp_path, certificate), "records", DOMAIN)
+    assert printed.exit_code == 0, printed.output
+    for name in (
+        "_25._tcp.mx",
+        "_dmarc",
+        "_smtp._tls",
+        "_mta-sts",
+        "autoconfig",
+        "autodiscover",
+        "_imaps._tcp",
+    ):
+        assert f"{name}.{DOMAIN}. " in printed.stdout
+    records = [*printed.stdout.splitlines(), "mx A 192.0.2.1"]
+    with checked(tmp_path, certificate, records) as found:
+        assert found.pop("exit") == {"code": "0"}
+        assert {each["status"] for each in found.values()} == {"ok"}, found
+
+
+@needs_knot
+def test_what_is_missing_or_wrong_is_said_with_what_to_do(tmp_path: Path, certificate: TlsTable) -> None:
+    records = [
+        "@ MX 10 other.example.net.",
+        '@ TXT "v=spf1 +all"',
+        f"_25._tcp.mx TLSA 3 1 1 {'00' * 32}",
+        '_dmarc TXT "v=DMARC1; p=none"',
+        '_dmarc TXT "v=DMARC1; p=reject"',
+    ]
+    with checked(tmp_path, certificate, records) as found:
+        assert found["exit"] == {"code": "1"}
+        assert "add example.org. MX 10 mx.example.org." in found[f"MX {DOMAIN}"]["remark"]
+        assert found[f"TLSA _25._tcp.mx.{DOMAIN}"]["status"] == "wrong"
+        assert "lets everybody send" in found[f"TXT {DOMAIN}"]["remark"]
+        assert "keep one" in found[f"TXT _dmarc.{DOMAIN}"]["remark"]
+        assert found[f"A mx.{DOMAIN}"]["status"] == "missing"
+        assert found[f"SRV _imaps._tcp.{DOMAIN}"]["status"] == "missing"
+
+
+@needs_knot
+def test_what_nobody_answers_is_unknown(tmp_path: Path, certificate: TlsTable) -> None:
+    with resolving({DOMAIN: ["mx A 192.0.2.1"]}) as server:  # it refuses to speak of others
+        result = hub(configured(tmp_path, certificate, server), "check", "elsewhere.example")
+    assert result.exit_code == 1
+    assert "unknown  MX    elsewhere.example" in result.output
