@@ -8,6 +8,7 @@ import smtplib
 from collections.abc import Iterator
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner
@@ -141,7 +142,7 @@ async def test_what_the_domain_wants_is_done(tmp_path: Path, nameserver: str) ->
             await send(hub, "reject.test", source=OTHER, head=await signed("reject.test", "reject.test"))
         ).startswith("250")
         assert [len(await hub.mailbox(name)) for name in ("INBOX", "Junk")] == [2, 1]
-    settings = {"quarantine": "quarantine", "organization": "public-suffix-list"}
+    settings: dict[str, Any] = {"quarantine": "quarantine", "organization": "public-suffix-list"}
     async with hub_with(tmp_path / "other", nameserver, **settings) as hub:
         assert (await send(hub, "a.b.quarantine.test", source=OTHER)).startswith("250")
         assert len(await hub.mailbox("Quarantine")) == 1
@@ -265,15 +266,15 @@ async def test_mail_of_domains_that_want_reports_is_counted(tmp_path: Path, name
         await send(hub, "none.test")
         await clock.turn(60)
         tables = await hub.plugin("mail-auth").tables(METADATA)
-        query = select(REPORT).order_by(REPORT.c.count)
+        query = select(REPORT).order_by(REPORT.c.messages)
         for _ in range(100):
             rows = await tables.read(lambda db: list(db.execute(query)))
             if rows:
                 break
             await asyncio.sleep(0.02)
         passed, failed = rows
-        assert (passed.source_ip, passed.count, passed.disposition) == (CLIENT, 1, "none")
-        assert (failed.source_ip, failed.count, failed.disposition) == (OTHER, 2, "reject")
+        assert (passed.source_ip, passed.messages, passed.disposition) == (CLIENT, 1, "none")
+        assert (failed.source_ip, failed.messages, failed.disposition) == (OTHER, 2, "reject")
         assert (failed.domain, failed.header_from, failed.envelope_from) == (("reject.test",) * 3)
         assert json.loads(failed.results)["spf"] == {
             "domain": "reject.test",

@@ -17,7 +17,8 @@ from hub.loading.sources import Kind, module_name
 from hub.testing.checking.fault import Area, Fault
 from hub.testing.project import Project
 
-GROUPS: Final = ("hub.plugins", "hub.commands", "hub.explain", *(f"hub.{service}" for service in SERVICES))
+DRIVERS: Final = tuple(f"hub.{service}" for service in SERVICES)
+GROUPS: Final = ("hub.plugins", "hub.commands", "hub.explain", *DRIVERS)
 PYPROJECT: Final = "pyproject.toml"
 
 
@@ -74,7 +75,7 @@ class _Pyproject:
                 near = nearest(group, GROUPS)
                 hint = f"Did you mean '{near}'?" if near else f"It can be: {', '.join(GROUPS)}"
                 yield self._fault("names", key, f"the hub reads no entry points '{group}'", hint)
-            elif group in GROUPS[2:]:
+            elif group in DRIVERS:
                 for entry in entries:
                     if entry != self._plugin.name:
                         said = f"a driver has its plugin's name, and '{entry}' is not '{self._plugin.name}'"

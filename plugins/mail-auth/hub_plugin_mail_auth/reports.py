@@ -98,9 +98,9 @@ class Reports:
             room = MAX_ROWS - int(db.execute(select(func.count()).select_from(REPORT)).scalar() or 0)
             for kind, count in pending.items():
                 same = {"day": kind.day, "key": kind.key}
-                changed = update(REPORT).filter_by(**same).values(count=REPORT.c.count + count)
+                changed = update(REPORT).filter_by(**same).values(messages=REPORT.c.messages + count)
                 if not db.execute(changed).rowcount and room > 0:
-                    db.execute(insert(REPORT).values(**asdict(kind), key=kind.key, count=count))
+                    db.execute(insert(REPORT).values(**asdict(kind), key=kind.key, messages=count))
                     room -= 1
 
         try:

@@ -12,7 +12,7 @@ REPORT: Final = Table(
     "mail_auth_report",
     METADATA,
     Column("day", Integer, primary_key=True),  # since the epoch, in UTC
-    Column("key", String(64), primary_key=True),  # a hash of all that follows but the count
+    Column("key", String(64), primary_key=True),  # a hash of all that follows but their number
     Column("domain", String(253), nullable=False),  # where the policy lies
     Column("policy", Text, nullable=False),  # the record
     Column("header_from", String(253), nullable=False),
@@ -23,6 +23,6 @@ REPORT: Final = Table(
     Column("dkim_aligned", Boolean, nullable=False),
     Column("spf_aligned", Boolean, nullable=False),
     Column("results", Text, nullable=False),  # JSON: what DKIM and SPF said
-    Column("count", Integer, nullable=False),
+    Column("messages", Integer, nullable=False),
     Index("mail_auth_report_domain", "day", "domain"),
 )

@@ -47,8 +47,8 @@ async def found(
     )
 
 
-async def decided(policy: str, **settings: object) -> Decision:
-    return decide(await found(zones(policy)), Settings.model_validate(settings))
+async def decided(tags: str, /, **settings: object) -> Decision:
+    return decide(await found(zones(tags)), Settings.model_validate(settings))
 
 
 async def test_a_pass_owes_nothing_but_a_name() -> None:

@@ -40,7 +40,7 @@ async def judged() -> Judgement:
 
 async def counts(tables: Tables) -> dict[tuple[int, str], int]:
     rows = await tables.read(lambda db: list(db.execute(select(REPORT))))
-    return {(row.day, row.source_ip): row.count for row in rows}
+    return {(row.day, row.source_ip): row.messages for row in rows}
 
 
 async def test_counts_of_all_workers_add_up_and_are_forgotten(tables: Tables) -> None:

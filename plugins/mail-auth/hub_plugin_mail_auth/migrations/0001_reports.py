@@ -23,7 +23,7 @@ def upgrade() -> None:
         sa.Column("dkim_aligned", sa.Boolean, nullable=False),
         sa.Column("spf_aligned", sa.Boolean, nullable=False),
         sa.Column("results", sa.Text, nullable=False),
-        sa.Column("count", sa.Integer, nullable=False),
+        sa.Column("messages", sa.Integer, nullable=False),
     )
     op.create_index("mail_auth_report_domain", "mail_auth_report", ["day", "domain"])
 
