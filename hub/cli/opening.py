@@ -101,6 +101,7 @@ def _scope(config: Config, source: Source, opened: Services | None = None) -> Sc
         _no_workers,
         _nobody,
         loop,
+        hostname=lambda: config.settings.hub.hostname,
     )
     if opened is not None:
         around.storage, around.blobs, around.directory = opened.storage, opened.blobs, opened.directory

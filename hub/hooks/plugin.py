@@ -84,6 +84,10 @@ class Plugin(Protocol):
         """
 
     @property
+    def hostname(self) -> str:
+        """What the hub calls itself now, `hub.hostname`."""
+
+    @property
     def clock(self) -> Clock:
         """The hub's time, which tests turn; use it for timers and expiry."""
 

@@ -117,6 +117,7 @@ class Loader:
             asyncio.get_running_loop(),
             implementations=self._implementations,
             observe=observe,
+            hostname=lambda: self.config.settings.hub.hostname,
         )
         if status is not None:
             around.status = status

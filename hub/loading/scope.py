@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import logging
+import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AbstractContextManager, AsyncExitStack
 from dataclasses import dataclass, field
@@ -111,6 +112,7 @@ class Surroundings:
     directory: Directory | None = field(default=None)
     observe: Observe | None = None
     blobs: Blobs | None = field(default=None)
+    hostname: Callable[[], str] = field(default=socket.gethostname)
 
     def need_storage(self) -> Storage:
         """The storage driver; RuntimeError while it is still being opened."""
@@ -184,6 +186,11 @@ class Scope:
     def stash(self) -> Stash:
         """What the plugin keeps between hooks."""
         return self._stash
+
+    @property
+    def hostname(self) -> str:
+        """`hub.hostname`."""
+        return self._around.hostname()
 
     @property
     def clock(self) -> Clock:
