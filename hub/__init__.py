@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from hub.config.networks import host_address as host_address
     from hub.config.secrets import Secret as Secret
     from hub.hooks.command import CommandContext as CommandContext
-    from hub.hooks.dns import DnsRecord as DnsRecord
+    from hub.mail.dnsrecord import DnsRecord as DnsRecord
     from hub.hooks.http import Route as Route
     from hub.hooks.markers import hookimpl as hookimpl
     from hub.hooks.observe import TraceRecord as TraceRecord
@@ -168,7 +168,7 @@ _HOMES = {
     "hub.config.model": "Duration Network Size",
     "hub.config.networks": "Networks host_address",
     "hub.config.secrets": "Secret",
-    "hub.hooks.dns": "DnsRecord",
+    "hub.mail.dnsrecord": "DnsRecord",
     "hub.hooks.http": "Route",
     "hub.hooks.markers": "hookimpl",
     "hub.hooks.command": "CommandContext",

@@ -12,7 +12,7 @@ import dns.rdataclass
 import dns.rdatatype
 
 from hub.cli.dns_records import written
-from hub.hooks.dns import DnsRecord
+from hub.mail.dnsrecord import DnsRecord
 from hub.services.dns import Dns, DnsTrouble
 
 Status: TypeAlias = Literal["ok", "missing", "wrong", "unknown"]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from hub.cli.context import Context
-from hub.hooks.dns import DnsRecord
+from hub.mail.dnsrecord import DnsRecord
 
 if TYPE_CHECKING:
     from hub.config.model import HubSettings

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType, ModuleType
 from typing import Final
 
-from hub.hooks import alerting, delivery, http, imap, lifecycle, login, message, observe, relay, smtp
+from hub.hooks import alerting, delivery, dns, http, imap, lifecycle, login, message, observe, relay, smtp
 from hub.hooks.markers import SpecOptions
 
 AREAS: Final[tuple[ModuleType, ...]] = (
@@ -20,6 +20,7 @@ AREAS: Final[tuple[ModuleType, ...]] = (
     http,
     observe,
     alerting,
+    dns,
 )
 """The modules that declare hooks, in the order in which a message meets them."""
 

@@ -55,9 +55,13 @@ def read_installed(folder: Path) -> Pair:
 def install(data: Path, name: str, chain: bytes, key: bytes, alpn: str | None = None) -> None:
     """Put a certificate in the place of the one of this name. ValueError if it cannot be used; blocks.
 
-    The files are on the disk when it returns, and for the hub's user alone.
+    The files are on the disk when it returns, and for the hub's user alone. What is there already is left
+    alone, so that each worker may see to it that all have it.
     """
     place = folder_of(data, name, alpn)
+    with contextlib.suppress(OSError):
+        if ((place / CHAIN).read_bytes(), (place / KEY).read_bytes()) == (chain, key):
+            return
     place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     fresh = Path(tempfile.mkdtemp(prefix=f".{place.name}-", dir=place.parent))
     try:

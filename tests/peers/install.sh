@@ -10,7 +10,8 @@ policy=/usr/sbin/policy-rc.d
 missing_packages() {
     # command:package
     for pair in clamd:clamav-daemon postfix:postfix smtp-source:postfix swaks:swaks mutt:mutt openssl:openssl \
-        strace:strace knotd:knot promtool:prometheus slapd:slapd ldapsearch:ldap-utils chromium:chromium \
+        strace:strace knotd:knot pebble:pebble promtool:prometheus slapd:slapd ldapsearch:ldap-utils \
+        chromium:chromium \
         testssl:testssl.sh sslscan:sslscan opendkim:opendkim opendkim-testmsg:opendkim-tools; do
         command -v "${pair%%:*}" >/dev/null 2>&1 || echo "${pair#*:}"
     done | sort -u | tr '\n' ' '
