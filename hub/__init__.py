@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from hub.config.networks import host_address as host_address
     from hub.config.secrets import Secret as Secret
     from hub.hooks.command import CommandContext as CommandContext
-    from hub.mail.dnsrecord import DnsRecord as DnsRecord
     from hub.hooks.http import Route as Route
     from hub.hooks.markers import hookimpl as hookimpl
     from hub.hooks.observe import TraceRecord as TraceRecord
@@ -37,6 +36,7 @@ if TYPE_CHECKING:
     from hub.mail.alert import AlertStatus as AlertStatus
     from hub.mail.alert import Attempt as Attempt
     from hub.mail.alert import Severity as Severity
+    from hub.mail.dnsrecord import DnsRecord as DnsRecord
     from hub.mail.dsn import Dsn as Dsn
     from hub.mail.dsn import RecipientDsn as RecipientDsn
     from hub.mail.envelope import Envelope as Envelope
