@@ -18,7 +18,7 @@ from hub.testing.checking.fault import Area, Fault
 from hub.testing.project import Project
 
 DRIVERS: Final = tuple(f"hub.{service}" for service in SERVICES)
-GROUPS: Final = ("hub.plugins", "hub.commands", "hub.explain", *DRIVERS)
+GROUPS: Final = ("hub.plugins", "hub.commands", "hub.explain", "hub.dns", *DRIVERS)
 PYPROJECT: Final = "pyproject.toml"
 
 
