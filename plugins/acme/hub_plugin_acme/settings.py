@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import re
 from collections.abc import Mapping
@@ -84,13 +85,25 @@ def _server(text: str) -> str:
     return text
 
 
+def _key(secret: Secret) -> Secret:
+    text = secret.reveal().rstrip("=").replace("-", "+").replace("_", "/")
+    try:
+        base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
+    except ValueError:
+        raise ValueError("should be a key in base64") from None
+    return secret
+
+
+Key: TypeAlias = Annotated[Secret, AfterValidator(_key)]
+
+
 class ExternalAccount(BaseModel):
     """[plugins.acme.external_account]: which of its customers this is, for authorities that ask."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     key_id: str = Field(min_length=1, description="The key's identifier, as the authority has given it.")
-    key: Secret = Field(description="The key itself, base64url.")
+    key: Key = Field(description="The key itself, base64url.")
     algorithm: Literal["HS256", "HS384", "HS512"] = Field(
         default="HS256", description="How it signs (RFC 8555 §7.3.4)."
     )
@@ -105,7 +118,7 @@ class DynamicUpdate(BaseModel):
         description="The zone's primary server, IP address and port."
     )
     key_name: str = Field(min_length=1, description="The name of the TSIG key (RFC 8945).")
-    key: Secret = Field(description="The TSIG key, base64.")
+    key: Key = Field(description="The TSIG key, base64.")
     algorithm: Literal["hmac-sha256", "hmac-sha384", "hmac-sha512"] = Field(
         default="hmac-sha256", description="The TSIG key's algorithm."
     )

@@ -29,9 +29,10 @@ KEPT = Kept(("a.example",), "d", "", "", 0, 90 * DAY, "80000000", 0)
         ({"challenge": "http-1"}, "should be 'http-01'"),
         ({"dns": {"*.example.org": {}}}, "is no zone"),
         (
-            {"dns": {"example.org": {"server": "ns.example.org", "key_name": "k", "key": "a"}}},
+            {"dns": {"example.org": {"server": "ns.example.org", "key_name": "k", "key": "aaaa"}}},
             "an IP address",
         ),
+        ({"external_account": {"key_id": "k", "key": "no key!"}}, "a key in base64"),
         ({"terms_agreed": "yes"}, "valid boolean"),
     ],
 )
@@ -86,7 +87,7 @@ def test_what_is_no_server_is_refused(text: str) -> None:
 
 
 def test_a_name_lies_in_its_innermost_zone() -> None:
-    table = {"server": "192.0.2.53", "key_name": "k", "key": "a"}
+    table = {"server": "192.0.2.53", "key_name": "k", "key": "aaaa"}
     zones = Settings.model_validate({"dns": {"example.org": table, "dyn.example.org": table}}).dns
     assert zone_of("_acme-challenge.a.dyn.example.org", zones) == "dyn.example.org"
     assert zone_of("dyn.example.org", zones) == "dyn.example.org"
