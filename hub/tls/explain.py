@@ -154,6 +154,9 @@ def _of_hello(hello: Hello, error: BaseException, ours: Ours) -> _Found:
         return "protocol", "client", why, "give the client the port of its protocol, or have it send no ALPN"
     if "_ALERT_" in reason:
         return _alerted(reason.partition("_ALERT_")[2].lower(), hello, ours)
+    if reason == "INAPPROPRIATE_FALLBACK":  # RFC 7507
+        why = "the client has fallen back to a version that is older than both sides speak"
+        return "fallback", "client", why, "find out what its first try failed of; somebody may be in between"
     if reason in ("PEER_DID_NOT_RETURN_A_CERTIFICATE", "CERTIFICATE_VERIFY_FAILED"):
         return _client_certificate(error, reason)
     if isinstance(error, ssl.SSLError):

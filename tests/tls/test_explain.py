@@ -76,6 +76,7 @@ class Bad:
 
 
 HELLO = hello_of()
+SSL3 = b"\x16\3\0\0\x2d\1\0\0\x29\3\0" + bytes(32) + b"\0\0\2\0\x2f\1\0"
 CLIENTS = {
     "speaks plain SMTP": Bad(
         says(b"EHLO client.example\r\n"), "plain", "client", "speaks SMTP in the clear", "STARTTLS is spoken"
@@ -96,6 +97,10 @@ CLIENTS = {
     ),
     "speaks TLS 1.1 at most": Bad(
         openssl("-tls1_1", "-cipher", "ALL@SECLEVEL=0"), "version", "client", "at most TLS 1.1", "update"
+    ),
+    "speaks SSL 3": Bad(says(SSL3), "version", "client", "at most SSL 3", "update the client"),
+    "falls back": Bad(
+        openssl("-tls1_2", "-fallback_scsv"), "fallback", "client", "older than both sides speak", "first try"
     ),
     "speaks SSL 2": Bad(
         says(b"\x80\x2e\x01\x00\x02\x00\x15\x00\x00\x00\x10\x01\x00\x80\x07\x00\xc0" + bytes(31)), "version",
