@@ -192,8 +192,8 @@ def test_tables_are_explained_by_their_keys(load_text: Load) -> None:
     [
         ("smtp.max_sizes", "there is no key 'smtp.max_sizes'. Did you mean 'smtp.max_size'?"),
         ("max-recipients", "there is no key 'max-recipients'. Did you mean 'smtp.max_recipients'?"),
-        ("plugins.deny-list.limits",
-         "there is no key 'plugins.deny-list.limits'. Did you mean 'plugins.deny-list.limit'?"),
+        ("plugins.deny-list.limitt",
+         "there is no key 'plugins.deny-list.limitt'. Did you mean 'plugins.deny-list.limit'?"),
         ("smtp.max_size.more", "there is no key 'smtp.max_size.more'. Did you mean 'smtp.max_size'?"),
         ("zzzzzzzzz", "there is no key 'zzzzzzzzz'."),
         ("plugins.deny-lst.x", "there is no plugin 'deny-lst'. Did you mean 'deny-list'?"),
