@@ -13,19 +13,8 @@ from hub.services.clock import SystemClock
 from hub.testing.recorder import Recorder
 from hub.testing.running import RunningHub
 from tests.peers.sink import needs_sink, sinking
-from tests.relay.test_sending import (
-    ANN,
-    BEN,
-    empty,
-    lead_to,
-    reports,
-    rows,
-    sending,
-    status,
-    submit,
-    tried,
-    until,
-)
+from tests.relay.hubs import ANN, BEN, empty, rows, sending, submit, tried, until
+from tests.relay.test_sending import lead_to, reports, status
 
 pytestmark = needs_sink
 

@@ -16,7 +16,7 @@ from hub.services.clock import SystemClock
 from hub.services.directory import Alias, DirectoryAdmin
 from hub.testing.running import RunningHub, running_hub
 from tests.peers.sink import Sink, needs_sink, sinking
-from tests.relay.test_sending import empty, submit, until
+from tests.relay.hubs import empty, submit, until
 
 pytestmark = needs_sink
 

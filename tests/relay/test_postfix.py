@@ -13,7 +13,8 @@ import pytest
 
 from hub.testing.running import PASSWORD, RunningHub, running_hub
 from tests.peers.postfix import needs_postfix, relaying
-from tests.relay.test_sending import empty, lead_to, reports, status, until
+from tests.relay.hubs import empty, until
+from tests.relay.test_sending import lead_to, reports, status
 
 pytestmark = needs_postfix
 

@@ -20,18 +20,8 @@ from hub.services.directory import Alias, DirectoryAdmin
 from hub.testing.clock import ManualClock
 from hub.testing.running import PASSWORD, RunningHub, running_hub
 from tests.peers.sink import needs_sink, sinking
-from tests.relay.test_sending import (
-    ANN,
-    MAIL,
-    as_time_goes_by,
-    empty,
-    reports,
-    rows,
-    sending,
-    status,
-    submit,
-    until,
-)
+from tests.relay.hubs import ANN, MAIL, empty, rows, sending, submit, until
+from tests.relay.test_sending import as_time_goes_by, reports, status
 
 ALICE = "alice@example.test"
 AGAIN = {"first_retry": 0.3}

@@ -206,7 +206,7 @@ async def test_a_domain_that_finds_us_on_a_list_is_an_alert_and_a_rule_may_look_
 ) -> None:
     rules = {"spam": {"event": "message_deferred", "where": {"bounce": "spam"}, "by": ["domain"]}}
     async with alerting(tmp_path, manual_clock, rules=rules) as hub:
-        said = {
+        said: dict[str, Any] = {
             "message_id": "m",
             "sender": None,
             "reverse_path": None,
