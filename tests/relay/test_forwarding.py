@@ -38,7 +38,7 @@ async def forwarding(
     folder: Path, port: int, clock: Ahead | None = None, **relay: object
 ) -> AsyncIterator[RunningHub]:
     """Mail for friend@example.test goes on to ann@elsewhere.example."""
-    tables = {"relay": {"first_retry": 0.3, "routes": {"*": f"127.0.0.1:{port}"}, **relay}}
+    tables = {"relay": {"first_retry": 0.3, "pause": 0.3, "routes": {"*": f"127.0.0.1:{port}"}, **relay}}
     async with running_hub(folder, tables=tables, clock=clock) as running:
         directory = cast(DirectoryAdmin, running.hub.kernel.services.directory)
         await directory.add_alias(Alias(Address("friend", "example.test"), (Address.parse(ANN),)))

@@ -24,7 +24,7 @@ from tests.relay.hubs import ANN, MAIL, empty, rows, sending, submit, until
 from tests.relay.test_sending import as_time_goes_by, reports, status
 
 ALICE = "alice@example.test"
-AGAIN = {"first_retry": 0.3}
+AGAIN = {"first_retry": 0.3, "pause": 0.3}
 """A server that is too busy for a moment is asked again."""
 
 
