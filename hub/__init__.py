@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from hub.hooks.plugin import Implementation as Implementation
     from hub.hooks.plugin import Logger as Logger
     from hub.hooks.plugin import Plugin as Plugin
+    from hub.hooks.relay import NextHop as NextHop
     from hub.hooks.session import Session as Session
     from hub.hooks.session import TlsInfo as TlsInfo
     from hub.hooks.span import Span as Span
@@ -36,6 +37,8 @@ if TYPE_CHECKING:
     from hub.mail.alert import AlertStatus as AlertStatus
     from hub.mail.alert import Attempt as Attempt
     from hub.mail.alert import Severity as Severity
+    from hub.mail.bounce import BounceClass as BounceClass
+    from hub.mail.bounce import classify_bounce as classify_bounce
     from hub.mail.dnsrecord import DnsRecord as DnsRecord
     from hub.mail.dsn import Dsn as Dsn
     from hub.mail.dsn import RecipientDsn as RecipientDsn
@@ -174,10 +177,12 @@ _HOMES = {
     "hub.hooks.command": "CommandContext",
     "hub.hooks.observe": "TraceRecord",
     "hub.hooks.plugin": "Answering Implementation Logger Plugin",
+    "hub.hooks.relay": "NextHop",
     "hub.hooks.session": "Session TlsInfo",
     "hub.hooks.span": "Span SpanEvent",
     "hub.mail.address": "Address AddressError",
     "hub.mail.alert": "Alert AlertStatus Attempt Severity",
+    "hub.mail.bounce": "BounceClass classify_bounce",
     "hub.mail.dsn": "Dsn RecipientDsn",
     "hub.mail.envelope": "Envelope",
     "hub.mail.headers": "Headers addresses",

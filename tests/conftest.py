@@ -77,13 +77,13 @@ class MemoryStorage:
         self._uids: dict[tuple[AccountRef, str], int] = {}
         self._spaces: dict[str, MemoryKv] = {}
 
-    async def accept(self, acceptance: Acceptance) -> Sequence[Placed]:
+    async def accept(self, acceptance: Acceptance, reports: Sequence[Acceptance] = ()) -> Sequence[Placed]:
         self.entered.set()
         await self.gate.wait()
         if self.failures:
             raise self.failures.pop(0)
         assert acceptance.id not in self.accepted
-        self.accepted[acceptance.id] = acceptance
+        self.accepted |= {each.id: each for each in (acceptance, *reports)}
         return [self._place(each.account, each.mailbox) for each in acceptance.deliveries]
 
     def _place(self, account: AccountRef, mailbox: str) -> Placed:

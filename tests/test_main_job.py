@@ -125,19 +125,22 @@ class Ahead(SystemClock):
         return super().monotonic() + self.seconds
 
 
-def send_on_to_itself(hub: RunningHub) -> None:
-    """What it sends on comes to its own port, where it is refused."""
+def send_on_to(hub: RunningHub, other: RunningHub) -> None:
+    """What it sends to elsewhere.example comes to another hub, and all else to where nobody listens."""
     kernel = hub.hub.kernel
-    routes = {"*": f"127.0.0.1:{hub.port('smtp')}"}
+    routes = {"elsewhere.example": f"127.0.0.1:{other.port('smtp')}", "*": "127.0.0.1:9"}
     relay = kernel.settings.relay.model_copy(update={"enabled": True, "routes": routes})
     kernel.settings = kernel.settings.model_copy(update={"relay": relay})
 
 
 async def test_every_hook_fires(tmp_path: Path) -> None:
     clock = Ahead()
-    tables = {"plugins": {"alerts": {"interval": 1}, "outbound-guard": {"strangers": 1}}}
+    tables = {"plugins": {"alerts": {"interval": 1}, "outbound-guard": {"strangers": 3}}}
     plugins = (*SHIPPED, "alerts", "outbound-guard")
-    async with running_hub(tmp_path, plugins=plugins, tables=tables, clock=clock) as hub:
+    async with (
+        running_hub(tmp_path / "other", accounts=["ann@elsewhere.example"]) as other,
+        running_hub(tmp_path, plugins=plugins, tables=tables, clock=clock) as hub,
+    ):
         recorder = Recorder(hub.plugins_dir)
         await reloaded(hub)
         plugin = hub.plugins_dir / "recorder.py"
@@ -157,8 +160,9 @@ async def test_every_hook_fires(tmp_path: Path) -> None:
             client.sendmail("alice@example.test", to, "Subject: hello\r\n\r\nhello\r\n")
 
         await hub.smtp(submit, "submission")
-        send_on_to_itself(hub)
-        await hub.smtp(partial(submit, to=["ann@elsewhere.example", "ben@elsewhere.example"]), "submission")
+        send_on_to(hub, other)
+        strangers = [f"{name}@elsewhere.example" for name in ("ann", "unknown", "one-too-many")]
+        await hub.smtp(partial(submit, to=["any@closed.example", *strangers]), "submission")
         await hub.send(to="unknown@example.test")
         assert (await hub.send("Received: a\r\n" * 200 + "\r\n"))[0] == 554
 
@@ -185,7 +189,8 @@ async def test_every_hook_fires(tmp_path: Path) -> None:
         for scope in hub.hub.kernel.generations.current.plugins.values():
             await cast(Scope, scope).notifier.drain(5)
         # An alert of the breaker that opened, or of the reload that was refused; mail on its way.
-        while not {"send_alert", "rewrite_relayed"} <= recorder.hooks(hub.hub.kernel.generations):
+        relayed = {"rewrite_relayed", "message_sent", "message_bounced", "message_deferred"}
+        while not {"send_alert", *relayed} <= recorder.hooks(hub.hub.kernel.generations):
             await asyncio.sleep(0.01)
         record = {"name": "_acme-challenge.example.test", "text": "here", "present": True}
         assert await hub.plugin("alerts").call("publish_txt", **record) is None  # nobody keeps that zone

@@ -17,8 +17,8 @@ ROOT = Path(__file__).parent.parent
 FIRST_NAMES = re.compile(r"(smtp|imap)_[a-z]+|authenticate|(resolve|publish)_[a-z_]+")
 NAMES = {
     Mode.NOTIFY: re.compile(
-        r"[a-z]+_(opened|closed|accepted|refused|delivered|changed|reloaded|succeeded|failed|recorded|traced"
-        r"|alarmed)"
+        r"[a-z]+_(opened|closed|accepted|refused|delivered|sent|deferred|bounced|changed|reloaded|succeeded"
+        r"|failed|recorded|traced|alarmed)"
     ),
     Mode.FIRST: FIRST_NAMES,
     Mode.COLLECT: re.compile(r"(check|send)_[a-z_]+"),

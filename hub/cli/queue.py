@@ -200,6 +200,47 @@ def _destinations(context: Context, domain: object) -> Sequence[Mapping[str, Any
     return [each for each in said if domain is None or each["destination"] == str(domain).lower()]
 
 
+@queue.command()
+@click.option("--domain", help="Only mail to this domain.")
+@click.option("--days", type=click.IntRange(1, 7), default=7, show_default=True, help="Today and before.")
+@click.option("--json", "as_json", is_flag=True, help="The figures as JSON.")
+@click.pass_obj
+def bounces(context: Context, domain: str | None, days: int, as_json: bool) -> None:
+    """Count what was sent, put off and refused these days, by domain and by why."""
+    from hub.relay.tally import NAMESPACE, Fared, fared
+
+    async def read() -> Fared:
+        async with context.storage() as storage:
+            return await fared(storage.kv(NAMESPACE), days, time.time())
+
+    found = {
+        name: outcomes for name, outcomes in run(read()).items() if domain is None or name == domain.lower()
+    }
+    if as_json:
+        show_json(found)
+        return
+    if not found:
+        click.echo("Nothing was sent.")
+        return
+    from hub.cli.tables import show_table
+
+    ordered = sorted(found.items(), key=lambda item: (item[1]["sent"] - item[1].total(), item[0]))
+    show_table(
+        ("domain", "sent", "put off", "refused"),
+        [
+            (name, str(outcomes["sent"]), _listed(outcomes, "deferred"), _listed(outcomes, "bounced"))
+            for name, outcomes in ordered
+        ],
+    )
+
+
+def _listed(outcomes: Counter[str], fate: str) -> str:
+    """`3: quota 2, rate 1`."""
+    classes = Counter({name.removeprefix(fate): n for name, n in outcomes.items() if name.startswith(fate)})
+    parts = ", ".join(f"{name.strip()} {count}" for name, count in classes.most_common())
+    return f"{classes.total()}: {parts}" if classes else "0"
+
+
 def _changing(name: str, words: str) -> None:
     """A verb that does something to all rows of a selection."""
 

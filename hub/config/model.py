@@ -68,6 +68,10 @@ def _hostname(name: str) -> str:
     return name
 
 
+def _domain_name(name: str) -> str:
+    return _hostname(name).lower()
+
+
 def _address(text: str) -> str:
     parse_address(text)
     return text
@@ -800,6 +804,17 @@ class RelayTable(Table):
     )
     tls: Literal["opportunistic", "off"] = Field(
         default="opportunistic", description="Encrypt wherever the other server can, or never."
+    )
+    srs: Flag | Annotated[str, AfterValidator(_domain_name)] = Field(
+        default=True,
+        description="Whether mail from elsewhere that an alias leads elsewhere again is sent on with a "
+        "reverse-path of ours (SRS), so that SPF does not refuse it; or a domain whose mail comes here, "
+        "in place of hub.hostname.",
+    )
+    postmaster: AccountName | None = Field(
+        default=None,
+        description="Who is told of mail that no sender can be told of: reports that come back, and loops. "
+        "Without it, the postmaster of the hub's own domains.",
     )
     routes: Mapping[str, Address] = Field(
         default_factory=dict,

@@ -21,7 +21,7 @@ from hub.hooks.session import Session
 from hub.loading.generation import Pin
 from hub.loading.kernel import Kernel
 from hub.mail.address import Address
-from hub.mail.dsn import NO_DSN, Dsn, RecipientDsn
+from hub.mail.dsn import NO_DSN, Dsn, RecipientDsn, without_success
 from hub.mail.envelope import Envelope
 from hub.mail.login import AccountRef
 from hub.services.blobs import Spool, StoreFull
@@ -79,23 +79,29 @@ async def accept(
     recipients: Sequence[Recipient],
     content: Content,
     headers: Sequence[tuple[str, str]],
+    reports: Sequence[Acceptance] = (),
 ) -> AcceptResult:
     """Keep a message for all its recipients, or for none; whoever gets an answer from here may say 250.
 
-    headers: (name, value) pairs that are put on top of it.
+    headers: (name, value) pairs that are put on top of it. reports: mail of the hub's own on this one, kept
+    in the same commit.
     The facts `message_accepted` and `message_delivered` are told. StoreFull when there is no room, OSError or
     whatever else the drivers raise: then nothing of it is kept.
     """
     began = perf_counter()
     sender = session.identity.account if session.identity else None
-    acceptance = await keep(kernel, envelope, recipients, content, headers, sender=sender)
+    try:
+        acceptance = await keep(kernel, envelope, recipients, content, headers, sender=sender)
+    except Exception:
+        _settle(kernel, *reports)
+        raise
     blob, size = acceptance.blob, acceptance.size
     try:
-        placed = await _commit(kernel.services.storage, acceptance)
+        placed = await _commit(kernel.services.storage, acceptance, reports)
     except Exception:  # what was only cancelled may still be committed
-        kernel.services.blobs.settle(blob)
+        _settle(kernel, acceptance, *reports)
         raise
-    kernel.services.blobs.settle(blob)
+    _settle(kernel, acceptance, *reports)
     trace.add("commit", blob, "durable", seconds=perf_counter() - began, detail=f"{size} octets")
     _tell(pin, session, trace, envelope, size, placed, acceptance.queue)
     return AcceptResult(placed, len(acceptance.queue))
@@ -141,14 +147,21 @@ async def keep(
     )
 
 
-async def _commit(storage: Storage, acceptance: Acceptance) -> Sequence[Placed]:
+async def _commit(
+    storage: Storage, acceptance: Acceptance, reports: Sequence[Acceptance]
+) -> Sequence[Placed]:
     """Commit, and once more if the outcome is unknown: the store takes an id only once."""
     try:
-        return await storage.accept(acceptance)
+        return await storage.accept(acceptance, reports)
     except StoreFull:
         raise
     except Exception:
-        return await storage.accept(acceptance)
+        return await storage.accept(acceptance, reports)
+
+
+def _settle(kernel: Kernel, *acceptances: Acceptance) -> None:
+    for each in acceptances:
+        kernel.services.blobs.settle(each.blob)
 
 
 def _deliveries(envelope: Envelope, recipients: Sequence[Recipient]) -> tuple[Delivery, ...]:
@@ -167,13 +180,19 @@ def _deliveries(envelope: Envelope, recipients: Sequence[Recipient]) -> tuple[De
 
 
 def _queued_dsn(dsn: Dsn, recipients: Sequence[Recipient]) -> Dsn:
-    """The same parameters for the addresses that recipients lead to (RFC 3461 §5.2.7)."""
+    """The same parameters for the addresses that recipients lead to (RFC 3461 §5.2.7).
+
+    Where one leads to several, success was told of by `expanded` and is not told of once more.
+    """
     if not dsn.recipients:
         return dsn
     found: dict[Address, RecipientDsn] = {}
     for recipient in recipients:
         if parameters := dsn.recipients.get(recipient.address):
-            for address in recipient.resolution.forwards:
+            resolution = recipient.resolution
+            if len(resolution.accounts) + len(resolution.forwards) > 1:
+                parameters = without_success(parameters)
+            for address in resolution.forwards:
                 found.setdefault(address, parameters)
     return Dsn(dsn.ret, dsn.envid, found)
 

@@ -149,11 +149,28 @@ _ENTRIES: Final = (
     ),
     (
         "relay-report-undeliverable", _STAYS, "", "a report cannot be delivered",
-        "A report about mail came back itself, or mail with an empty sender. Nobody is told again.",
+        "A report about mail came back itself, or mail with an empty sender. It goes to relay.postmaster.",
+    ),
+    (
+        "relay-sender-forged", _STAYS, "", "a report would reach somebody who has not sent the mail",
+        "Mail from elsewhere could not be passed on, and SPF, DMARC or its client's names say that it is "
+        "forged: no report is sent. An alias that leads elsewhere takes such mail in; let checks refuse it.",
+    ),
+    (
+        "relay-postmaster-not-told", _STAYS, "", "the postmaster is not told",
+        "There were too many notices in this hour, or a notice itself came back; hub trace shows it.",
+    ),
+    (
+        "relay-no-postmaster", _STAYS, "", "there is no postmaster",
+        "Make an account, an alias postmaster, or name somebody in relay.postmaster.",
     ),
     (
         "relay-sender-unknown", _STAYS, "", "nobody can be told what became of mail",
-        "Its sender has no account here any more.",
+        "Its sender has no account here any more. The mail goes to relay.postmaster.",
+    ),
+    (
+        "relay-figures-not-kept", _AGAIN, "", "figures of mail are not kept",
+        "`hub queue bounces` lacks what was counted meanwhile; it is tried again. Look at the store.",
     ),
     # workers
     (

@@ -1,14 +1,57 @@
-"""A message is on its way to another server."""
+"""A message is on its way to another server, and what becomes of it there."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
-from hub.hooks.markers import CHAIN, TEMPFAIL, hookspec
+from hub.hooks.markers import CHAIN, FIRST, NOTIFY, TEMPFAIL, hookspec
 from hub.hooks.plugin import Plugin
 from hub.mail.address import Address
+from hub.mail.bounce import BounceClass
 from hub.mail.login import AccountRef
 from hub.mail.message import Message
+from hub.mail.verdict import Defer, Reject
+
+
+@dataclass(frozen=True, slots=True)
+class NextHop:
+    """A server that mail is taken to, in place of those that DNS names: its name or address, and a port."""
+
+    host: str
+    port: int = 25
+
+    def __post_init__(self) -> None:
+        if not self.host or not self.host.isascii() or not self.host.isprintable() or " " in self.host:
+            raise ValueError(f"NextHop: {self.host!r} is no name of a server, nor an address")
+        if not 0 < self.port < 65536:
+            raise ValueError(f"NextHop: {self.port} is no port")
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+@hookspec(FIRST, on_failure=TEMPFAIL, timeout=10)
+async def resolve_route(
+    plugin: Plugin,
+    message_id: str,
+    sender: AccountRef | None,
+    reverse_path: Address | None,
+    recipient: Address,
+) -> NextHop | Reject | Defer | None:
+    """Say where mail for a recipient goes, or that it goes nowhere.
+
+    It runs for each try and each recipient, before `[relay] routes` and DNS are asked. Return a `NextHop` to
+    have the mail taken there; recipients with the same answer stay together. `Reject` sends it back to its
+    sender, `Defer` keeps it until the next try; None leaves it to the configuration and to DNS (RFC 5321
+    §5.1). `sender` is the account that handed the message in, None for what came from elsewhere and for the
+    hub's own reports, whose `reverse_path` is None too. A failed step defers the mail.
+
+        @hookimpl
+        async def resolve_route(recipient):
+            if recipient.domain == "partner.example":
+                return NextHop("10.8.0.5", 2525)
+    """
 
 
 @hookspec(CHAIN, on_failure=TEMPFAIL, timeout=30, carry="message")
@@ -29,4 +72,70 @@ async def rewrite_relayed(
         @hookimpl
         async def rewrite_relayed(message):
             return message.under("X-Sent-By: the office\\r\\n")
+    """
+
+
+@hookspec(NOTIFY)
+async def message_sent(
+    plugin: Plugin,
+    message_id: str,
+    sender: AccountRef | None,
+    reverse_path: Address | None,
+    recipient: Address,
+    host: str,
+    code: int,
+    enhanced: str,
+    text: str,
+    attempts: int,
+    seconds: float,
+) -> None:
+    """A server has taken the message for one recipient, and the queue knows it.
+
+    `host` is that server, and `code`, `enhanced` and `text` are what it said. `attempts` counts all tries,
+    this one included; `seconds` is how long the message was on its way through the queue.
+    """
+
+
+@hookspec(NOTIFY)
+async def message_deferred(
+    plugin: Plugin,
+    message_id: str,
+    sender: AccountRef | None,
+    reverse_path: Address | None,
+    recipient: Address,
+    host: str,
+    code: int,
+    enhanced: str,
+    text: str,
+    bounce: BounceClass,
+    attempts: int,
+    seconds: float,
+    due_at: float,
+) -> None:
+    """A try has failed for one recipient, and there will be another at `due_at` (seconds since the epoch).
+
+    `host` is empty where no server said anything; `text` then says what is wrong. `bounce` is the class of
+    the reply. The rest is as in `message_sent`.
+    """
+
+
+@hookspec(NOTIFY)
+async def message_bounced(
+    plugin: Plugin,
+    message_id: str,
+    sender: AccountRef | None,
+    reverse_path: Address | None,
+    recipient: Address,
+    host: str,
+    code: int,
+    enhanced: str,
+    text: str,
+    bounce: BounceClass,
+    attempts: int,
+    seconds: float,
+) -> None:
+    """The message will not reach one recipient: it was refused, or tried for as long as it may be.
+
+    The report to its sender, if it is due one, is committed. `code` is 4xx where the time was over. The rest
+    is as in `message_deferred`.
     """

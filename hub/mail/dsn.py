@@ -51,3 +51,11 @@ NO_DSN: Final = Dsn()
 def with_recipient(dsn: Dsn, recipient: Address, parameters: RecipientDsn) -> Dsn:
     """The same with one more recipient's parameters."""
     return Dsn(dsn.ret, dsn.envid, MappingProxyType({**dsn.recipients, recipient: parameters}))
+
+
+def without_success(parameters: RecipientDsn) -> RecipientDsn:
+    """The same for who is told of success by somebody else (RFC 3461 §5.2.7)."""
+    if "SUCCESS" not in (parameters.notify or ()):
+        return parameters
+    left = tuple(each for each in parameters.notify or () if each != "SUCCESS")
+    return RecipientDsn(left or ("NEVER",), parameters.original)

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
-_ENHANCED: Final = re.compile(r"([245]\.\d{1,3}\.\d{1,3})(?:\s+|\Z)")
+_ENHANCED: Final = re.compile(r"#?([245]\.\d{1,3}\.\d{1,3})(?:\s+|\Z)")
 MAX_TEXT: Final = 500
 
 
@@ -40,7 +40,7 @@ def parse(code: int, lines: list[str], host: str) -> Answer:
     """An answer out of the lines of a reply, without their codes."""
     found = _ENHANCED.match(lines[0])
     enhanced = found[1] if found and found[1][0] == str(code)[0] else f"{min(max(code // 100, 2), 5)}.0.0"
-    text = " ".join(line.removeprefix(enhanced).strip() for line in lines)
+    text = " ".join(line.removeprefix("#").removeprefix(enhanced).strip() for line in lines)
     return Answer(code, enhanced, "".join(c if c.isprintable() else "?" for c in text)[:MAX_TEXT], host)
 
 

@@ -9,8 +9,10 @@ from dataclasses import dataclass
 from typing import Final
 
 from hub.dispatch.failure import reason
+from hub.hooks.relay import NextHop
 from hub.loading.kernel import Kernel
 from hub.log import get_logger
+from hub.relay.answers import Answer
 from hub.services.log import ChangeKind, LogEntry
 from hub.services.queue import QueueRow
 
@@ -31,11 +33,15 @@ _log = get_logger(area="relay")
 
 @dataclass(slots=True, eq=False)
 class Job:
-    """Rows of one message to one domain. destination: where they go, as `Routes.destination` calls it."""
+    """Rows of one message to one domain. destination: where they go, as `Routes.destination` calls it.
+
+    route: what plugins say of them, if anything.
+    """
 
     lease: int
     destination: str
     rows: list[QueueRow]
+    route: NextHop | Answer | None = None
 
     @property
     def priority(self) -> int:

@@ -8,7 +8,9 @@ from dataclasses import dataclass, field
 from time import perf_counter
 from typing import Final
 
+from hub.delivery.forwarding import path_of
 from hub.dispatch.failure import HookFailed, reason
+from hub.hooks.relay import NextHop
 from hub.loading.kernel import Kernel
 from hub.log import get_logger
 from hub.mail.address import Address
@@ -23,6 +25,8 @@ from hub.relay.connections import Busy, Connection, Connections
 from hub.relay.outcomes import Outcomes
 from hub.relay.outgoing import outgoing
 from hub.relay.routes import Routes
+from hub.relay.tally import NAMESPACE, Tally
+from hub.relay.telling import tell
 from hub.relay.wire import Broken, Unreached
 from hub.services.queue import Fate, LeaseLost, QueueOutcome, QueueRow
 from hub.services.storage import Acceptance
@@ -71,6 +75,7 @@ class Delivering:
         self._routes = routes
         self._connections = Connections(kernel)
         self._outcomes = Outcomes(kernel)
+        self.tally = Tally(kernel.services.storage.kv(NAMESPACE), kernel.services.clock)
 
     async def close(self) -> None:
         """Hang up."""
@@ -83,7 +88,10 @@ class Delivering:
         trace.message = rows[0].message_id
         found = Try(job.destination, list(rows))
         try:
-            await self._send(found, trace)
+            if isinstance(job.route, Answer):
+                found.answer_all(job.route)
+            else:
+                await self._send(found, trace, job.route)
         except HookFailed:  # who failed has been told
             found.answer_all(failed("4.3.0", "it cannot be made ready to be sent"))
         except NotMime as error:
@@ -97,10 +105,11 @@ class Delivering:
         await self.conclude(job, found)
         return found
 
-    async def _send(self, found: Try, trace: Trace) -> None:
+    async def _send(self, found: Try, trace: Trace, to: NextHop | None) -> None:
         row = found.left[0]
         await self._note_traceparent(row, trace)
-        hops = await self._routes().hops(row.recipient.ascii_domain, row.reverse_path)
+        routes = self._routes()
+        hops = await (routes.to(to) if to else routes.hops(row.recipient.ascii_domain, row.reverse_path))
         if isinstance(hops, Answer):
             found.answer_all(hops)
             return
@@ -133,7 +142,7 @@ class Delivering:
             while found.left:
                 rows = found.left[:most]
                 await self._connections.turn(connection, found.destination)
-                parcel = _parcel(rows)
+                parcel = await self._parcel(rows)
                 eight_bit = "8BITMIME" in client.features
                 async with outgoing(self._kernel, rows, trace, takes_8bit=eight_bit) as content:
                     said = await client.send(parcel, content)
@@ -176,6 +185,7 @@ class Delivering:
                 if reports is None:
                     reports = await self._outcomes.reports(pairs, outcomes, reports_itself=found.tells)
                 await storage.conclude(job.lease, [*outcomes, *waiting], reports)
+                tell(self._kernel, self.tally, pairs, outcomes)
                 break
             except LeaseLost:
                 _log.warning("somebody else has sent this mail too", message=job.rows[0].message_id)
@@ -199,7 +209,7 @@ class Delivering:
                 )
         self._kernel.write_trace(trace)
 
-
-def _parcel(rows: Sequence[QueueRow]) -> Parcel:
-    row = rows[0]
-    return Parcel(row.reverse_path, {each.recipient: each.dsn for each in rows}, row.ret, row.envid)
+    async def _parcel(self, rows: Sequence[QueueRow]) -> Parcel:
+        row = rows[0]
+        path = await path_of(self._kernel, row)
+        return Parcel(path, {each.recipient: each.dsn for each in rows}, row.ret, row.envid)

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TypeAlias
 
-from hub.delivery.accept import Content, Recipient, keep
+from hub.delivery.forged import seems_forged
+from hub.delivery.reporting import keep_report
+from hub.delivery.reports import About, Kind, Told, returns_all
 from hub.loading.kernel import Kernel
 from hub.log import get_logger
-from hub.mail.envelope import Envelope
-from hub.mail.ident import new_id
+from hub.mail.bounce import classify_bounce
 from hub.relay.answers import Answer
-from hub.relay.reports import MOST_RETURNED, Kind, Told, report, wants
+from hub.relay.postmaster import Postmaster
 from hub.relay.schedule import Schedule
-from hub.services.directory import Resolution
 from hub.services.queue import Fate, QueueOutcome, QueueRow
 from hub.services.storage import Acceptance
 
@@ -27,6 +27,7 @@ class Outcomes:
 
     def __init__(self, kernel: Kernel) -> None:
         self._kernel = kernel
+        self._postmaster = Postmaster(kernel)
 
     def of(self, pairs: Pairs) -> list[QueueOutcome]:
         """For the queue, in the order of the pairs."""
@@ -48,19 +49,44 @@ class Outcomes:
     async def reports(
         self, pairs: Pairs, outcomes: Sequence[QueueOutcome], *, reports_itself: bool
     ) -> Sequence[Acceptance]:
-        """The mail that tells the sender, its bytes durable.
+        """The mail that tells the sender, or the postmaster if there is none to tell; its bytes durable.
 
         reports_itself: the next hop tells of success.
         """
         told: dict[Kind, list[Told]] = {}
+        loops: list[Told] = []
         for (row, answer), outcome in zip(pairs, outcomes, strict=True):
             kind = self._kind(row, outcome, reports_itself)
-            if kind is not None and wants(row, kind):
-                told.setdefault(kind, []).append(Told(row, answer))
-            elif kind == "failed" and row.reverse_path is None:
-                _log.warning("a report cannot be delivered", message=row.message_id, to=row.recipient)
-        made = [await self._make(kind, each) for kind, each in told.items()]
+            if kind is None:
+                continue
+            each = self._told(row, answer)
+            if wants(row, kind):
+                told.setdefault(kind, []).append(each)
+            if kind == "failed" and classify_bounce(answer.code, answer.enhanced, answer.text) == "loop":
+                loops.append(each)
+        if not told and not loops:
+            return ()
+        row = pairs[0][0]
+        head = await self._kernel.services.blobs.read(row.blob, 0, row.head_size)
+        if row.reverse_path is None:
+            notice = await self._postmaster.of_double_bounce(row, head, told.get("failed", ()))
+            return [notice] if notice else []
+        made = [await self._to_sender(row, head, *each) for each in told.items()]
+        if loops:
+            made.append(await self._postmaster.of_loop(row, head, loops))
         return [each for each in made if each is not None]
+
+    def _told(self, row: QueueRow, answer: Answer) -> Told:
+        return Told(
+            row.recipient,
+            row.dsn.original,
+            answer.enhanced,
+            answer.text,
+            answer.host,
+            answer.code if answer.host else 0,
+            self._kernel.services.clock.time(),
+            row.created_at + self._kernel.settings.relay.give_up,
+        )
 
     def _kind(self, row: QueueRow, outcome: QueueOutcome, reports_itself: bool) -> Kind | None:
         if outcome.fate is Fate.SENT:
@@ -72,24 +98,29 @@ class Outcomes:
         waited = max(row.due_at, row.created_at) - row.created_at
         return "delayed" if waited < delay <= outcome.due_at - row.created_at else None
 
-    async def _make(self, kind: Kind, told: Sequence[Told]) -> Acceptance | None:
-        services, hostname = self._kernel.services, self._kernel.settings.hub.hostname
-        row, now, identity = told[0].row, services.clock.time(), new_id()
-        sender = row.reverse_path
-        assert sender is not None
-        if await services.directory.is_local(sender.domain):
-            found = await services.directory.resolve(sender)
-        else:
-            found = Resolution(forwards=(sender,))
-        if found is None:
-            _log.warning("nobody can be told what became of mail", message=row.message_id, sender=sender)
+    async def _to_sender(
+        self, row: QueueRow, head: bytes, kind: Kind, told: Sequence[Told]
+    ) -> Acceptance | None:
+        assert row.reverse_path is not None
+        if row.sender is None and seems_forged(head):
+            _log.warning("a report would reach somebody who has not sent the mail", message=row.message_id)
             return None
-        head = await services.blobs.read(row.blob, 0, row.head_size)
-        body = b""
-        if row.ret == "FULL" and row.size <= MOST_RETURNED:
-            body = await services.blobs.read(row.blob, row.head_size)
-        text = report(kind, told, (head, body), hostname, identity, now)
-        at = text.index(b"\r\n\r\n") + 4
-        envelope = Envelope(identity, None, (sender,))
-        content = Content(text[:at], text[at:])
-        return await keep(self._kernel, envelope, [Recipient(sender, found)], content, sender=None)
+        body = None
+        if returns_all(kind, row.ret, row.size):
+            body = await self._kernel.services.blobs.read(row.blob, row.head_size)
+        about = About(row.reverse_path, row.created_at, head, body, row.envid)
+        made = await keep_report(self._kernel, kind, about, told)
+        if made is None and kind == "failed":
+            return await self._postmaster.of_lost_sender(row, head, told)
+        return made
+
+
+def wants(row: QueueRow, kind: Kind) -> bool:
+    """Whether the sender is to hear of it: nobody hears who asked for silence (RFC 3461 §4.1)."""
+    notify = row.dsn.notify
+    if kind == "failed":
+        return notify is None or "FAILURE" in notify
+    wanted = "DELAY" if kind == "delayed" else "SUCCESS"
+    if notify is None:
+        return kind == "delayed"  # it is up to us
+    return wanted in notify

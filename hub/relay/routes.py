@@ -10,6 +10,7 @@ from typing import Final
 
 from dns.rdtypes.ANY.MX import MX
 
+from hub.hooks.relay import NextHop
 from hub.mail.address import Address
 from hub.relay.answers import Answer, failed
 from hub.relay.hops import Access, Hop
@@ -50,6 +51,10 @@ class Routes:
         if isinstance(exchangers, Answer):
             return exchangers
         return await self._addresses(exchangers, 25)
+
+    async def to(self, hop: NextHop) -> Sequence[Hop] | Answer:
+        """The same for a server that a plugin names."""
+        return await self._addresses([(0, hop.host)], hop.port)
 
     async def _exchangers(self, domain: str) -> list[tuple[int, str]] | Answer:
         """(preference, name), sorted, those of equal preference in random order."""

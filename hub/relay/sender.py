@@ -11,16 +11,20 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import Final
 
+from hub.dispatch.failure import reason
 from hub.loading.kernel import Kernel
+from hub.log import get_logger
 from hub.relay.answers import Answer
 from hub.relay.backoff import Backoff
 from hub.relay.claims import Claims, Job
 from hub.relay.crowd import Crowd
 from hub.relay.delivering import Delivering, Try
 from hub.relay.destinations import Destination, Destinations
+from hub.relay.directing import direct, is_asked
 from hub.relay.limits import Gate, limit_of
 from hub.relay.routes import Routes
 from hub.relay.static import Leads
@@ -28,6 +32,8 @@ from hub.services.queue import QueueRow
 
 SHARE: Final = 100
 """Rows that one destination, or one sender, keeps of all the room when others may wait for some."""
+
+_log = get_logger(area="relay")
 
 
 class Relay:
@@ -50,6 +56,7 @@ class Relay:
         """Begin to send."""
         self._spawn(self._claims.run())
         self._spawn(self._claims.renew())
+        self._spawn(self._count())
 
     async def close(self) -> None:
         """Hang up on everybody; what was not concluded is sent by somebody else once its lease has ended."""
@@ -60,6 +67,8 @@ class Relay:
         if tasks:
             await asyncio.wait(tasks)
         await self._delivering.close()
+        with suppress(Exception):  # these are figures
+            await self._delivering.tally.flush()
 
     def destinations(self) -> Sequence[Mapping[str, object]]:
         """How those stand to which something was sent of late, for `hub queue stats`."""
@@ -97,6 +106,26 @@ class Relay:
         return self._routes.destination(row.recipient, row.reverse_path)
 
     def _take(self, job: Job) -> None:
+        if is_asked(self._kernel):
+            self._spawn(self._direct(job))
+        else:
+            self._put(job)
+
+    async def _direct(self, job: Job) -> None:
+        """Ask plugins where its rows go; those that go nowhere need no turn."""
+        for each in await direct(self._kernel, job):
+            if isinstance(each.route, Answer):
+                self._spawn(self._answered(each))
+            else:
+                self._put(each)
+
+    async def _answered(self, job: Job) -> None:
+        try:
+            await self._delivering.deliver(job)
+        finally:
+            self._claims.done(job)
+
+    def _put(self, job: Job) -> None:
         self._destinations.put(job)
         self._go_on()
 
@@ -161,6 +190,14 @@ class Relay:
             finally:
                 self._claims.done(job)
         return bool(jobs)
+
+    async def _count(self) -> None:
+        """Write down how mail fares."""
+        while True:
+            try:
+                await self._delivering.tally.run()
+            except Exception as error:
+                _log.warning("figures of mail are not kept", reason=reason(error))
 
     def _spawn(self, work: Coroutine[object, object, None]) -> None:
         task = asyncio.get_running_loop().create_task(work)

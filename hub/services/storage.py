@@ -222,10 +222,10 @@ class Storage(Protocol):
 
     # -- mail in
 
-    async def accept(self, acceptance: Acceptance) -> Sequence[Placed]:
-        """Every mailbox row and queue row of one message, at once.
+    async def accept(self, acceptance: Acceptance, reports: Sequence[Acceptance] = ()) -> Sequence[Placed]:
+        """Every mailbox row and queue row of one message, at once, and of mail that tells of it.
 
-        An id that was accepted before changes nothing.
+        An id that was accepted before changes nothing. Gives where the message itself lies.
         """
 
     async def append(self, account: AccountRef, mailbox: int, items: Sequence[NewItem]) -> Appended:

@@ -42,6 +42,8 @@ _ADVICE: Final = MappingProxyType(
         "alias add`.",
         "NOBODY": "Add the account or the alias if somebody should have this address: `hub account add`, "
         "`hub alias`.",
+        "ONLY_REPORTS": "Such an address is made for mail that is passed on (`relay.srs`), and takes reports "
+        "alone.",
         "DISABLED": "`hub account set ADDRESS --enable` takes mail for it again.",
         "MAILBOX_FULL": "Raise the account's quota, or have its owner delete mail.",
         "HEAD_TOO_LARGE": "No real mail has such a header block; it is refused so that nobody fills the "

@@ -8,6 +8,7 @@ from typing import Final
 from hub.delivery.accept import Content, accept
 from hub.delivery.binarymime import as_lines
 from hub.delivery.headers import MAX_RECEIVED, own_message_id, received, received_count, without_own
+from hub.delivery.success import success_reports
 from hub.dispatch.failure import HookFailed
 from hub.dispatch.verdicts import CLEAN
 from hub.hooks.delivery import message_refused
@@ -88,6 +89,9 @@ async def _judge(dialogue: Dialogue, transaction: Transaction, content: Content)
     try:
         if envelope.body == "BINARYMIME":
             lines = await as_lines(kernel.services.blobs, content)
+        written = (*traced, *decision.headers)
+        sender = session.identity.account if session.identity else None
+        reports = await success_reports(kernel, envelope, recipients, lines, written, sender)
         result = await accept(
             kernel,
             transaction.pin,
@@ -96,7 +100,8 @@ async def _judge(dialogue: Dialogue, transaction: Transaction, content: Content)
             envelope,
             recipients,
             lines,
-            (*traced, *decision.headers),
+            written,
+            reports,
         )
     except StoreFull:
         return replies.STORE_FULL

@@ -138,6 +138,7 @@ NO_RELAYING: Final = Reply(
     550, "5.7.1", "Relaying denied: this address is not ours; log in on the submission port to send elsewhere"
 )
 NOBODY: Final = Reply(550, "5.1.1", "Nobody has this address here")
+ONLY_REPORTS: Final = Reply(550, "5.7.1", "Only reports, from <>, come to this address")
 DISABLED: Final = Reply(550, "5.2.1", "The mailbox is disabled")
 MAILBOX_FULL: Final = Reply(452, "4.2.2", "The mailbox is full; try again later")
 
@@ -173,6 +174,11 @@ def chunk_taken(octets: int) -> Reply:
 def not_mime(reason: str) -> Reply:
     """A message that was declared BINARYMIME cannot be stored as lines."""
     return Reply(554, "5.6.3", f"The message cannot be made into lines: {reason}")
+
+
+def not_returned(reason: str) -> Reply:
+    """The address is written as a return path of this hub, and is none."""
+    return Reply(550, "5.1.1", f"Nothing returns to this address: {reason}")
 
 
 def delivered(message_id: str) -> Reply:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from hub.delivery.accept import Recipient
+from hub.delivery.forwarding import is_return_path, returns_to
+from hub.delivery.reporting import leads_to
 from hub.dispatch.failure import HookFailed
 from hub.hooks.delivery import recipient_refused
 from hub.hooks.smtp import smtp_mail, smtp_rcpt
@@ -10,6 +12,7 @@ from hub.mail.address import Address, AddressError, parse_path
 from hub.mail.dsn import RecipientDsn, with_recipient
 from hub.mail.envelope import Envelope
 from hub.mail.ident import new_id
+from hub.mail.srs import NotOurs
 from hub.mail.verdict import Defer, Reject
 from hub.services.directory import Account, Resolution
 from hub.smtp import replies
@@ -157,6 +160,8 @@ async def _find(dialogue: Dialogue, transaction: Transaction, recipient: Address
         )
         if isinstance(verdict, Reject | Defer):
             return refusal(verdict, 550, 450)
+    if is_return_path(dialogue.kernel.settings, recipient):
+        return await _returned(dialogue, transaction, recipient)
     directory = dialogue.kernel.services.directory
     if recipient.domain and not await directory.is_local(recipient.domain):
         # Only who has logged in sends elsewhere, and only on a submission listener does anybody log in.
@@ -170,6 +175,17 @@ async def _find(dialogue: Dialogue, transaction: Transaction, recipient: Address
     if not await _has_room(dialogue, recipient, resolution, transaction.envelope.size or 0):
         return replies.MAILBOX_FULL
     return resolution
+
+
+async def _returned(dialogue: Dialogue, transaction: Transaction, recipient: Address) -> Resolution | Reply:
+    """A report on mail that was passed on goes back to whoever sent that."""
+    if transaction.envelope.reverse_path is not None:
+        return replies.ONLY_REPORTS
+    try:
+        address = await returns_to(dialogue.kernel, recipient)
+    except NotOurs as error:
+        return replies.not_returned(str(error))
+    return await leads_to(dialogue.kernel, address) or replies.NOBODY
 
 
 async def without_room(dialogue: Dialogue, transaction: Transaction, size: int) -> dict[Address, Reply]:

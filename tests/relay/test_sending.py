@@ -17,7 +17,7 @@ from hub.testing.clock import ManualClock
 from hub.testing.recorder import Recorder
 from hub.testing.running import RunningHub
 from tests.peers.sink import needs_sink, sinking
-from tests.relay.hubs import ANN, BEN, MAIL, empty, rows, sending, submit, tried, until
+from tests.relay.hubs import ALICE, ANN, BEN, MAIL, empty, rows, sending, submit, tried, until
 
 pytestmark = needs_sink
 
@@ -39,14 +39,14 @@ def lead_to(running: RunningHub, port: int) -> None:
     kernel.settings = kernel.settings.model_copy(update={"relay": relay})
 
 
-async def reports(running: RunningHub, count: int = 1) -> list[EmailMessage]:
+async def reports(running: RunningHub, count: int = 1, user: str = ALICE) -> list[EmailMessage]:
     """What lies in Alice's INBOX once there is that much."""
 
     async def there() -> bool:
-        return len(await running.mailbox()) >= count
+        return len(await running.mailbox(user=user)) >= count
 
     await until(there)
-    raw = await running.mailbox()
+    raw = await running.mailbox(user=user)
     return [email.message_from_bytes(each, policy=email.policy.default) for each in raw]
 
 

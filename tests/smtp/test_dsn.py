@@ -152,7 +152,7 @@ async def test_plugins_see_what_is_asked_for(world: World) -> None:
 async def test_only_what_is_sent_on_keeps_parameters(world: World) -> None:
     async with connected(await world.listen()) as client:
         await client.ask("MAIL FROM:<a@b.example> ENVID=one")
-        await client.ask("RCPT TO:<bob@example.test> NOTIFY=SUCCESS")
+        await client.ask("RCPT TO:<bob@example.test> NOTIFY=FAILURE")
         await client.ask("DATA")
         await client.send(MESSAGE + b"\r\n.\r\n")
         assert (await client.reply()).startswith("250")

@@ -83,12 +83,12 @@ async def test_what_is_put_and_has_no_row_yet_outlasts_a_collection(tmp_path: Pa
         services = hub.hub.kernel.services
         real, collections = services.storage.accept, 0
 
-        async def accept(acceptance: object) -> object:
+        async def accept(acceptance: object, reports: object) -> object:
             """However long it takes until the rows are there."""
             nonlocal collections
             await services.blobs.collect(services.storage, force=True)
             collections += 1
-            return await real(acceptance)  # type: ignore[arg-type]
+            return await real(acceptance, reports)  # type: ignore[arg-type]
 
         services.storage.accept = accept  # type: ignore[method-assign, assignment]
         for number in range(40):

@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
 
-from hub import Plugin, Session, hookimpl, open_poster
+from hub import Address, BounceClass, Plugin, Session, hookimpl, open_poster
 from hub_plugin_alerts.counting import Counter
 from hub_plugin_alerts.evaluating import COUNTER, HISTORY, POSTER, evaluate, flush, forget, show_sinks
 from hub_plugin_alerts.history import History
@@ -61,6 +61,27 @@ async def recipient_refused(plugin: Plugin, session: Session, code: int) -> None
     """Counted by the code."""
     labels = {"code": str(code), "protocol": session.protocol}
     plugin.stash[COUNTER].add(plugin.clock.time(), "recipient_refused", labels)
+
+
+@hookimpl
+async def message_sent(plugin: Plugin, recipient: Address) -> None:
+    """Counted for shares."""
+    labels = {"domain": recipient.ascii_domain.lower()}
+    plugin.stash[COUNTER].add(plugin.clock.time(), "message_sent", labels)
+
+
+@hookimpl
+async def message_deferred(plugin: Plugin, recipient: Address, bounce: BounceClass, text: str) -> None:
+    """Counted by why and by domain, with what was said."""
+    labels = {"bounce": bounce, "domain": recipient.ascii_domain.lower()}
+    plugin.stash[COUNTER].add(plugin.clock.time(), "message_deferred", labels, text)
+
+
+@hookimpl
+async def message_bounced(plugin: Plugin, recipient: Address, bounce: BounceClass, text: str) -> None:
+    """Counted by why and by domain, with what was said."""
+    labels = {"bounce": bounce, "domain": recipient.ascii_domain.lower()}
+    plugin.stash[COUNTER].add(plugin.clock.time(), "message_bounced", labels, text)
 
 
 @hookimpl

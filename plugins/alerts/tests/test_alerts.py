@@ -20,7 +20,7 @@ from click.testing import CliRunner, Result
 from hub_plugin_alerts.keeping import Keeper, fire, silence, unsilence
 from hub_plugin_alerts.settings import DEFAULTS
 
-from hub import Alert, Attempt, Plugin, Severity
+from hub import Address, Alert, Attempt, Plugin, Severity
 from hub.testing.clock import ManualClock
 from hub.testing.http_peer import Answer, http_peer
 from hub.testing.running import RunningHub, running_hub
@@ -199,6 +199,37 @@ async def test_deferred_messages_are_a_share_of_all(tmp_path: Path, manual_clock
         assert await hub.look() == [
             "firing deferral-rate: 14% of the messages were put off within 10 min (200)"
         ]
+
+
+async def test_a_domain_that_finds_us_on_a_list_is_an_alert_and_a_rule_may_look_at_any_class(
+    tmp_path: Path, manual_clock: ManualClock
+) -> None:
+    rules = {"spam": {"event": "message_deferred", "where": {"bounce": "spam"}, "by": ["domain"]}}
+    async with alerting(tmp_path, manual_clock, rules=rules) as hub:
+        said: dict[str, Any] = {
+            "message_id": "m",
+            "sender": None,
+            "reverse_path": None,
+            "host": "mx",
+            "enhanced": "",
+            "code": 550,
+            "text": "ann@big.example: no",
+            "attempts": 1,
+            "seconds": 1.0,
+            "recipient": Address("ann", "big.example"),
+        }
+        await hub.happened("message_sent", **said)
+        await hub.happened("message_bounced", 9, bounce="quota", **said)
+        await hub.happened("message_bounced", 4, bounce="reputation", **said)
+        await hub.happened("message_deferred", bounce="rate", due_at=1.0, **said)
+        assert await hub.look() == []
+        await hub.happened("message_bounced", bounce="reputation", **said)
+        await hub.happened("message_deferred", bounce="spam", due_at=1.0, **said)
+        fired = await hub.look()
+    assert sorted(each.partition(":")[0] for each in fired) == [
+        "firing listed/big.example",
+        "firing spam/big.example",
+    ]
 
 
 async def test_what_must_hold_for_a_while_is_pending_until_then(

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from pydantic import BaseModel, ConfigDict, Field
 
 from hub import (
+    BounceClass,
     Network,
     Networks,
     Plugin,
@@ -90,6 +91,26 @@ async def session_recorded(
 ) -> None:
     """Nearly everything: commands, messages, checks, logins, the time that each plugin takes."""
     count(plugin.stash[COUNTS], protocol, records, dropped)
+
+
+@hookimpl
+async def message_sent(plugin: Plugin, seconds: float) -> None:
+    """Mail that waits is a gauge; how long it did is known now."""
+    plugin.stash[COUNTS].add(metrics.RELAYED, "sent", "")
+    plugin.stash[COUNTS].observe(metrics.RELAY_SECONDS, seconds, "sent")
+
+
+@hookimpl
+async def message_deferred(plugin: Plugin, bounce: BounceClass) -> None:
+    """By why."""
+    plugin.stash[COUNTS].add(metrics.RELAYED, "deferred", bounce)
+
+
+@hookimpl
+async def message_bounced(plugin: Plugin, bounce: BounceClass, seconds: float) -> None:
+    """By why, and how long it was tried."""
+    plugin.stash[COUNTS].add(metrics.RELAYED, "bounced", bounce)
+    plugin.stash[COUNTS].observe(metrics.RELAY_SECONDS, seconds, "bounced")
 
 
 @hookimpl

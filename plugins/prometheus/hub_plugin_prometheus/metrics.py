@@ -8,6 +8,7 @@ from typing import Final, Literal, TypeAlias
 Kind: TypeAlias = Literal["counter", "gauge", "histogram"]
 
 SECONDS: Final = (0.0005, 0.002, 0.005, 0.02, 0.05, 0.2, 0.5, 2.0, 10.0, 60.0)
+DAYS: Final = (1.0, 10.0, 60.0, 300.0, 1800.0, 7200.0, 43200.0, 172800.0, 432000.0)
 OCTETS: Final = (1e3, 4e3, 16e3, 64e3, 256e3, 1e6, 4e6, 16e6, 64e6)
 
 
@@ -85,6 +86,21 @@ FINDINGS: Final = Metric(
     "What each check said: nothing, a score, an action (reject, quarantine, …), failed, cancelled.",
     ("plugin", "finding"),
     limit=200,
+)
+RELAYED: Final = Metric(
+    "hub_relay_outcomes_total",
+    "counter",
+    "Tries to send mail on, for each recipient: sent, deferred or bounced, and why, such as quota or spam.",
+    ("outcome", "class"),
+    limit=50,
+)
+RELAY_SECONDS: Final = Metric(
+    "hub_relay_seconds",
+    "histogram",
+    "Time from the acceptance of mail until it was sent on, or bounced.",
+    ("outcome",),
+    DAYS,
+    limit=2,
 )
 LOGINS: Final = Metric(
     "hub_logins_total",

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from hub import Address
 from hub.testing.ports import free_port
 from hub.testing.running import RunningHub, running_hub
 
@@ -131,6 +132,33 @@ async def test_messages_are_counted_by_what_became_of_them(tmp_path: Path) -> No
         assert found("hub_store_messages") == 5
         assert found("hub_status_available") == found("hub_workers", state="serves") == 1
         assert found("hub_queue_recipients") == found("hub_queue_age_seconds") == 0
+
+
+async def test_what_becomes_of_mail_that_is_sent_on_is_counted_by_why(tmp_path: Path) -> None:
+    said: dict[str, object] = {
+        "message_id": "m",
+        "sender": None,
+        "reverse_path": None,
+        "recipient": Address("ann", "elsewhere.example"),
+        "host": "mx.elsewhere.example",
+        "code": 250,
+        "enhanced": "2.0.0",
+        "text": "ok",
+        "attempts": 1,
+        "seconds": 90.0,
+    }
+    async with hub_with(tmp_path) as hub:
+        plugin = hub.plugin("prometheus")
+        await plugin.call("message_sent", **said)
+        await plugin.call("message_deferred", **said, bounce="greylist", due_at=1.0)
+        await plugin.call("message_bounced", **said, bounce="quota")
+        await hub.told()
+        found = await scrape(hub)
+        assert found("hub_relay_outcomes_total", **{"outcome": "sent", "class": ""}) == 1
+        assert found("hub_relay_outcomes_total", **{"outcome": "deferred", "class": "greylist"}) == 1
+        assert found("hub_relay_outcomes_total", **{"outcome": "bounced", "class": "quota"}) == 1
+        assert found("hub_relay_seconds_bucket", outcome="sent", le="60") == 0
+        assert found("hub_relay_seconds_bucket", outcome="sent", le="300") == 1
 
 
 async def test_logins_and_imap_commands_are_counted(tmp_path: Path) -> None:

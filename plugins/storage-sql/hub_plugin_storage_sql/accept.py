@@ -40,8 +40,11 @@ _ENQUEUE = Statement(
 )
 
 
-def accept(acceptance: Acceptance) -> Callable[[Transaction], Sequence[Placed]]:
+def accept(
+    acceptance: Acceptance, reports: Sequence[Acceptance] = ()
+) -> Callable[[Transaction], Sequence[Placed]]:
     """The work behind `Storage.accept`."""
+    telling = [accept(report) for report in reports]
     flags = [encoded(delivery.flags) for delivery in acceptance.deliveries]
 
     def work(tx: Transaction) -> Sequence[Placed]:
@@ -53,6 +56,8 @@ def accept(acceptance: Acceptance) -> Callable[[Transaction], Sequence[Placed]]:
         if acceptance.queue:
             _enqueue(tx, acceptance)
         tx.accepted[acceptance.id] = placed
+        for each in telling:
+            each(tx)
         return placed
 
     return work

@@ -92,11 +92,11 @@ class SqlStorage:
         await self._counters.close()
         await self._db.close()
 
-    async def accept(self, acceptance: Acceptance) -> Sequence[Placed]:
-        """Every mailbox row and queue row of one message, at once."""
-        brief = len(acceptance.deliveries) + len(acceptance.queue) <= FEW
-        accounts = [delivery.account for delivery in acceptance.deliveries]
-        return await self._db.write(accept.accept(acceptance), brief=brief, accounts=accounts)
+    async def accept(self, acceptance: Acceptance, reports: Sequence[Acceptance] = ()) -> Sequence[Placed]:
+        """Every mailbox row and queue row of one message, at once, and of mail that tells of it."""
+        brief = len(acceptance.deliveries) + len(acceptance.queue) + len(reports) <= FEW
+        accounts = [delivery.account for each in (acceptance, *reports) for delivery in each.deliveries]
+        return await self._db.write(accept.accept(acceptance, reports), brief=brief, accounts=accounts)
 
     async def append(self, account: AccountRef, mailbox: int, items: Sequence[NewItem]) -> Appended:
         """All items or none. MailboxMissing."""

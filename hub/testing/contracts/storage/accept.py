@@ -87,6 +87,19 @@ class AcceptContract(StorageFixtures):
         assert len(await storage.queue()) == 1
         assert await storage.usage(ALICE) == Usage((await inbox(storage)).size, 1)
 
+    async def test_reports_are_kept_with_their_message_or_not_at_all(self, storage: Storage) -> None:
+        message = acceptance("m1", ALICE, queue=[Address("x", "elsewhere.test")])
+        report = acceptance("r1", BOB)
+        (placed,) = await storage.accept(message, [report])
+        assert placed.account == ALICE
+        assert [state.uid for state in await storage.states((await inbox(storage, BOB)).id)] == [1]
+        position = await storage.log_position()
+        assert list(await storage.accept(message, [report])) == [placed]
+        assert await storage.log_position() == position
+        with pytest.raises(MailboxExists):
+            await storage.accept(acceptance("m2", ALICE), [acceptance("r2", BOB, mailbox="no//name")])
+        assert await storage.log_position() == position
+
     async def test_one_message_for_several_is_one_change_in_each_account(self, storage: Storage) -> None:
         message = acceptance("m1", ALICE, BOB, ALICE)
         placed = await storage.accept(message)
