@@ -14,6 +14,10 @@ class DnsTrouble(Exception):
     """Nobody answers, or not with an answer: nothing is known, and asking later may help."""
 
 
+class DnsBogus(DnsTrouble):
+    """There is an answer, and the owner of the name should have signed it and has not (RFC 4033 §5)."""
+
+
 @dataclass(frozen=True, slots=True)
 class DnsAnswer:
     """What there is of one type at one name.
@@ -35,5 +39,6 @@ class Dns(Protocol):
     async def query(self, name: str, kind: str) -> DnsAnswer:
         """Records of a type (`"MX"`) at a name, which is never completed by a search list.
 
-        DnsTrouble if nobody says; ValueError for what is no name (RFC 1035 §2.3.4) or no type.
+        DnsTrouble if nobody says, DnsBogus if what is said is forged; ValueError for what is no name
+        (RFC 1035 §2.3.4) or no type.
         """

@@ -10,7 +10,7 @@ policy=/usr/sbin/policy-rc.d
 missing_packages() {
     # command:package
     for pair in clamd:clamav-daemon postfix:postfix smtp-source:postfix swaks:swaks mutt:mutt openssl:openssl \
-        strace:strace knotd:knot pebble:pebble promtool:prometheus slapd:slapd ldapsearch:ldap-utils \
+        strace:strace knotd:knot unbound:unbound pebble:pebble promtool:prometheus slapd:slapd ldapsearch:ldap-utils \
         chromium:chromium \
         testssl:testssl.sh sslscan:sslscan opendkim:opendkim opendkim-testmsg:opendkim-tools; do
         command -v "${pair%%:*}" >/dev/null 2>&1 || echo "${pair#*:}"
@@ -96,6 +96,9 @@ if [ -d /run/systemd/system ]; then
     esac
     case " $missing" in *" opendkim "*)
         systemctl disable --quiet opendkim.service || : ;;
+    esac
+    case " $missing" in *" unbound "*)
+        systemctl disable --quiet unbound.service || : ;;
     esac
     case " $missing" in *" prometheus "*)
         systemctl disable --quiet prometheus.service || : ;;
