@@ -113,6 +113,8 @@ def show_message(context: Context, message_id: str, as_json: bool) -> None:
     click.echo(f"message {row.message_id}, {row.size:,} octets in {row.blob}, waiting {_age(row.created_at)}")
     click.echo(f"it counts as {_PRIORITIES[row.priority]} mail")
     click.echo(f"from {row.reverse_path or '<>'}{f', who calls it {row.envid!r}' if row.envid else ''}")
+    if row.requires_tls:
+        click.echo("it goes only to servers that protect it (REQUIRETLS)")
     if row.ret:
         click.echo(f"a report returns {'all of it' if row.ret == 'FULL' else 'its header'}")
     for row in rows:

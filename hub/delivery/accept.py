@@ -97,7 +97,7 @@ async def accept(
         raise
     blob, size = acceptance.blob, acceptance.size
     try:
-        placed = await _commit(kernel.services.storage, acceptance, reports)
+        placed = await commit(kernel.services.storage, acceptance, reports)
     except Exception:  # what was only cancelled may still be committed
         _settle(kernel, acceptance, *reports)
         raise
@@ -144,11 +144,12 @@ async def keep(
         sender,
         dsn,
         priority,
+        envelope.requires_tls,
     )
 
 
-async def _commit(
-    storage: Storage, acceptance: Acceptance, reports: Sequence[Acceptance]
+async def commit(
+    storage: Storage, acceptance: Acceptance, reports: Sequence[Acceptance] = ()
 ) -> Sequence[Placed]:
     """Commit, and once more if the outcome is unknown: the store takes an id only once."""
     try:
@@ -218,6 +219,8 @@ def _recovery(
         "sender": sender and [sender.tenant, sender.key],
         "priority": priority,
     }
+    if envelope.requires_tls:
+        fields["requires_tls"] = True
     if dsn is not NO_DSN:
         fields["dsn"] = {
             "ret": dsn.ret,

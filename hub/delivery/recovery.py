@@ -33,6 +33,7 @@ def acceptance_of(record: BlobRecord) -> Acceptance:
             sender=AccountRef(*said["sender"]) if said["sender"] else None,
             dsn=_dsn(said["dsn"]) if "dsn" in said else NO_DSN,
             priority=int(said.get("priority", PERSONAL)),
+            requires_tls=bool(said.get("requires_tls")),
         )
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise ValueError(f"{record.reference} does not say where it was delivered: {error!r}") from None

@@ -19,7 +19,8 @@ class Envelope:
     id: the message's id everywhere. reverse_path: None is the null reverse-path `<>`. recipients: those
     accepted so far, in order. size: octets as declared by SIZE= (RFC 1870), None if it was not. body: the
     BODY= keyword (RFC 6152, RFC 3030). smtputf8: the SMTPUTF8 parameter (RFC 6531) was given. stash: what
-    plugins keep for this transaction. dsn: what the sender wants to hear (RFC 3461).
+    plugins keep for this transaction. dsn: what the sender wants to hear (RFC 3461). requires_tls: the
+    REQUIRETLS parameter (RFC 8689) was given.
     """
 
     id: str
@@ -30,3 +31,4 @@ class Envelope:
     smtputf8: bool = False
     stash: Stash = field(default_factory=Stash, compare=False)
     dsn: Dsn = NO_DSN
+    requires_tls: bool = False

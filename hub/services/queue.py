@@ -29,7 +29,7 @@ class QueueRow:
     wants to hear about it (RFC 3461). attempts: how often it was tried; due_at: when it is tried next, in
     seconds since the epoch; reply: what the last try was answered. sender: the account that handed the
     message in; None for what came from elsewhere and for the hub's own mail. priority: the lower goes
-    first.
+    first. requires_tls: nobody on its way may be able to read or change it (RFC 8689).
     """
 
     position: int
@@ -49,6 +49,7 @@ class QueueRow:
     reply: str = ""
     sender: AccountRef | None = None
     priority: int = PERSONAL
+    requires_tls: bool = False
 
 
 @dataclass(frozen=True, slots=True)

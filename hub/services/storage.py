@@ -52,7 +52,7 @@ class Acceptance:
 
     id: the message's. blob: its reference. head_size: octets of the header block, size: of header block and
     body. queue: recipients elsewhere, a row each. sender: the account that submitted it. dsn: what the sender
-    wants to hear, its recipients among those of `queue`. priority: of its rows in the queue.
+    wants to hear, its recipients among those of `queue`. priority, requires_tls: of its rows in the queue.
     """
 
     id: str
@@ -66,6 +66,7 @@ class Acceptance:
     sender: AccountRef | None = None
     dsn: Dsn = NO_DSN
     priority: int = PERSONAL
+    requires_tls: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -128,6 +128,8 @@ def _welcome(dialogue: Dialogue, name: str, extended: bool) -> Reply:
     ]
     if dialogue.offers_tls:
         lines.append("STARTTLS")  # RFC 3207
+    if session.tls is not None:
+        lines.append("REQUIRETLS")  # RFC 8689
     if session.is_submission and session.identity is None:
         offered = mechanisms(dialogue.kernel, session)
         if offered:

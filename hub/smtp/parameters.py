@@ -29,6 +29,7 @@ class MailParameters:
     body: Body = "7BIT"
     smtputf8: bool = False
     dsn: Dsn = NO_DSN
+    requires_tls: bool = False
 
 
 NO_PARAMETERS: Final = MailParameters()
@@ -40,20 +41,24 @@ def mail_parameters(text: bytes, *, extended: bool) -> MailParameters | Reply:
     if isinstance(found, Reply):
         return found
     # AUTH= says who vouches for the sender (RFC 4954 §5); nobody's word is taken, which is as if it were <>.
-    if not extended or found.keys() - {"SIZE", "BODY", "SMTPUTF8", "AUTH", "RET", "ENVID"}:
+    if not extended or found.keys() - {"SIZE", "BODY", "SMTPUTF8", "AUTH", "RET", "ENVID", "REQUIRETLS"}:
         return replies.UNKNOWN_PARAMETER
     size, body = found.get("SIZE"), found.get("BODY", "7BIT").upper()
     if size is not None and not (size.isascii() and size.isdecimal() and len(size) <= 20):
         return replies.BAD_SIZE
     if body not in _BODIES:
         return replies.BAD_BODY
-    if found.get("SMTPUTF8"):
+    if found.get("SMTPUTF8") or found.get("REQUIRETLS"):
         return replies.BAD_PARAMETER
     dsn = _dsn(found) if "RET" in found or "ENVID" in found else NO_DSN
     if isinstance(dsn, Reply):
         return dsn
     return MailParameters(
-        None if size is None else int(size), _BODIES[_BODIES.index(body)], "SMTPUTF8" in found, dsn
+        None if size is None else int(size),
+        _BODIES[_BODIES.index(body)],
+        "SMTPUTF8" in found,
+        dsn,
+        "REQUIRETLS" in found,
     )
 
 

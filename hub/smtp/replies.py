@@ -89,6 +89,7 @@ TLS_INJECTION: Final = Reply(
 )
 AUTH_SYNTAX: Final = Reply(501, "5.5.4", "Write AUTH, a mechanism and perhaps an initial response")
 NO_AUTH: Final = Reply(502, "5.5.1", "Nobody logs in here; use the submission port")
+TLS_FOR_REQUIRETLS: Final = Reply(530, "5.7.4", "Say STARTTLS first: REQUIRETLS begins with you")
 AUTH_NEEDS_TLS: Final = Reply(538, "5.7.11", "Say STARTTLS first: passwords do not travel in the clear")
 AUTH_ALREADY: Final = Reply(503, "5.5.1", "You are logged in already")
 AUTH_IN_TRANSACTION: Final = Reply(503, "5.5.1", "Log in before MAIL")

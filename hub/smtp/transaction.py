@@ -42,8 +42,17 @@ def mail(dialogue: Dialogue, argument: bytes) -> Answer:
         return parameters
     if not parameters.smtputf8 and not argument.isascii():
         return replies.NEEDS_SMTPUTF8
+    if parameters.requires_tls and session.tls is None:
+        return replies.TLS_FOR_REQUIRETLS
     envelope = Envelope(
-        new_id(), sender, (), parameters.size, parameters.body, parameters.smtputf8, dsn=parameters.dsn
+        new_id(),
+        sender,
+        (),
+        parameters.size,
+        parameters.body,
+        parameters.smtputf8,
+        dsn=parameters.dsn,
+        requires_tls=parameters.requires_tls,
     )
     transaction = Transaction(dialogue.kernel.generations.pin(), envelope)
     dialogue.trace.begin(envelope)
@@ -146,6 +155,7 @@ async def _ask_rcpt(
             envelope.smtputf8,
             envelope.stash,
             envelope.dsn if dsn is None else with_recipient(envelope.dsn, recipient, dsn),
+            envelope.requires_tls,
         )
         transaction.recipients[recipient] = Recipient(recipient, found)
     return replies.RECIPIENT_OK

@@ -33,6 +33,7 @@ def acceptance(
     flags: frozenset[str] = frozenset(),
     size: int = 4000,
     dsn: Dsn = NO_DSN,
+    requires_tls: bool = False,
 ) -> Acceptance:
     """A message to one mailbox of each account."""
     lines = b"Return-Path: <sender@example.test>\r\n"
@@ -47,6 +48,7 @@ def acceptance(
         queue=tuple(queue),
         sender=sender,
         dsn=dsn,
+        requires_tls=requires_tls,
     )
 
 

@@ -33,7 +33,7 @@ _ACCEPTED = Statement(
 )
 _QUEUE_COLUMNS = (
     "account_id message_id reverse_local reverse_domain local domain blob head_size size created_at state "
-    "ret envid notify orcpt priority"
+    "ret envid notify orcpt priority requires_tls"
 )
 _ENQUEUE = Statement(
     insert(QUEUE).values({name: bindparam(name) for name in _QUEUE_COLUMNS.split()}), _QUEUE_COLUMNS
@@ -156,6 +156,7 @@ def _enqueue(tx: Transaction, acceptance: Acceptance) -> None:
                 each.notify and ",".join(each.notify),
                 each.original,
                 acceptance.priority,
+                acceptance.requires_tls,
             )
             for recipient, each in zip(acceptance.queue, asked, strict=True)
         ],

@@ -10,6 +10,7 @@ from typing import Final
 
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     Column,
     Float,
     ForeignKey,
@@ -20,10 +21,11 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    false,
     literal_column,
 )
 
-REVISION: Final = "0006"
+REVISION: Final = "0008"
 """The head of this plugin's migrations, known without Alembic."""
 
 METADATA: Final = MetaData()
@@ -130,6 +132,7 @@ QUEUE: Final = Table(
     Column("leased_until", Float, nullable=False, server_default="0"),
     Column("reply", _Text, nullable=False, server_default=""),
     Column("priority", BigInteger, nullable=False, server_default="0"),
+    Column("requires_tls", Boolean, nullable=False, server_default=false()),
     sqlite_autoincrement=True,
 )
 Index("queue_of_blob", QUEUE.c.blob)

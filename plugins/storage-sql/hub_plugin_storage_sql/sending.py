@@ -49,7 +49,7 @@ _b = bindparam
 
 _NAMES = (
     "position message_id reverse_local reverse_domain local domain blob head_size size created_at state ret"
-    " envid notify orcpt attempts due_at reply priority"
+    " envid notify orcpt attempts due_at reply priority requires_tls"
 )
 _ROWS = (
     select(*(QUEUE.c[name] for name in _NAMES.split()), TENANT.c.name, ACCOUNT.c.key)
@@ -220,7 +220,7 @@ def _chosen(selection: Selection) -> ColumnElement[bool]:
 def _row(row: Row) -> QueueRow:
     position, message_id, reverse_local, reverse_domain, local, domain, *rest = row
     blob, head_size, size, created_at, state, ret, envid, notify, orcpt, attempts, due_at, reply, *more = rest
-    priority, tenant, key = more
+    priority, requires_tls, tenant, key = more
     return QueueRow(
         position,
         message_id,
@@ -239,4 +239,5 @@ def _row(row: Row) -> QueueRow:
         reply,
         None if key is None else AccountRef(tenant, key),
         priority,
+        bool(requires_tls),
     )

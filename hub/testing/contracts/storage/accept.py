@@ -195,6 +195,12 @@ class AcceptContract(StorageFixtures):
         assert await storage.queue(selection=Selection("m3")) == []
         assert await storage.queue() == [*rows, plain]
 
+    async def test_that_mail_is_to_be_protected_is_in_its_queue_rows(self, storage: Storage) -> None:
+        there = Address("one", "elsewhere.test")
+        await storage.accept(acceptance("m1", queue=[there], requires_tls=True))
+        await storage.accept(acceptance("m2", queue=[there]))
+        assert [row.requires_tls for row in await storage.queue()] == [True, False]
+
     async def test_queued_mail_is_in_the_log_of_its_sender(self, storage: Storage) -> None:
         await storage.accept(acceptance("m1", queue=[Address("x", "elsewhere.test")], sender=ALICE))
         await storage.accept(acceptance("m2", queue=[Address("x", "elsewhere.test")]))
