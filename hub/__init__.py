@@ -60,6 +60,10 @@ if TYPE_CHECKING:
     from hub.mail.stash import Stash as Stash
     from hub.mail.stash import StashKey as StashKey
     from hub.mail.structure import Structure as Structure
+    from hub.mail.tls import Tlsa as Tlsa
+    from hub.mail.tls import TlsFault as TlsFault
+    from hub.mail.tls import TlsOutcome as TlsOutcome
+    from hub.mail.tls import TlsPolicy as TlsPolicy
     from hub.mail.traceparent import traceparent_of as traceparent_of
     from hub.mail.verdict import Accept as Accept
     from hub.mail.verdict import Defer as Defer
@@ -121,6 +125,7 @@ if TYPE_CHECKING:
     from hub.services.directory import TotpSecret as TotpSecret
     from hub.services.dns import Dns as Dns
     from hub.services.dns import DnsAnswer as DnsAnswer
+    from hub.services.dns import DnsBogus as DnsBogus
     from hub.services.dns import DnsTrouble as DnsTrouble
     from hub.services.group import GroupWriter as GroupWriter
     from hub.services.kv import Kv as Kv
@@ -192,6 +197,7 @@ _HOMES = {
     "hub.mail.stash": "Stash StashKey",
     "hub.mail.structure": "Structure",
     "hub.mail.traceparent": "traceparent_of",
+    "hub.mail.tls": "TlsFault TlsOutcome TlsPolicy Tlsa",
     "hub.mail.verdict": "Accept Defer Finding Junk Quarantine Reject Trust Verdict",
     "hub.mailauth.arc": "ArcResult verify_arc",
     "hub.mailauth.arc_seal": "seal_arc",
@@ -211,7 +217,7 @@ _HOMES = {
     "hub.services.clock": "Clock",
     "hub.services.directory": "Account Alias AppPassword Directory DirectoryAdmin PASSWORD_SCOPES Resolution "
     "DirectoryUnavailable SecondFactors TotpSecret",
-    "hub.services.dns": "Dns DnsAnswer DnsTrouble",
+    "hub.services.dns": "Dns DnsAnswer DnsBogus DnsTrouble",
     "hub.services.group": "GroupWriter",
     "hub.services.kv": "Kv",
     "hub.services.log": "ChangeKind LogEntry",

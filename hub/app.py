@@ -20,9 +20,11 @@ from hub.config.load import Config
 from hub.config.model import Listener
 from hub.config.units import shown
 from hub.control import ControlServer, Handler
+from hub.delivery.submitting import submit
 from hub.dispatch.deaths import Deaths
 from hub.dispatch.judging import NOTES, Judging
 from hub.dispatch.step import Observe
+from hub.hooks.relay import resolve_tls_policy
 from hub.http import server as http_server
 from hub.imap import server as imap_server
 from hub.listening import Bound, Server, Serving, close_all_but, rebind
@@ -35,8 +37,10 @@ from hub.loading.reload import Agree, Report, alone
 from hub.loading.scope import Ask
 from hub.loading.watching import Watcher
 from hub.log import get_logger
+from hub.mail.address import Address
 from hub.raising import Raising
 from hub.recording import Recording
+from hub.relay.explaining import explain
 from hub.relay.sender import Relay
 from hub.renewal import Change, Renewal, changes, hold, places, prepare, tell_changes
 from hub.services.clock import Clock, SystemClock
@@ -113,6 +117,7 @@ class Hub:
             status=self.hub_status,
             certify=self._tls.certify,
             observe=observe,
+            submit=self._submit,
         )
         self._started_at = time.monotonic()
         self._judging = Judging()
@@ -139,6 +144,7 @@ class Hub:
             "ask-plugin": self._ask_plugin,
             "destinations": self._destinations,
             "tls-failures": self._tls_failures,
+            "tls-policy": self._tls_policy,
         }
 
     @property
@@ -149,6 +155,13 @@ class Hub:
     async def hub_status(self) -> Mapping[str, object]:
         """What `hub status` says. RuntimeError."""
         return await self._status({})
+
+    async def _submit(
+        self, reverse_path: Address | None, recipients: Sequence[Address], message: bytes
+    ) -> str:
+        if self._relay is None:
+            raise RuntimeError("the hub does not serve yet: mail can be sent once it does")
+        return await submit(self.kernel, reverse_path, recipients, message)
 
     @property
     def notes(self) -> Path:
@@ -294,7 +307,7 @@ class Hub:
             self._tls.take(new.certificates)
             await asyncio.to_thread(new.certificates.tell)
         if settings.dns != old.dns:
-            self.loader.dns.configure(settings.dns.nameservers)
+            self.loader.dns.configure(**dict(settings.dns))
         if settings.log != old.log:
             self._raising.apply()
         if self._watcher is not None:
@@ -341,6 +354,7 @@ class Hub:
     async def _status(self, _: Mapping[str, object]) -> Mapping[str, object]:
         said = dict(self.kernel.services.storage.status())
         trouble = None if (wrong := said.pop("trouble", "none")) == "none" else wrong
+        unsigned = self.loader.dns.trouble
         return {
             "version": __version__,
             "hostname": self._config.settings.hub.hostname,
@@ -367,6 +381,7 @@ class Hub:
             "dependencies": [
                 *self.loader.dependencies(),
                 {"plugin": said.get("driver"), "name": said.get("location"), "trouble": trouble},
+                *([{"plugin": "hub", "name": "DNSSEC", "trouble": unsigned}] if unsigned else ()),
             ],
             **await self._held(),
             "set_aside": len(self._judging.set_aside),
@@ -412,6 +427,9 @@ class Hub:
     async def _tls_failures(self, request: Mapping[str, object]) -> object:
         who = request.get("who")
         return self._tls.failures.last(int(str(request["last"])), None if who is None else str(who))
+    async def _tls_policy(self, request: Mapping[str, object]) -> object:
+        plugins = self.loader.implementations(resolve_tls_policy.__name__)
+        return await explain(self.kernel, plugins, str(request["domain"]))
 
     async def _reload(self, request: Mapping[str, object]) -> object:
         if request.get("workers"):

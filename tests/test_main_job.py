@@ -189,7 +189,7 @@ async def test_every_hook_fires(tmp_path: Path) -> None:
         for scope in hub.hub.kernel.generations.current.plugins.values():
             await cast(Scope, scope).notifier.drain(5)
         # An alert of the breaker that opened, or of the reload that was refused; mail on its way.
-        relayed = {"rewrite_relayed", "message_sent", "message_bounced", "message_deferred"}
+        relayed = {"rewrite_relayed", "tls_negotiated", "message_sent", "message_bounced", "message_deferred"}
         while not {"send_alert", *relayed} <= recorder.hooks(hub.hub.kernel.generations):
             await asyncio.sleep(0.01)
         record = {"name": "_acme-challenge.example.test", "text": "here", "present": True}

@@ -96,7 +96,7 @@ def _scope(config: Config, source: Source, opened: Services | None = None) -> Sc
     around = Surroundings(
         config.settings.hub.data_dir,
         SystemClock(),
-        Resolver(config.settings.dns.nameservers),
+        Resolver(**dict(config.settings.dns)),
         _no_hooks,
         _no_workers,
         _nobody,

@@ -1,4 +1,4 @@
-"""`hub tls`: why handshakes failed, and what a server's TLS is like."""
+"""`hub tls`: why handshakes failed, what a server's TLS is like, and what it has to be before mail goes."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _MOST: Final = 300
 
 @click.group()
 def tls() -> None:
-    """Say why handshakes failed, and check a server or a certificate."""
+    """Say why handshakes failed, check a server or a certificate, and what a domain demands."""
 
 
 @tls.command()
@@ -129,6 +129,27 @@ def check(
         _show_report(report)
     if report.is_faulty:
         raise SystemExit(1)
+
+
+@tls.command()
+@click.argument("domain")
+@click.option("--json", "as_json", is_flag=True, help="The steps and what follows as JSON.")
+@click.pass_obj
+def policy(context: Context, domain: str, as_json: bool) -> None:
+    """Say what DOMAIN's servers have to show before they are given mail.
+
+    The running hub asks DNS and its plugins now; what they say is printed step by step, and then what follows
+    for each server.
+    """
+    answer = cast("Mapping[str, object]", context.ask("tls-policy", domain=domain))
+    if as_json:
+        show_json(answer)
+        return
+    for what, found in cast("Sequence[tuple[str, str]]", answer["steps"]):
+        click.echo(f"{what}: {found}")
+    click.echo()
+    for server, demand in cast("Mapping[str, str]", answer["policies"]).items():
+        click.echo(f"{server}: {demand}")
 
 
 def _show_report(report: Report) -> None:

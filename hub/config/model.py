@@ -35,6 +35,9 @@ ON_THIS_MACHINE = ("127.0.0.0/8", "::1")
 """The networks that are loopback."""
 
 _PLUGIN_NAME = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
+_TRUST_ANCHOR = re.compile(
+    r"\S{1,255}\s+(?:IN\s+)?DS\s+\d{1,5}\s+\d{1,3}\s+(?:2\s+[0-9a-f]{64}|4\s+[0-9a-f]{96})", re.IGNORECASE
+)
 _HOSTNAME = re.compile(r"(?!-)[A-Za-z0-9_-]{1,63}(?<!-)(?:\.(?!-)[A-Za-z0-9_-]{1,63}(?<!-))*")
 
 
@@ -93,6 +96,18 @@ def _ip(text: str) -> str:
         raise ValueError("should be an IP address, such as '192.0.2.1' or '2001:db8::1'") from None
 
 
+def _dns_name(text: str) -> str:
+    if not _HOSTNAME.fullmatch(text.removesuffix(".")):
+        raise ValueError("should be a name in DNS, such as 'corp.example'")
+    return text.lower()
+
+
+def _trust_anchor(text: str) -> str:
+    if not _TRUST_ANCHOR.fullmatch(text):
+        raise ValueError("should be a DS record, such as 'example.org. DS 12345 13 2 0123456789abcdef…'")
+    return text
+
+
 def _at_least_one(addresses: tuple[str, ...]) -> tuple[str, ...]:
     if not addresses:
         raise ValueError("should have at least one address")
@@ -139,6 +154,9 @@ LimitName: TypeAlias = Annotated[str, AfterValidator(_limit_name), Field(title="
 SmarthostName: TypeAlias = Annotated[str, AfterValidator(_smarthost_name)]
 SourceAddress: TypeAlias = Annotated[str, AfterValidator(_ip), Field(title="IP address")]
 Network: TypeAlias = Annotated[str, AfterValidator(_network), Field(title="network")]
+IpAddress: TypeAlias = Annotated[str, AfterValidator(_ip), Field(title="address")]
+DnsName: TypeAlias = Annotated[str, AfterValidator(_dns_name), Field(title="name in DNS")]
+TrustAnchor: TypeAlias = Annotated[str, AfterValidator(_trust_anchor), Field(title="DS record")]
 
 Protocol: TypeAlias = Literal["smtp", "submission", "submissions", "lmtp", "imap", "imaps", "http", "https"]
 TlsMode: TypeAlias = Literal["none", "starttls", "implicit"]
@@ -741,6 +759,18 @@ class SmarthostTable(Table):
         return self
 
 
+class TlsRule(Table):
+    """[relay.tls_policy."example.org"]: how that domain's servers are met, whatever they publish."""
+
+    mode: Literal["opportunistic", "encrypted", "verified"] = Field(
+        description="Encrypt where it works; or always, whoever it is; or only with a certificate that a "
+        "known authority has given to the server."
+    )
+    name: Annotated[str, AfterValidator(_hostname)] | None = Field(
+        default=None, description="The name in that certificate, where it is not the server's own."
+    )
+
+
 class RelayTable(Table):
     """[relay]: mail on to other servers."""
 
@@ -803,7 +833,16 @@ class RelayTable(Table):
         description="Addresses of this machine to send from, IPv4 or IPv6, in turn; else the system's.",
     )
     tls: Literal["opportunistic", "off"] = Field(
-        default="opportunistic", description="Encrypt wherever the other server can, or never."
+        default="opportunistic",
+        description="Encrypt wherever the other server can, and as plugins and tls_policy demand; or never.",
+    )
+    tls_policy: Mapping[DomainName, TlsRule] = Field(
+        default_factory=dict,
+        description='How servers are met, by the domain of recipients, ".example.org" for those below one, '
+        '"*" for all others. It goes before what plugins find out.',
+    )
+    trust: Path | None = Field(
+        default=None, description="Certificates of authorities to trust in place of the system's, as PEM."
     )
     srs: Flag | Annotated[str, AfterValidator(_domain_name)] = Field(
         default=True,
@@ -832,6 +871,22 @@ class DnsTable(Table):
 
     nameservers: tuple[Address, ...] = Field(
         default=(), description="DNS servers in place of the system's, each with its port."
+    )
+    trusted: Flag | tuple[IpAddress, ...] | None = Field(
+        default=None,
+        description="Whose word it is that an answer is signed (the AD bit): true for all nameservers, false "
+        "for none, or their addresses. Without it, those on loopback. If one is not, the hub validates "
+        "answers itself.",
+    )
+    trust_anchors: tuple[TrustAnchor, ...] = Field(
+        default=(),
+        description="DS records of keys that are believed as they are, in place of those known of the same "
+        'zone: "example.org. DS 12345 13 2 0123…". Those of the root are known.',
+    )
+    unsigned: tuple[DnsName, ...] = Field(
+        default=(),
+        description="Names below which nothing is signed, whatever is said above them, such as zones that "
+        "only your own nameservers know (RFC 7646).",
     )
 
 

@@ -7,6 +7,7 @@ from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from pathlib import Path
 from typing import Protocol, TypeAlias, TypeVar, overload
 
+from hub.mail.address import Address
 from hub.mail.login import AccountRef
 from hub.mail.stash import Stash
 from hub.services.clock import Clock
@@ -152,6 +153,16 @@ class Plugin(Protocol):
 
     async def queued(self, message_id: str) -> QueuedMessage | None:
         """A message that waits to be sent on; None once no row of the queue is left of it."""
+
+    async def submit(
+        self, reverse_path: Address | None, recipients: Sequence[Address], message: bytes
+    ) -> str:
+        """Keep a message of the plugin's own making for all its recipients, here and elsewhere; its id.
+
+        message: whole, with CRLF, its own Date and Message-ID. It is durable when this returns, and sent on
+        as any other; nobody checks it. LookupError if a recipient should be here and is not, ValueError for
+        what is no message, RuntimeError until the hub serves.
+        """
 
     def dependency(self, name: str, trouble: str | None = None) -> None:
         """Say how something outside does that the plugin needs, such as `clamd`; `hub status` shows it.

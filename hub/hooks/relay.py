@@ -11,6 +11,7 @@ from hub.mail.address import Address
 from hub.mail.bounce import BounceClass
 from hub.mail.login import AccountRef
 from hub.mail.message import Message
+from hub.mail.tls import TlsOutcome, TlsPolicy
 from hub.mail.verdict import Defer, Reject
 
 
@@ -51,6 +52,33 @@ async def resolve_route(
         async def resolve_route(recipient):
             if recipient.domain == "partner.example":
                 return NextHop("10.8.0.5", 2525)
+    """
+
+
+@hookspec(FIRST, on_failure=TEMPFAIL, timeout=60)
+async def resolve_tls_policy(plugin: Plugin, domain: str | None, host: str, port: int) -> TlsPolicy | None:
+    """Say how a connection to one server has to be secured before mail is given to it.
+
+    It runs for each try and each server, before a connection is made; what the operator says in
+    `[relay.tls_policy]` goes before it. `domain` is the recipients', in A-labels, and `host` one of those
+    that DNS names for it; without a domain the operator has named the host. Return a `TlsPolicy` to have the
+    server encrypt, and show a certificate that fits; a `fault` in it means that it cannot. Where that fails
+    the server is left, and the mail deferred if there is no other (4.7.5, 4.7.10). None leaves it to the
+    others, and to opportunistic TLS (RFC 7435). A failed step leaves the server, too. RFC 7672, 8461.
+
+        @hookimpl
+        async def resolve_tls_policy(domain, host):
+            if domain == "partner.example":
+                return TlsPolicy("static", domain, verify="name", names=(host,))
+    """
+
+
+@hookspec(NOTIFY)
+async def tls_negotiated(plugin: Plugin, outcome: TlsOutcome) -> None:
+    """A connection to another server was secured as it had to be, or was not: `outcome.fault` says why.
+
+    One that fails its policy and is made anew without, because the policy is only tried, is told once. What
+    broke before TLS was due is not told. RFC 8460 §4.
     """
 
 

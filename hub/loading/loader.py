@@ -33,7 +33,7 @@ from hub.loading.leaks import end_leaks
 from hub.loading.libraries import outdated, versions
 from hub.loading.looking import Target, look, planned, target
 from hub.loading.reload import Agree, Lineup, Member, Report, Transaction, Wish, alone, changes, same
-from hub.loading.scope import Ask, Certify, Status, Surroundings
+from hub.loading.scope import Ask, Certify, Status, Submit, Surroundings
 from hub.loading.snapshot import keep, lay_over
 from hub.loading.sources import Kind
 from hub.loading.watching import Place, Watcher
@@ -65,7 +65,7 @@ class Loader:
     installed. observe: told of every step that has run.
     snapshot: where it is kept what others serve with instead of what is on disk, to start with that.
     ask: asks a plugin in every worker; without it this process is all there is. status: what the hub says of
-    itself, for plugins. certify: installs their certificates.
+    itself, for plugins. certify: installs their certificates. submit: keeps mail that they have written.
     """
 
     def __init__(
@@ -80,10 +80,11 @@ class Loader:
         status: Status | None = None,
         certify: Certify | None = None,
         observe: Observe | None = None,
+        submit: Submit | None = None,
     ) -> None:
         self.config = config
         self._clock = clock
-        self.dns = Resolver(config.settings.dns.nameservers)
+        self.dns = Resolver(**dict(config.settings.dns))
         self._trees = tuple(trees)
         self._path = path
         self._hooks = hooks()
@@ -115,7 +116,7 @@ class Loader:
             ask or self.reply,
             self._tell,
             asyncio.get_running_loop(),
-            implementations=self._implementations,
+            implementations=self.implementations,
             observe=observe,
             hostname=lambda: self.config.settings.hub.hostname,
         )
@@ -123,6 +124,8 @@ class Loader:
             around.status = status
         if certify is not None:
             around.certify = certify
+        if submit is not None:
+            around.submit = submit
         self._around = around
 
     @property
@@ -494,7 +497,8 @@ class Loader:
                 raise HookFailed(failure)
         return [answer.value for answer in answers]
 
-    def _implementations(self, hook: str) -> Mapping[str, Implementation]:
+    def implementations(self, hook: str) -> Mapping[str, Implementation]:
+        """Who implements a FIRST or COLLECT hook, each to be called by itself. LookupError."""
         plan = self.generations.current.plans.get(hook)
         if not isinstance(plan, FirstPlan | CollectPlan):
             raise LookupError(f"there is no such hook as '{hook}'. {suggestion(hook, self._hooks)}")

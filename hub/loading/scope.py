@@ -26,6 +26,7 @@ from hub.loading.follower import Follower
 from hub.loading.lease import Lease
 from hub.loading.sources import module_name
 from hub.log import get_logger
+from hub.mail.address import Address
 from hub.mail.login import AccountRef
 from hub.mail.stash import Stash
 from hub.services.blobs import Blobs
@@ -82,6 +83,14 @@ async def _no_certify(name: str, pair: tuple[bytes, bytes] | None, alpn: str | N
     raise RuntimeError("there is no hub around this scope that could serve a certificate")
 
 
+Submit: TypeAlias = Callable[[Address | None, Sequence[Address], bytes], Awaitable[str]]
+"""Keeps a message for its recipients; its id. LookupError, ValueError."""
+
+
+async def _no_submission(reverse_path: Address | None, recipients: Sequence[Address], message: bytes) -> str:
+    raise RuntimeError("there is no hub around this scope that could send mail")
+
+
 async def _no_status() -> Mapping[str, object]:
     raise RuntimeError("there is no hub around this scope that could say how it does")
 
@@ -111,6 +120,7 @@ class Surroundings:
     implementations: Callable[[str], Mapping[str, Implementation]] = field(default=_implementations)
     directory: Directory | None = field(default=None)
     observe: Observe | None = None
+    submit: Submit = field(default=_no_submission)
     blobs: Blobs | None = field(default=None)
     hostname: Callable[[], str] = field(default=socket.gethostname)
 
@@ -312,6 +322,12 @@ class Scope:
     async def remove_certificate(self, name: str, *, alpn: str | None = None) -> None:
         """Serve it no more."""
         await self._around.certify(name, None, alpn)
+
+    async def submit(
+        self, reverse_path: Address | None, recipients: Sequence[Address], message: bytes
+    ) -> str:
+        """Keep a message of the plugin's own making for all its recipients."""
+        return await self._around.submit(reverse_path, recipients, message)
 
     def dependency(self, name: str, trouble: str | None = None) -> None:
         """Note how something outside does that the plugin needs."""

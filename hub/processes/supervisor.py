@@ -115,6 +115,7 @@ class Supervisor:
                 "ask-plugin": self._ask_plugin,
                 "destinations": self._destinations,
                 "tls-failures": self._tls_failures,
+                "tls-policy": self._tls_policy,
             },
         )
 
@@ -370,9 +371,16 @@ class Supervisor:
         return merging.hooks(answers)
 
     async def _preview(self, _: Fields) -> object:
-        """What a reload would do, asked of one worker: the others have the same."""
+        """What a reload would do."""
+        return await self._of_one("preview", BUILDING)
+
+    async def _tls_policy(self, request: Fields) -> object:
+        return await self._of_one("tls-policy", ASKING, domain=request["domain"])
+
+    async def _of_one(self, verb: str, timeout: float, **arguments: object) -> object:
+        """The answer of one worker, for the others have the same."""
         ready = [worker for worker in self._workers if worker.ready][:1]
-        for answer in await self._ask(ready, "preview", BUILDING):
+        for answer in await self._ask(ready, verb, timeout, **arguments):
             if not isinstance(answer, BaseException):
                 return answer
         raise RuntimeError("no worker answers")

@@ -6,19 +6,19 @@ What it can do besides is used: PIPELINING, CHUNKING, SIZE, 8BITMIME, SMTPUTF8, 
 from __future__ import annotations
 
 import asyncio
-import ssl
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
 from hub.mail.address import Address
 from hub.mail.dsn import NOT_SAID, RecipientDsn, Ret
+from hub.mail.tls import TlsFault
 from hub.mail.xtext import encode_xtext as xtext
 from hub.relay.answers import Answer, failed
 from hub.relay.hops import Hop
 from hub.relay.login import log_in
 from hub.relay.outgoing import Outgoing
-from hub.relay.wire import COMMAND, DATA, FINAL, GREETING, Broken, Wire
+from hub.relay.wire import COMMAND, DATA, FINAL, GREETING, NOT_OFFERED, Broken, NoTls, Tls, Wire
 
 LARGE: Final = 64 * 1024
 """Octets from which on a message goes in one chunk (RFC 3030), in which no dots have to be looked for."""
@@ -26,12 +26,16 @@ LARGE: Final = 64 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Parcel:
-    """The envelope of one message for some recipients behind the same hop. ret, envid: RFC 3461."""
+    """The envelope of one message for some recipients behind the same hop. ret, envid: RFC 3461.
+
+    requires_tls: RFC 8689.
+    """
 
     reverse_path: Address | None
     recipients: Mapping[Address, RecipientDsn]
     ret: Ret | None = None
     envid: str | None = None
+    requires_tls: bool = False
 
     @property
     def has_utf8(self) -> bool:
@@ -67,11 +71,11 @@ class Client:
 
     @classmethod
     async def connect(
-        cls, hop: Hop, hello: str, tls: ssl.SSLContext | None, *, patience: float, source: str | None = None
+        cls, hop: Hop, hello: str, tls: Tls | None, *, patience: float, source: str | None = None
     ) -> Client:
-        """Connect, be greeted, encrypt if the other side can, log in if the operator says so. Broken.
+        """Connect, be greeted, encrypt if the other side can, log in if the operator says so. Broken, NoTls.
 
-        tls: what STARTTLS is answered with; a handshake that fails is Broken too. source: our own address.
+        source: our own address.
         """
         is_implicit = hop.access is not None and hop.access.encryption == "implicit"
         wire = await Wire.open(hop, patience=patience, source=source, tls=tls if is_implicit else None)
@@ -89,7 +93,17 @@ class Client:
         """Whether the other side has not hung up, as far as we know."""
         return self._wire.is_open
 
-    async def _greet(self, tls: ssl.SSLContext | None) -> None:
+    @property
+    def is_encrypted(self) -> bool:
+        """Whether others see nothing of what goes over it."""
+        return self._wire.is_encrypted
+
+    @property
+    def source(self) -> str:
+        """Our own address."""
+        return self._wire.source
+
+    async def _greet(self, tls: Tls | None) -> None:
         greeting = await self._wire.reply(GREETING)
         if not greeting.is_success:
             raise Broken(f"{self.hop.host} greets with {greeting}")
@@ -97,8 +111,9 @@ class Client:
         if tls is None:
             return
         if "STARTTLS" not in self.features or not (await self._wire.ask("STARTTLS")).is_success:
-            if self.hop.access is not None:
-                raise Broken(f"{self.hop.host} does not offer STARTTLS, which is wanted of it")
+            if tls.required:
+                await self.quit()
+                raise NoTls(self.hop, TlsFault(NOT_OFFERED, "it does not offer STARTTLS"))
             return
         await self._wire.start_tls(tls)
         await self._ehlo()
@@ -156,6 +171,8 @@ class Client:
     def _unfit(self, parcel: Parcel, content: Outgoing) -> Answer | None:
         """Why this server cannot be given the message."""
         host = self.hop.host
+        if parcel.requires_tls and "REQUIRETLS" not in self.features:
+            return failed("5.7.30", f"{host} does not promise to protect mail, as its sender requires")
         if _needs_utf8(parcel, content) and "SMTPUTF8" not in self.features:
             what = "an address" if parcel.has_utf8 else "its header"
             return failed("5.6.7", f"{host} does not know SMTPUTF8, which {what} needs")
@@ -174,6 +191,8 @@ class Client:
             said.append("BODY=8BITMIME")
         if utf8:
             said.append("SMTPUTF8")
+        if parcel.requires_tls:
+            said.append("REQUIRETLS")  # RFC 8689 §2
         if "DSN" in self.features:
             said += [f"RET={parcel.ret}"] if parcel.ret else []
             said += [f"ENVID={xtext(parcel.envid)}"] if parcel.envid else []

@@ -6,21 +6,19 @@ hops ──► idle already? ──► those that may be there, in their order �
 from __future__ import annotations
 
 import asyncio
-import ssl
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
-from pathlib import Path
 from typing import Final, TypeAlias
 
 from hub.loading.kernel import Kernel
 from hub.log import get_logger
 from hub.relay.client import Client
+from hub.relay.connecting import Connecting
 from hub.relay.hops import Hop
 from hub.relay.limits import Gate, limit_of
 from hub.relay.sources import Source, Sources
 from hub.relay.unreachable import Unreachable
-from hub.relay.wire import Broken, NoTls, Unreached
+from hub.relay.wire import Broken, Unreached
 from hub.services.queue import QueueRow
 
 FULL: Final = 1.0
@@ -62,6 +60,7 @@ class Connections:
         self._kernel = kernel
         self._settings = kernel.settings.relay
         self._sources = Sources(kernel.settings.hub.hostname, self._settings.sources)
+        self._connecting = Connecting(kernel)
         self._unreachable = Unreachable()
         self._hosts: dict[str, Gate] = {}
         self._idle: list[Connection] = []
@@ -71,7 +70,7 @@ class Connections:
     async def get(self, row: QueueRow, hops: Sequence[Hop]) -> Connection:
         """One to any of them. Broken if nobody takes one, Busy if there is no room."""
         self._take_settings()
-        sources = self._sources.of(row.reverse_path)
+        sources, domain = self._sources.of(row.reverse_path), row.recipient.ascii_domain.lower()
         key = (frozenset(hops), frozenset(source.address for source in sources))
         if (idle := self._take_idle(key)) is not None:
             return idle
@@ -86,7 +85,7 @@ class Connections:
                 trouble = trouble if isinstance(trouble, Busy) else Busy(FULL)
                 continue
             try:
-                return await self._make(hop, source, host, key)
+                return await self._make(hop, source, host, key, domain)
             except Broken as broken:
                 trouble = trouble if isinstance(trouble, Busy) else broken
         raise trouble
@@ -203,10 +202,10 @@ class Connections:
         most = limit.connections if limit is not None else None
         return Gate(most or self._settings.per_host, limit.per_minute if limit is not None else None)
 
-    async def _make(self, hop: Hop, source: Source, host: Gate, key: _Key) -> Connection:
+    async def _make(self, hop: Hop, source: Source, host: Gate, key: _Key, domain: str) -> Connection:
         self._count(source, host, 1)
         try:
-            client = await self._connect(hop, source)
+            client = await self._connecting.connect(hop, source, domain)
         except BaseException as error:
             self._count(source, host, -1)
             if isinstance(error, Unreached):
@@ -214,37 +213,3 @@ class Connections:
             raise
         self._unreachable.clear(hop)
         return Connection(client, source, host, key)
-
-    async def _connect(self, hop: Hop, source: Source) -> Client:
-        settings = self._settings
-        if hop.access is not None:
-            tls = None if hop.access.encryption == "none" else _verified(hop.access.trust)
-        else:
-            tls = _unverified() if settings.tls == "opportunistic" else None
-        try:
-            return await Client.connect(
-                hop, source.hello, tls, patience=settings.connect_timeout, source=source.address
-            )
-        except NoTls as error:
-            if hop.access is not None:
-                raise
-            # What is only sent encrypted if that works is sent (RFC 7435 §3).
-            _log.info("mail goes in the clear", host=hop.host, reason=str(error))
-            return await Client.connect(
-                hop, source.hello, None, patience=settings.connect_timeout, source=source.address
-            )
-
-
-@lru_cache(1)
-def _unverified() -> ssl.SSLContext:
-    """Whoever would be sent mail in the clear may as well show any certificate (RFC 7435)."""
-    context = ssl.create_default_context()
-    context.check_hostname = False
-    context.verify_mode = ssl.CERT_NONE
-    return context
-
-
-@lru_cache(16)
-def _verified(trust: Path | None) -> ssl.SSLContext:
-    """Whoever is told a password has to be who the operator means."""
-    return ssl.create_default_context(cafile=trust)

@@ -25,9 +25,10 @@ from hub.relay.connections import Busy, Connection, Connections
 from hub.relay.outcomes import Outcomes
 from hub.relay.outgoing import outgoing
 from hub.relay.routes import Routes
+from hub.relay.security import Security
 from hub.relay.tally import NAMESPACE, Tally
 from hub.relay.telling import tell
-from hub.relay.wire import Broken, Unreached
+from hub.relay.wire import Broken, NoTls, Unreached
 from hub.services.queue import Fate, LeaseLost, QueueOutcome, QueueRow
 from hub.services.storage import Acceptance
 from hub.trace.record import RELAY, Trace
@@ -73,6 +74,7 @@ class Delivering:
     def __init__(self, kernel: Kernel, routes: Callable[[], Routes]) -> None:
         self._kernel = kernel
         self._routes = routes
+        self._security = Security(kernel)
         self._connections = Connections(kernel)
         self._outcomes = Outcomes(kernel)
         self.tally = Tally(kernel.services.storage.kv(NAMESPACE), kernel.services.clock)
@@ -107,12 +109,14 @@ class Delivering:
 
     async def _send(self, found: Try, trace: Trace, to: NextHop | None) -> None:
         row = found.left[0]
-        await self._note_traceparent(row, trace)
-        routes = self._routes()
-        hops = await (routes.to(to) if to else routes.hops(row.recipient.ascii_domain, row.reverse_path))
+        head = await self._head(row, trace)
+        routes, domain = self._routes(), row.recipient.ascii_domain.lower()
+        hops = await (routes.to(to) if to else routes.hops(domain, row.reverse_path))
         if isinstance(hops, Answer):
             found.answer_all(hops)
             return
+        wanted = True if row.requires_tls else False if _spurns_tls(head) else None
+        hops = await self._security.hops(domain, hops, trace, wanted)
         trouble: Broken = Unreached("nobody to ask")
         while found.left and hops:
             try:
@@ -129,8 +133,11 @@ class Delivering:
                     return
                 if not connection.is_used:  # one that was idle may just have been idle for too long
                     hops = [hop for hop in hops if hop != connection.client.hop]
-        if found.left:
-            found.trouble = failed("4.4.1", str(trouble))
+        if found.left and isinstance(trouble, NoTls):
+            # RFC 8689 §4.2.1: what has to be protected is not kept until it can be.
+            found.answer_all(failed("5.7.30" if wanted else trouble.enhanced, str(trouble)))
+        elif found.left:
+            found.trouble = failed(trouble.enhanced, str(trouble))
             found.is_there = not isinstance(trouble, Unreached)
             found.answer_all(found.trouble)
 
@@ -165,11 +172,11 @@ class Delivering:
         _log.warning("mail may be sent twice", message=found.left[0].message_id, reason=str(broken))
         found.answer_all(failed("4.4.2", str(broken)))
 
-    async def _note_traceparent(self, row: QueueRow, trace: Trace) -> None:
-        """Say in which trace the message is."""
-        head = await self._kernel.services.blobs.read(row.blob, 0, row.head_size)
-        context = traceparent_of(row.message_id, Headers(head))
-        trace.add("note", "traceparent", "read", detail=context)
+    async def _head(self, row: QueueRow, trace: Trace) -> Headers:
+        """The message's header; it says in which trace the message is."""
+        head = Headers(await self._kernel.services.blobs.read(row.blob, 0, row.head_size))
+        trace.add("note", "traceparent", "read", detail=traceparent_of(row.message_id, head))
+        return head
 
     async def conclude(self, job: Job, found: Try) -> None:
         """Keep what was found out, and tell senders; rows that are left wait, and count as not tried."""
@@ -212,4 +219,10 @@ class Delivering:
     async def _parcel(self, rows: Sequence[QueueRow]) -> Parcel:
         row = rows[0]
         path = await path_of(self._kernel, row)
-        return Parcel(path, {each.recipient: each.dsn for each in rows}, row.ret, row.envid)
+        recipients = {each.recipient: each.dsn for each in rows}
+        return Parcel(path, recipients, row.ret, row.envid, row.requires_tls)
+
+
+def _spurns_tls(head: Headers) -> bool:
+    """Whether to arrive matters more to the sender than to be secure (RFC 8689 §5)."""
+    return (head.get("TLS-Required") or "").strip().lower() == "no"

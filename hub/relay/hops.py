@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Literal, TypeAlias
 
 from hub.config.secrets import Secret
+from hub.mail.tls import TlsPolicy
 
 Encryption: TypeAlias = Literal["opportunistic", "starttls", "implicit", "none"]
 """Only the two in the middle are insisted on, with a certificate that is checked."""
@@ -24,9 +25,14 @@ class Access:
 
 @dataclass(frozen=True, slots=True)
 class Hop:
-    """A server to try. host: its name, or its address again. access: of a smarthost."""
+    """A server to try. host: its name, or its address again. access: of a smarthost.
+
+    is_given: not DNS but the operator names it. policy: how a connection to it has to be secured.
+    """
 
     host: str
     address: str
     port: int = 25
     access: Access | None = None
+    is_given: bool = False
+    policy: TlsPolicy | None = None

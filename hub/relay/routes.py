@@ -42,7 +42,7 @@ class Routes:
         """Whom to try, in this order; an answer if nobody can be tried."""
         domain = domain.lower().rstrip(".")
         if (lead := self._leads.of(domain, reverse_path)) is not None:
-            return await self._addresses([(0, lead.host)], lead.port, lead.access)
+            return await self._addresses([(0, lead.host)], lead.port, lead.access, is_given=True)
         if domain.startswith("["):
             return _literal(domain)
         if domain.rpartition(".")[2] in SPECIAL:
@@ -54,7 +54,7 @@ class Routes:
 
     async def to(self, hop: NextHop) -> Sequence[Hop] | Answer:
         """The same for a server that a plugin names."""
-        return await self._addresses([(0, hop.host)], hop.port)
+        return await self._addresses([(0, hop.host)], hop.port, is_given=True)
 
     async def _exchangers(self, domain: str) -> list[tuple[int, str]] | Answer:
         """(preference, name), sorted, those of equal preference in random order."""
@@ -84,7 +84,12 @@ class Routes:
         return records[:MOST_EXCHANGERS]
 
     async def _addresses(
-        self, exchangers: Sequence[tuple[int, str]], port: int, access: Access | None = None
+        self,
+        exchangers: Sequence[tuple[int, str]],
+        port: int,
+        access: Access | None = None,
+        *,
+        is_given: bool = False,
     ) -> Sequence[Hop] | Answer:
         hops: list[Hop] = []
         trouble: Answer | None = None
@@ -93,7 +98,7 @@ class Routes:
             if isinstance(found, Answer):
                 trouble = found if trouble is None or not found.is_permanent else trouble
             else:
-                hops += [Hop(host, address, port, access) for address in found]
+                hops += [Hop(host, address, port, access, is_given) for address in found]
             if len(hops) >= MOST_HOPS:
                 break
         if hops:

@@ -8,9 +8,11 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import ssl
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
+from hub.mail.tls import TlsFault
 from hub.relay.answers import Answer, parse
 from hub.relay.hops import Hop
 
@@ -18,10 +20,18 @@ MAX_LINE: Final = 2048
 MAX_LINES: Final = 100
 GREETING, COMMAND, DATA, BLOCK, FINAL = 300.0, 300.0, 120.0, 180.0, 600.0
 """Seconds of patience in each state (RFC 5321 §4.5.3.2)."""
+NOT_OFFERED: Final = "starttls-not-supported"
+_REFUSALS: Final = {10: "certificate-expired", 62: "certificate-host-mismatch"}
+"""OpenSSL's reason not to take a certificate → the result of RFC 8460 §4.3.1."""
 
 
 class Broken(Exception):
-    """The connection cannot be used, or not any more; the text says why."""
+    """The connection cannot be used, or not any more; the text says why.
+
+    enhanced: the code of RFC 3463 for a try that ends with it.
+    """
+
+    enhanced = "4.4.1"
 
 
 class Unreached(Broken):
@@ -29,7 +39,26 @@ class Unreached(Broken):
 
 
 class NoTls(Broken):
-    """The server offers STARTTLS, and no handshake with it succeeds."""
+    """The connection is not encrypted as it has to be."""
+
+    def __init__(self, hop: Hop, fault: TlsFault) -> None:
+        super().__init__(f"no TLS with {hop.host}: {fault.text}")
+        self.fault = fault
+        self.enhanced = "4.7.10" if fault.kind == NOT_OFFERED else "4.7.5"
+
+
+@dataclass(frozen=True, slots=True)
+class Tls:
+    """How a connection is encrypted. required: a server that does not offer it is left.
+
+    name: that the certificate is for, if it is not the server's own. check: looks at the certificate before
+    anything is said over the connection.
+    """
+
+    context: ssl.SSLContext
+    required: bool = False
+    name: str | None = None
+    check: Callable[[ssl.SSLObject], TlsFault | None] | None = None
 
 
 @dataclass(slots=True)
@@ -42,7 +71,7 @@ class Wire:
 
     @classmethod
     async def open(
-        cls, hop: Hop, *, patience: float, source: str | None = None, tls: ssl.SSLContext | None = None
+        cls, hop: Hop, *, patience: float, source: str | None = None, tls: Tls | None = None
     ) -> Wire:
         """Connect. Unreached. source: our own address. tls: encrypt from the first octet."""
         try:
@@ -52,8 +81,8 @@ class Wire:
                     hop.port,
                     limit=MAX_LINE * 2,
                     local_addr=(source, 0) if source else None,
-                    ssl=tls,
-                    server_hostname=hop.host if tls else None,
+                    ssl=tls.context if tls else None,
+                    server_hostname=(tls.name or hop.host) if tls else None,
                 )
         except (OSError, TimeoutError) as error:
             why = getattr(error, "strerror", None) or str(error) or "no answer in time"
@@ -68,15 +97,35 @@ class Wire:
     @property
     def is_private(self) -> bool:
         """Whether nobody can listen: it is encrypted, or does not leave this machine."""
-        encrypted = self._writer.get_extra_info("ssl_object") is not None
-        return encrypted or ipaddress.ip_address(self.hop.address).is_loopback
+        return self.is_encrypted or ipaddress.ip_address(self.hop.address).is_loopback
 
-    async def start_tls(self, tls: ssl.SSLContext) -> None:
-        """Shake hands. NoTls."""
+    @property
+    def is_encrypted(self) -> bool:
+        """Whether there was a handshake."""
+        return self._writer.get_extra_info("ssl_object") is not None
+
+    @property
+    def source(self) -> str:
+        """Our own address."""
+        found = self._writer.get_extra_info("sockname")
+        return str(found[0]) if found else ""
+
+    async def start_tls(self, tls: Tls) -> None:
+        """Shake hands, and look at the certificate. NoTls."""
+        name = tls.name or self.hop.host
+        fault: TlsFault | None = None
         try:
-            await self._writer.start_tls(tls, server_hostname=self.hop.host, ssl_handshake_timeout=DATA)
+            await self._writer.start_tls(tls.context, server_hostname=name, ssl_handshake_timeout=DATA)
+        except ssl.SSLCertVerificationError as error:
+            kind = _REFUSALS.get(error.verify_code, "certificate-not-trusted")
+            fault = TlsFault(kind, f"its certificate is refused: {error.verify_message}"[:300])
         except (OSError, TimeoutError) as error:
-            raise NoTls(f"no TLS with {self.hop.host}: {error}") from None
+            fault = TlsFault("validation-failure", str(error)[:300] or "no handshake in time")
+        else:
+            if tls.check is not None:
+                fault = tls.check(self._writer.get_extra_info("ssl_object"))
+        if fault is not None:
+            raise NoTls(self.hop, fault)
 
     def say(self, command: str) -> None:
         """Write one line."""

@@ -9,9 +9,11 @@ import asyncio
 import email.utils
 import json
 import math
+import ssl
 import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from hub.mail.alert import Attempt
@@ -59,11 +61,16 @@ class Poster:
 
 
 @asynccontextmanager
-async def open_poster(timeout: float = 10.0) -> AsyncIterator[Poster]:
-    """A Poster that is closed at the end: `await plugin.enter(open_poster())`. timeout: seconds of a POST."""
-    from aiohttp import ClientSession, ClientTimeout, DummyCookieJar
+async def open_poster(timeout: float = 10.0, trust: Path | None = None) -> AsyncIterator[Poster]:
+    """A Poster that is closed at the end: `await plugin.enter(open_poster())`. timeout: seconds of a POST.
 
-    session = ClientSession(timeout=ClientTimeout(total=timeout), cookie_jar=DummyCookieJar())
+    trust: certificates of authorities in place of the system's, as PEM.
+    """
+    from aiohttp import ClientSession, ClientTimeout, DummyCookieJar, TCPConnector
+
+    connector = TCPConnector(ssl=ssl.create_default_context(cafile=trust)) if trust is not None else None
+    limit = ClientTimeout(total=timeout)
+    session = ClientSession(timeout=limit, cookie_jar=DummyCookieJar(), connector=connector)
     try:
         yield Poster(session)
     finally:

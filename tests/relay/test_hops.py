@@ -13,7 +13,7 @@ import pytest
 
 from hub.relay.hops import Hop
 from hub.relay.login import MECHANISMS, log_in
-from hub.relay.wire import Broken, Wire
+from hub.relay.wire import Broken, Tls, Wire
 from hub.testing.certificate import self_signed
 from hub.testing.running import PASSWORD, running_hub
 from tests.peers.postfix import needs_postfix, relaying
@@ -203,8 +203,9 @@ async def test_each_mechanism_lets_in_whoever_knows_the_password(tmp_path: Path,
     }
     async with running_hub(tmp_path / "provider", tables=tables) as provider:
         hop = Hop("127.0.0.1", "127.0.0.1", provider.port("submissions"))
+        context = ssl.create_default_context(cafile=certificate)
         for password in (PASSWORD, "wrong"):
-            wire = await Wire.open(hop, patience=10, tls=ssl.create_default_context(cafile=certificate))
+            wire = await Wire.open(hop, patience=10, tls=Tls(context))
             assert (await wire.reply(10)).code == 220
             assert mechanism in str(await wire.ask("EHLO client.example.test"))
             if password == PASSWORD:

@@ -110,4 +110,4 @@ async def test_equal_ones_share_the_mail_and_nobody_tries_them_all(routes: Route
 
 async def test_a_star_is_for_all_others_and_needs_no_dns() -> None:
     routes = Routes("mail.example.test", Resolver(["127.0.0.1:9"]), Leads({"*": "[2001:db8::25]:587"}, {}))
-    assert await routes.hops("one.test") == [Hop("2001:db8::25", "2001:db8::25", 587)]
+    assert await routes.hops("one.test") == [Hop("2001:db8::25", "2001:db8::25", 587, is_given=True)]

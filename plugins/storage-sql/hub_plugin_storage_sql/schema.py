@@ -25,7 +25,7 @@ from sqlalchemy import (
     literal_column,
 )
 
-REVISION: Final = "0008"
+REVISION: Final = "0007"
 """The head of this plugin's migrations, known without Alembic."""
 
 METADATA: Final = MetaData()
