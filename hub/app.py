@@ -427,6 +427,7 @@ class Hub:
     async def _tls_failures(self, request: Mapping[str, object]) -> object:
         who = request.get("who")
         return self._tls.failures.last(int(str(request["last"])), None if who is None else str(who))
+
     async def _tls_policy(self, request: Mapping[str, object]) -> object:
         plugins = self.loader.implementations(resolve_tls_policy.__name__)
         return await explain(self.kernel, plugins, str(request["domain"]))

@@ -28,7 +28,10 @@ VERBS = {
     "explain": ("hub.cli.explain:explain", "Walk through a decision, step by step."),
     "errors": ("hub.cli.errors:errors", "Say what an error means and what to do about it."),
     "log": ("hub.cli.log:log", "Log more for a while, about one sender or plugin."),
-    "tls": ("hub.cli.tls:tls", "Say why handshakes failed; check servers, certificates and what domains demand."),
+    "tls": (
+        "hub.cli.tls:tls",
+        "Say why handshakes failed; check servers, certificates and what domains demand.",
+    ),
     "store": ("hub.cli.store:store", "Check the store, give back its free space, make its index anew."),
     "db": ("hub.cli.db:db", "Show and change the database schema."),
     "completion": ("hub.cli.completion:completion", "Print the script for shell completion."),

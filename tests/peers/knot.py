@@ -33,7 +33,7 @@ class Signed:
 
 @contextmanager
 def resolving(zones: Mapping[str, Sequence[str]], more: str = "", acl: str = "") -> Iterator[str]:
-    """Serve the zones, domain → records; gives `address:port`. more, acl: of the configuration, of each zone."""
+    """Serve the zones, domain → records; gives `address:port`. more: of the configuration; acl: of zones."""
     with tempfile.TemporaryDirectory(prefix="knot-") as name:  # a short path: its control socket lies there
         folder, port = Path(name), free_port()
         for zone, records in zones.items():
@@ -136,9 +136,7 @@ def _write(folder: Path, zone: str, records: Sequence[str]) -> None:
     (folder / f"{zone}.zone").write_text("$TTL 300\n" + "".join(f"{line}\n" for line in lines))
 
 
-def _configure(
-    folder: Path, port: int, kinds: Mapping[str, str], more: str = "", acl: str = ""
-) -> None:
+def _configure(folder: Path, port: int, kinds: Mapping[str, str], more: str = "", acl: str = "") -> None:
     """kinds: zone → the template that it follows."""
     listed = "".join(
         f"  - domain: {zone}\n    file: {folder}/{zone}.zone\n    template: {kind}\n{acl}"
