@@ -16,8 +16,9 @@ from pydantic_core import to_jsonable_python
 
 from docs.generate import hook
 from hub.config.effective import shown
-from hub.config.model import HubSettings, PluginOptions
+from hub.config.model import HubSettings
 from hub.config.schema import annotations_at, describe, names_at
+from hub.config.tables.plugins import PluginOptions
 from hub.hooks.areas import AREAS, SPECS
 
 ROOT: Final = Path(__file__).parents[1]

@@ -12,12 +12,12 @@ if TYPE_CHECKING:
     from starlette.requests import Request as Request
     from starlette.responses import Response as Response
 
-    from hub.config.model import Duration as Duration
-    from hub.config.model import Network as Network
-    from hub.config.model import Size as Size
     from hub.config.networks import Networks as Networks
     from hub.config.networks import host_address as host_address
     from hub.config.secrets import Secret as Secret
+    from hub.config.tables.types import Duration as Duration
+    from hub.config.tables.types import Network as Network
+    from hub.config.tables.types import Size as Size
     from hub.hooks.command import CommandContext as CommandContext
     from hub.hooks.http import Route as Route
     from hub.hooks.markers import hookimpl as hookimpl
@@ -173,7 +173,7 @@ if TYPE_CHECKING:
     from hub.version import __version__ as __version__
 
 _HOMES = {
-    "hub.config.model": "Duration Network Size",
+    "hub.config.tables.types": "Duration Network Size",
     "hub.config.networks": "Networks host_address",
     "hub.config.secrets": "Secret",
     "hub.mail.dnsrecord": "DnsRecord",

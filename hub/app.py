@@ -17,7 +17,7 @@ from hub.config.effective import differences, effective
 from hub.config.errors import ConfigErrors
 from hub.config.key import suggestion
 from hub.config.load import Config
-from hub.config.model import Listener
+from hub.config.tables.listeners import Listener
 from hub.config.units import shown
 from hub.control import ControlServer, Handler
 from hub.delivery.submitting import submit

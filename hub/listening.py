@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, 
 from dataclasses import dataclass, replace
 from typing import Final, Protocol, TypeAlias
 
-from hub.config.model import Listener
+from hub.config.tables.listeners import Listener
 from hub.config.units import is_unix, shown
 
 FIRST_PASSED: Final = 3

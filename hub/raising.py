@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable, Mapping
 from typing import Final, cast, get_args
 
-from hub.config.model import LogTable
+from hub.config.tables.observing import LogTable
 from hub.log import Level, Raised, configure, get_logger
 from hub.mail.address import Address
 from hub.services.clock import Clock

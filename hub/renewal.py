@@ -14,7 +14,7 @@ from hub.config.effective import PluginModels, Values, differences, effective, s
 from hub.config.errors import ConfigError, ConfigErrors
 from hub.config.key import Key, format_key
 from hub.config.load import Config
-from hub.config.model import Listener
+from hub.config.tables.listeners import Listener
 from hub.listening import Bound, NoSocketError
 from hub.loading.watching import Place
 from hub.log import get_logger

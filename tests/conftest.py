@@ -16,7 +16,13 @@ import pytest
 from scramp import ScramMechanism
 
 from hub.app import FACTORIES
-from hub.config.model import ChecksTable, HubSettings, HubTable, Listener, PluginOptions, SmtpTable, TlsTable
+from hub.config.model import HubSettings
+from hub.config.tables.checks import ChecksTable
+from hub.config.tables.hub import HubTable
+from hub.config.tables.listeners import Listener
+from hub.config.tables.plugins import PluginOptions
+from hub.config.tables.sessions import SmtpTable
+from hub.config.tables.tls import TlsTable
 from hub.hooks.markers import hookimpl
 from hub.loading.compile import Part, compile_plans, hooks
 from hub.loading.generation import Generation, Generations

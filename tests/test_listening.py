@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from hub.config.model import Listener
+from hub.config.tables.listeners import Listener
 from hub.listening import bind, bind_for
 
 

@@ -10,7 +10,8 @@ from contextlib import contextmanager
 
 import click
 
-from hub.config.model import HubTable, Listener
+from hub.config.tables.hub import HubTable
+from hub.config.tables.listeners import Listener
 from hub.config.units import is_unix
 
 

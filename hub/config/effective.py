@@ -9,8 +9,8 @@ from pydantic import BaseModel
 from hub.config.errors import ConfigError, ConfigErrors
 from hub.config.key import Key, format_key, quote_part, suggestion
 from hub.config.load import Config
-from hub.config.model import NoSettings
 from hub.config.secrets import Secret
+from hub.config.tables.plugins import NoSettings
 from hub.config.toml_text import dump_value
 from hub.config.tree import Origin
 

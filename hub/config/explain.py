@@ -11,9 +11,10 @@ from pydantic.fields import FieldInfo
 from hub.config.effective import PluginModels, effective, value_at
 from hub.config.key import Key, fold, format_key, parse_key, suggestion
 from hub.config.load import Config
-from hub.config.model import HubSettings, NoSettings, PluginOptions
+from hub.config.model import HubSettings
 from hub.config.schema import annotations_at, describe, field_at, names_at
 from hub.config.secrets import Secret
+from hub.config.tables.plugins import NoSettings, PluginOptions
 from hub.config.tree import Origin
 
 

@@ -10,9 +10,10 @@ from hub.config.errors import ConfigError, ConfigErrors
 from hub.config.find import find
 from hub.config.include import pattern_folders, read_files
 from hub.config.key import Key, parse_key
-from hub.config.model import HubSettings, PluginOptions, machine_defaults
+from hub.config.model import HubSettings, machine_defaults
 from hub.config.schema import names_at
 from hub.config.secrets import Secret, SecretSource, builtin_sources, resolve
+from hub.config.tables.plugins import PluginOptions
 from hub.config.tree import Layer, Origin, Tree, merge, overlay
 from hub.config.validate import Model, Where, validate_table
 

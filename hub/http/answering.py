@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.types import Message, Receive
 
-from hub.config.model import HttpTable
+from hub.config.tables.sessions import HttpTable
 from hub.dispatch.failure import Failure
 from hub.loading.generation import Pin
 from hub.loading.routes import Routes

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from hub.accepting.arrival import Make
-from hub.config.model import Listener
+from hub.config.tables.listeners import Listener
 from hub.loading.kernel import Kernel
 
 

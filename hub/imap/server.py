@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from hub.accepting.arrival import Arrival
-from hub.config.model import Listener
+from hub.config.tables.listeners import Listener
 from hub.imap.connection import Connection
 from hub.imap.session import ImapSession
 from hub.imap.wakeups import Wakeups

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Final
 
-from hub.config.model import Listener
+from hub.config.tables.listeners import Listener
 from hub.hooks.imap import mailbox_changed
 from hub.hooks.session import TlsInfo
 from hub.imap.input import MAX_LINE, Input

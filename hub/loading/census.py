@@ -19,7 +19,7 @@ import mmap
 import time
 from typing import Final
 
-from hub.config.model import SessionLimits
+from hub.config.tables.sessions import SessionLimits
 from hub.log import get_logger
 
 CELLS: Final = 1 << 16

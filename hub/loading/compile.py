@@ -14,7 +14,7 @@ from typing import Final, Union, cast, get_args, get_origin, get_type_hints
 import pluggy
 
 from hub.config.key import nearest
-from hub.config.model import PluginOptions
+from hub.config.tables.plugins import PluginOptions
 from hub.dispatch.judging import step_note
 from hub.dispatch.plan import ChainPlan, CollectPlan, FirstPlan, GatherPlan, NotifyPlan, Plan
 from hub.dispatch.step import Step

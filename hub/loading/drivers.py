@@ -11,7 +11,7 @@ from stevedore.driver import DriverManager
 from stevedore.exception import NoMatches
 
 from hub.config.key import suggestion
-from hub.config.model import ServicesTable
+from hub.config.tables.hub import ServicesTable
 from hub.hooks.plugin import Plugin
 from hub.loading.catalogue import Catalogue
 from hub.loading.errors import LoadError, LoadErrors

@@ -8,7 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from hub.config.model import HubSettings, Listener
+from hub.config.model import HubSettings
+from hub.config.tables.listeners import Listener
 from hub.dispatch.judging import Judging
 from hub.loading.budget import Budget
 from hub.loading.census import Census

@@ -10,7 +10,7 @@ from typing import Final, TypeAlias, cast
 
 from hub.config.errors import ConfigErrors
 from hub.config.load import Config
-from hub.config.model import PluginOptions
+from hub.config.tables.plugins import PluginOptions
 from hub.dispatch.driving import drive
 from hub.dispatch.failure import Failure, HookFailed, reason
 from hub.dispatch.plan import GatherPlan, Plan

@@ -15,7 +15,7 @@ from typing import Final, cast
 
 from hub.app import Hub
 from hub.config.load import Config
-from hub.config.model import Listener
+from hub.config.tables.listeners import Listener
 from hub.control import Handler, NotRunning, Refused, inquire
 from hub.dispatch.blocking import Stack
 from hub.dispatch.deaths import Deaths

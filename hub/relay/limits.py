@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from hub.config.model import LimitTable
+from hub.config.tables.relay import LimitTable
 
 BURST: Final = 5.0
 """Seconds of a rate that may go at once."""

@@ -18,7 +18,7 @@ from typing import Final
 
 from dns.rdtypes.ANY.MX import MX
 
-from hub.config.model import RelayTable, TlsRule
+from hub.config.tables.relay import RelayTable, TlsRule
 from hub.dispatch.failure import HookFailed
 from hub.hooks.relay import resolve_tls_policy
 from hub.loading.kernel import Kernel

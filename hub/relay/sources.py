@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from hub.config.model import SourceTable
+from hub.config.tables.relay import SourceTable
 from hub.mail.address import Address
 from hub.relay.limits import Gate
 from hub.relay.static import sends

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
-from hub.config.model import SmarthostTable
+from hub.config.tables.relay import SmarthostTable
 from hub.config.units import parse_address
 from hub.mail.address import Address
 from hub.relay.hops import Access

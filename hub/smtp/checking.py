@@ -7,7 +7,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Final
 
-from hub.config.model import ChecksTable
+from hub.config.tables.checks import ChecksTable
 from hub.delivery.accept import Content, Recipient
 from hub.dispatch.judging import JUDGED, Judged, content_key
 from hub.dispatch.verdicts import CLEAN, Decision, Limits, Place, decide, settled, unjudged

@@ -12,7 +12,7 @@ import sys
 from collections.abc import Awaitable, Callable, Mapping
 from typing import TypeAlias
 
-from hub.config.model import Listener
+from hub.config.tables.listeners import Listener
 from hub.loading.kernel import Kernel
 from hub.log import get_logger
 from hub.sasl.mechanisms import Exchange

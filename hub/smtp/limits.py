@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import wraps
 
 from hub.accepting.arrival import Arrival
-from hub.config.model import SmtpTable
+from hub.config.tables.sessions import SmtpTable
 from hub.loading.census import SMTP, Full
 from hub.smtp import replies
 from hub.smtp.dialogue import Answer, Command, Dialogue, State

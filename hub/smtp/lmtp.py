@@ -14,7 +14,7 @@ from types import MappingProxyType
 from typing import ClassVar, Final
 
 from hub.accepting.arrival import Make
-from hub.config.model import Listener
+from hub.config.tables.listeners import Listener
 from hub.loading.kernel import Kernel
 from hub.mail.address import parse_path
 from hub.smtp import commands, greeting, replies, transaction

@@ -13,7 +13,7 @@ from time import perf_counter
 from typing import ClassVar, Final, cast
 
 from hub.accepting.arrival import Arrival, Make
-from hub.config.model import Listener
+from hub.config.tables.listeners import Listener
 from hub.dispatch.failure import HookFailed
 from hub.hooks.observe import session_closed
 from hub.loading.kernel import Kernel

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Final
 
 from hub.config.key import Key, format_key
-from hub.config.model import Listener, TlsTable
+from hub.config.tables.listeners import Listener
+from hub.config.tables.tls import TlsTable
 from hub.log import get_logger
 from hub.tls.chain import faults
 from hub.tls.context import server_context

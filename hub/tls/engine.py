@@ -12,7 +12,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, cast
 
-from hub.config.model import Listener, TlsTable
+from hub.config.tables.listeners import Listener
+from hub.config.tables.tls import TlsTable
 from hub.tls.certificates import Certificates, Manner, certified, with_installed
 from hub.tls.chain import faults, key_kind, names, read
 from hub.tls.context import server_context, set_minimum

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hub.config.model import SamplingTable
+from hub.config.tables.observing import SamplingTable
 from hub.mail.address import Address
 from hub.mail.traceparent import TraceParent
 

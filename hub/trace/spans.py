@@ -16,7 +16,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Final, cast
 
-from hub.config.model import HubSettings, SamplingTable
+from hub.config.model import HubSettings
+from hub.config.tables.observing import SamplingTable
 from hub.hooks.span import Attribute, Span, SpanEvent
 from hub.mail.address import Address, AddressError, parse_path
 from hub.mail.redaction import Policy, redacted, redacted_host

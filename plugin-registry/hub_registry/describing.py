@@ -62,7 +62,7 @@ def describe(folder: Path) -> Description:
 
 
 async def _load(folder: Path) -> Description:
-    from hub.config.model import PluginOptions
+    from hub.config.tables.plugins import PluginOptions
     from hub.loading.catalogue import scan
     from hub.loading.compile import Part, compile_plans, hooks
     from hub.loading.drivers import SERVICES, driver_module

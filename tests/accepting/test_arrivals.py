@@ -13,8 +13,8 @@ import pytest
 from structlog.testing import capture_logs
 
 from hub.accepting import server as accepting
-from hub.config.model import TlsTable
 from hub.config.networks import LOOPBACK
+from hub.config.tables.tls import TlsTable
 from hub.testing.running import RunningHub, running_hub
 from tests.accepting.test_header import V4, V6, v2
 from tests.conftest import Client

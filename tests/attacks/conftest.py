@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
-from hub.config.model import TlsTable
+from hub.config.tables.tls import TlsTable
 from hub.testing.running import RunningHub, running_hub
 from tests.conftest import Client
 

@@ -15,7 +15,7 @@ from typing import Final, cast
 import pytest
 
 from hub import Address, Alias, DirectoryAdmin
-from hub.config.model import TlsTable
+from hub.config.tables.tls import TlsTable
 from hub.testing.running import PASSWORD, RunningHub, running_hub
 from tests.attacks.conftest import PROXIED
 from tests.conftest import Client

@@ -6,7 +6,7 @@ import ssl
 
 import pytest
 
-from hub.config.model import TlsTable
+from hub.config.tables.tls import TlsTable
 from tests.attacks.conftest import Start, attack, rest
 
 NOTER = '''"""Write down who tried to log in."""

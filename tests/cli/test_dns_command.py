@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from hub.cli.main import main
-from hub.config.model import TlsTable
+from hub.config.tables.tls import TlsTable
 from tests.peers.knot import needs_knot, resolving
 
 DOMAIN = "example.org"

@@ -14,7 +14,7 @@ import click
 import pytest
 
 from hub.cli.privileges import become, own_data
-from hub.config.model import HubTable
+from hub.config.tables.hub import HubTable
 
 DROPS = """
 import os, sys

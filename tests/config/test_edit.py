@@ -8,7 +8,7 @@ import pytest
 
 from hub.config.edit import CannotEdit, disabled, enabled, forgotten
 from hub.config.load import Config, load
-from hub.config.model import EMBEDDED_PLUGINS
+from hub.config.tables.hub import EMBEDDED_PLUGINS
 
 HUB = """\
 # The hub's.

@@ -14,8 +14,9 @@ from hub.config.effective import differences, effective, to_json, to_toml
 from hub.config.explain import explain
 from hub.config.key import Key, format_key
 from hub.config.load import Config, load_defaults
-from hub.config.model import HubSettings, PluginOptions
+from hub.config.model import HubSettings
 from hub.config.secrets import Secret
+from hub.config.tables.plugins import PluginOptions
 from hub.config.toml_text import dump_value
 
 Load = Callable[..., Config]

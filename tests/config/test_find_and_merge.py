@@ -71,9 +71,9 @@ def test_without_a_file_the_defaults_hold(load_text: Load, tmp_path: Path) -> No
     assert {
         name: (listener.addresses, listener.tls) for name, listener in config.settings.listeners.items()
     } == {
-        "smtp": ((("127.0.0.1", 2525),), "none"),
-        "submission": ((("127.0.0.1", 2587),), "none"),
-        "imap": ((("127.0.0.1", 2143),), "none"),
+        "smtp": ((("127.0.0.1", 2525),), "starttls"),
+        "submission": ((("127.0.0.1", 2587),), "starttls"),
+        "imap": ((("127.0.0.1", 2143),), "starttls"),
     }
     assert config.origin("smtp.max_size").source == "default"
     assert load_text(XDG_DATA_HOME="/srv").settings.hub.data_dir == Path("/srv/hub")

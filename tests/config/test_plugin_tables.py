@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from hub.config.effective import check_plugins
 from hub.config.errors import ConfigErrors
 from hub.config.load import Config
-from hub.config.model import Duration, Size
+from hub.config.tables.types import Duration, Size
 from hub.config.validate import Where, validate_table
 
 Load = Callable[..., Config]

@@ -14,7 +14,7 @@ from typing import cast
 
 import pytest
 
-from hub.config.model import TlsTable
+from hub.config.tables.tls import TlsTable
 from hub.testing.running import RunningHub, running_hub
 
 HEAD = "import asyncio, time\nfrom hub import Request, Response, Route, hookimpl\n"

@@ -12,7 +12,8 @@ from typing import Self, TypeVar, cast
 import pytest
 
 from hub.config.load import load
-from hub.config.model import HubSettings, Listener
+from hub.config.model import HubSettings
+from hub.config.tables.listeners import Listener
 from hub.imap.server import factory
 from hub.loading.kernel import Kernel
 from hub.loading.loader import Loader

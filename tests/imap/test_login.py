@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 from scramp import ScramClient
 
-from hub.config.model import Listener, TlsTable
+from hub.config.tables.listeners import Listener
+from hub.config.tables.tls import TlsTable
 from hub.imap.connection import Connection
 from hub.imap.server import factory
 from hub.tls.engine import Engine

@@ -7,7 +7,7 @@ import os
 import pytest
 from structlog.testing import capture_logs
 
-from hub.config.model import SessionLimits
+from hub.config.tables.sessions import SessionLimits
 from hub.loading.census import CELLS, IMAP, SMTP, Census, Full, shared
 
 LIMITS = SessionLimits(max_sessions=5, max_sessions_per_address=2, exempt=("192.0.2.99", "198.51.100.0/24"))

@@ -6,7 +6,7 @@ from types import ModuleType
 import pytest
 
 from hub import Reject
-from hub.config.model import PluginOptions
+from hub.config.tables.plugins import PluginOptions
 from hub.dispatch.plan import CollectPlan, FirstPlan, NotifyPlan
 from hub.hooks.areas import SPECS
 from hub.hooks.markers import OnFailure

@@ -8,7 +8,7 @@ import pytest
 from stevedore.driver import DriverManager
 from stevedore.extension import ExtensionManager
 
-from hub.config.model import ServicesTable
+from hub.config.tables.hub import ServicesTable
 from hub.loading.catalogue import scan
 from hub.loading.drivers import SERVICES, chosen, driver_class
 from hub.loading.errors import LoadErrors

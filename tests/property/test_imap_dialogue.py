@@ -14,7 +14,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
-from hub.config.model import Listener
+from hub.config.tables.listeners import Listener
 from hub.imap.replies import Refused
 from hub.imap.search import _Parser
 from hub.imap.server import factory

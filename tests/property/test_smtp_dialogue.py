@@ -13,7 +13,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
-from hub.config.model import Listener, SmtpTable
+from hub.config.tables.listeners import Listener
+from hub.config.tables.sessions import SmtpTable
 from hub.smtp.server import factory
 from tests.conftest import World
 from tests.property.growth import few

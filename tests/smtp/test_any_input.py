@@ -8,7 +8,7 @@ import random
 import pytest
 from structlog.testing import capture_logs
 
-from hub.config.model import SmtpTable
+from hub.config.tables.sessions import SmtpTable
 from tests.conftest import Client, World
 
 WORDS = [

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hub.config.model import SmtpTable
+from hub.config.tables.sessions import SmtpTable
 from hub.hooks.markers import hookimpl
 from hub.hooks.session import Session
 from hub.loading.budget import Budget

@@ -9,7 +9,7 @@ from email.message import EmailMessage
 
 import pytest
 
-from hub.config.model import TlsTable
+from hub.config.tables.tls import TlsTable
 from tests.conftest import World, engine
 from tests.peers.swaks import needs_swaks, swaks
 

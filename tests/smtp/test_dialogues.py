@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from hub.config.model import TlsTable
+from hub.config.tables.tls import TlsTable
 from hub.testing.conversation import read
 from tests.conftest import World, engine
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from hub.config.model import ChecksTable
+from hub.config.tables.checks import ChecksTable
 from hub.hooks.markers import hookimpl
 from hub.hooks.session import Session
 from hub.mail.address import Address

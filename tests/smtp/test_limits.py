@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hub.config.model import SmtpTable
+from hub.config.tables.sessions import SmtpTable
 from hub.smtp import replies
 from hub.smtp.incoming import Incoming
 from hub.smtp.limits import Pace, paced

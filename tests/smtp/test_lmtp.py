@@ -16,7 +16,8 @@ from typing import cast
 
 import pytest
 
-from hub.config.model import Listener, SmtpTable
+from hub.config.tables.listeners import Listener
+from hub.config.tables.sessions import SmtpTable
 from hub.hooks.markers import hookimpl
 from hub.listening import bind, bind_for
 from hub.mail.address import Address

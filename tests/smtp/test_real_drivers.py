@@ -11,7 +11,7 @@ from typing import cast
 
 import pytest
 
-from hub.config.model import TlsTable
+from hub.config.tables.tls import TlsTable
 from hub.mail.address import Address
 from hub.mail.login import AccountRef
 from hub.services.directory import Alias, DirectoryAdmin

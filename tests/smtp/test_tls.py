@@ -9,7 +9,8 @@ import ssl
 import pytest
 from scramp import ScramClient
 
-from hub.config.model import Listener, TlsTable
+from hub.config.tables.listeners import Listener
+from hub.config.tables.tls import TlsTable
 from hub.hooks.markers import hookimpl
 from hub.mail.login import Credentials, Identity, Refuse
 from hub.smtp.server import SmtpProtocol

@@ -9,7 +9,7 @@ import struct
 
 import pytest
 
-from hub.config.model import SmtpTable
+from hub.config.tables.sessions import SmtpTable
 from hub.hooks.markers import hookimpl
 from hub.loading.budget import Budget
 from hub.mail.address import Address

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from hub.config.model import Listener, SmtpTable
+from hub.config.tables.listeners import Listener
+from hub.config.tables.sessions import SmtpTable
 from hub.hooks.markers import hookimpl
 from hub.hooks.session import Session
 from hub.mail.verdict import Reject, Verdict

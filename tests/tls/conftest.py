@@ -14,7 +14,8 @@ from typing import ClassVar, cast
 
 import pytest
 
-from hub.config.model import CertificateTable, Listener, TlsTable
+from hub.config.tables.listeners import Listener
+from hub.config.tables.tls import CertificateTable, TlsTable
 from hub.hooks.session import TlsInfo
 from hub.tls.certificates import Certificates, load_certificates
 from hub.tls.engine import Engine

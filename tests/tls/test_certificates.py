@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
-from hub.config.model import TlsTable
+from hub.config.tables.tls import TlsTable
 from hub.tls.certificates import CertificateError, Certificates, Manner, load_certificates
 from tests.tls.chains import made
 

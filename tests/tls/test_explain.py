@@ -15,7 +15,8 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
-from hub.config.model import Listener, TlsTable
+from hub.config.tables.listeners import Listener
+from hub.config.tables.tls import TlsTable
 from hub.tls.explain import Explanation, Ours, explain
 from hub.tls.failures import EACH_SECOND, KEPT, Failures
 from tests.tls.authority import Authority

@@ -15,7 +15,7 @@ from hub.cli.context import Context, show_json
 
 if TYPE_CHECKING:
     from hub.config.edit import Edit
-    from hub.config.model import HubTable
+    from hub.config.tables.hub import HubTable
     from hub.registry.index import Index
 
 INDEX = click.option(
