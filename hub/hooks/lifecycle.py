@@ -14,9 +14,12 @@ async def plugin_start(plugin: Plugin) -> None:
     to refuse: the whole reload is undone and the old generation goes on. What is opened through
     `plugin.enter` is closed with the scope.
 
+        SEEN = StashKey[set[str]]()
+
         @hookimpl
         async def plugin_start(plugin):
-            plugin.stash[SETTINGS] = plugin.settings(Settings)
+            plugin.stash[SEEN] = set()
+            plugin.every(3600, plugin.stash[SEEN].clear)
     """
 
 

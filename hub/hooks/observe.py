@@ -53,7 +53,7 @@ async def session_traced(plugin: Plugin, session_id: str, spans: tuple[Span, ...
 
         @hookimpl
         async def session_traced(plugin, spans):
-            plugin.stash[SENDER].put(spans)
+            plugin.log.info("traced", names=" ".join(span.name for span in spans))
     """
 
 

@@ -98,6 +98,7 @@ async def test_blob_carries_what_delivers_it_anew(world: World) -> None:
             ]
         ],
         "queue": ["someone@elsewhere.example"],
+        "priority": 0,
         "sender": None,
     }
 

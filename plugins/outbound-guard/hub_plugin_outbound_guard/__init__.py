@@ -88,6 +88,16 @@ async def smtp_rcpt(plugin: Plugin, session: Session, recipient: Address) -> Ver
     return HELD if holds and await is_held(plugin, identity.account) else None
 
 
+@hookimpl
+async def message_bounced(plugin: Plugin, sender: AccountRef | None, reverse_path: Address | None) -> None:
+    """Count what nobody takes, under the address that it was sent as."""
+    settings = plugin.settings(Settings)
+    if sender is None or reverse_path is None or not settings.bounces:
+        return
+    if str(reverse_path) not in settings.exempt:
+        await _count(plugin, sender, str(reverse_path), "bounces")
+
+
 async def _count_network(plugin: Plugin, session: Session, identity: Identity) -> None:
     if session.stash.get(COUNTED, False):
         return

@@ -16,7 +16,7 @@ from click import ClickException
 from click.testing import CliRunner, Result
 from hub_plugin_outbound_guard.cli import outbound
 
-from hub import Plugin
+from hub import Address, Plugin
 from hub.testing.clock import ManualClock
 from hub.testing.observed import Observed
 from hub.testing.running import PASSWORD, RunningHub, running_hub
@@ -131,6 +131,26 @@ async def test_many_domains_and_many_networks_are_too_much_too(tmp_path: Path) -
             "domains",
             "networks",
         }
+
+
+async def test_an_account_whose_mail_nobody_takes_is_held(tmp_path: Path) -> None:
+    async with guarded(tmp_path, bounces=2, exempt=["bob@example.test"]) as hub:
+        plugin = hub.plugin("outbound-guard")
+        for user in (ALICE, "bob@example.test"):
+            found = await plugin.directory.account(user)
+            assert found is not None
+            for number in range(3):
+                gone = Address(f"gone{number}", "elsewhere.example")
+                await plugin.call(
+                    "message_bounced", message_id=f"m{number}", sender=found.ref, reverse_path=found.address,
+                    recipient=gone, host="mx", code=550, enhanced="5.1.1", text="nobody", attempts=1,
+                    bounce="unknown-user", seconds=1.0,
+                )  # fmt: skip
+        await hub.told()
+        (held,) = json.loads((await command(hub, "list", "--json")).output)
+        assert (held["name"], held["what"]) == (ALICE, "bounces")
+        assert await rcpt(hub, "ann@elsewhere.example") == [450]
+        assert await rcpt(hub, "ann@elsewhere.example", user="bob@example.test") == [250]
 
 
 @pytest.mark.parametrize("settings", [{"action": "tell"}, {"exempt": [ALICE]}, {"strangers": 0}])
