@@ -17,6 +17,11 @@ from hub.hooks.markers import SpecOptions
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent
+FEATURES = (
+    "Mail", "Checks", "Mail authentication", "Sending", "TLS", "DNS", "IMAP", "Authentication", "Plugins",
+    "Store", "Observing", "Alerting", "Operation", "Configuration", "Accounts", "Security", "Web",
+)  # fmt: skip
+"""The areas of the README's list, in its order."""
 BEGIN, END = "<!-- proven: begin -->\n", "<!-- proven: end -->\n"
 
 
@@ -37,13 +42,17 @@ def readme() -> str:
     text = (ROOT / "README.md").read_text("utf-8")
     before, rest = text.split(BEGIN)
     after = rest.split(END)[1]
-    areas: dict[str, list[str]] = {}
+    areas: dict[str, list[str]] = {area: [] for area in FEATURES}
+    names = {area.lower(): area for area in FEATURES}
     for claim in sorted(proven()):
         area, _, what = claim.partition(": ")
-        areas.setdefault(area, []).append(what)
+        if area.lower() not in names:
+            raise SystemExit(f"docs/generate.py: {claim!r} is of no area; there are: {', '.join(FEATURES)}")
+        areas[names[area.lower()]].append(what)
     lines = [
-        f"\n**{area.capitalize()}**\n\n" + "".join(f"- {claim}\n" for claim in claims)
+        f"\n**{area}**\n\n" + "".join(f"- {claim}\n" for claim in claims)
         for area, claims in areas.items()
+        if claims
     ]
     return f"{before}{BEGIN}{''.join(lines)}\n{END}{after}"
 

@@ -55,7 +55,7 @@ async def replies(folder: Path, protocol: str, pieces: list[bytes]) -> bytes:
         await world.close()
 
 
-@pytest.mark.proves("smtp: replies are the same however a client's octets are cut into packets")
+@pytest.mark.proves("mail: replies are the same however a client's octets are cut into packets")
 @pytest.mark.parametrize("protocol", ["smtp", "submission", "lmtp"])
 def test_replies_do_not_depend_on_how_octets_arrive(protocol: str, tmp_path: Path) -> None:
     @settings(few, max_examples=120)

@@ -38,7 +38,7 @@ def states(running: RunningHub) -> dict[object, dict[str, object]]:
     return {each["destination"]: dict(each) for each in relay.destinations()}
 
 
-@pytest.mark.proves("mail: connections to other servers are used again, for as many messages as is said")
+@pytest.mark.proves("sending: connections to other servers are used again, for as many messages as is said")
 async def test_a_connection_is_used_again_but_not_forever(tmp_path: Path) -> None:
     with sinking(tmp_path / "sink", "-v") as sink:
         relay = {"per_connection": 5, "per_host": 1}
@@ -61,7 +61,7 @@ async def test_what_waits_together_shares_few_connections(tmp_path: Path) -> Non
 
 
 @needs_knot
-@pytest.mark.proves("mail: a domain is sent so many messages a minute, and no more")
+@pytest.mark.proves("sending: a domain is sent so many messages a minute, and no more")
 async def test_a_rate_is_kept(tmp_path: Path, manual_clock: ManualClock) -> None:
     host = an_address()
     with (
@@ -119,7 +119,7 @@ def nobody_answers(host: str) -> Iterator[None]:
 
 
 @needs_knot
-@pytest.mark.proves("mail: a mail exchanger that is gone costs one wait, and not one for each message")
+@pytest.mark.proves("sending: a mail exchanger that is gone costs one wait, and not one for each message")
 async def test_a_dead_exchanger_is_tried_last_for_a_while(tmp_path: Path) -> None:
     dead, well = an_address(), an_address()
     zone = ["@ MX 10 dead", "@ MX 20 well", f"dead A {dead}", f"well A {well}", "well AAAA 2001:db8::1"]
@@ -146,7 +146,7 @@ async def test_a_dead_exchanger_is_tried_last_for_a_while(tmp_path: Path) -> Non
         assert took < 16  # two seconds for each that waited
 
 
-@pytest.mark.proves("mail: a domain that takes no mail is left alone for a while, and then asked again")
+@pytest.mark.proves("sending: a domain that takes no mail is left alone for a while, and then asked again")
 async def test_whoever_is_not_there_is_left_alone_and_found_again(
     tmp_path: Path, manual_clock: ManualClock
 ) -> None:
@@ -192,7 +192,7 @@ async def test_whoever_says_later_to_all_mail_gets_fewer_connections(
     assert state["trouble"] == "451 4.7.1 too fast"
 
 
-@pytest.mark.proves("mail: what people write is not stuck behind a newsletter to other domains")
+@pytest.mark.proves("sending: what people write is not stuck behind a newsletter to other domains")
 async def test_a_newsletter_to_a_slow_domain_holds_up_nobody(tmp_path: Path) -> None:
     with (
         sinking(tmp_path / "slow", "-w", "1", host=an_address()) as slow,

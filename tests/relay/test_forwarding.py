@@ -73,7 +73,7 @@ async def answered(running: RunningHub, recipient: str, source: str = "") -> tup
 
 
 @pytest.mark.proves(
-    "mail: what an alias passes on has a reverse-path of ours, and its bounces find the sender"
+    "sending: what an alias passes on has a reverse-path of ours, and its bounces find the sender"
 )
 @pytest.mark.parametrize("source", ["bob@first.example", LONG])
 async def test_what_is_passed_on_has_a_path_of_ours_and_bounces_go_back(tmp_path: Path, source: str) -> None:

@@ -35,7 +35,7 @@ SIGNED = (
 )
 
 
-@pytest.mark.proves("mail: a server without 8BITMIME gets mail in seven bits, unless it is signed")
+@pytest.mark.proves("sending: a server without 8BITMIME gets mail in seven bits, unless it is signed")
 async def test_a_server_without_8bitmime_gets_seven_bits(tmp_path: Path) -> None:
     with sinking(tmp_path / "sink", "-8") as sink:
         async with sending(tmp_path / "hub", sink.port) as running:
@@ -81,7 +81,9 @@ async def test_a_header_of_utf8_needs_a_server_that_takes_it(tmp_path: Path) -> 
 
 
 @needs_postfix
-@pytest.mark.proves("mail: a Postfix is sent large mail in chunks, and more recipients than it takes at once")
+@pytest.mark.proves(
+    "sending: a Postfix is sent large mail in chunks, and more recipients than it takes at once"
+)
 async def test_a_postfix_takes_it_all(tmp_path: Path) -> None:
     limits = ("smtpd_recipient_limit = 2",)
     large = "".join(f"{number:06} {TEXT}" for number in range(5000)) + ".\r\n..\r\n"
@@ -132,7 +134,7 @@ def smarthost(port: int, **more: object) -> dict[str, object]:
     }
 
 
-@pytest.mark.proves("mail: a sender's mail goes to a smarthost that wants a login, encrypted and checked")
+@pytest.mark.proves("sending: a sender's mail goes to a smarthost that wants a login, encrypted and checked")
 @pytest.mark.parametrize("encryption", ["starttls", "implicit"])
 async def test_a_smarthost_is_logged_in_to(tmp_path: Path, encryption: str) -> None:
     certificate, key = self_signed(tmp_path)

@@ -46,7 +46,7 @@ async def until_taken(sink: Sink, count: int, seconds: float) -> None:
 
 @needs_sink
 @pytest.mark.soak
-@pytest.mark.proves("mail: a hub that is killed while it sends on loses nothing that waits to be sent")
+@pytest.mark.proves("sending: a hub that is killed while it sends on loses nothing that waits to be sent")
 async def test_a_hub_that_is_killed_while_it_sends_loses_nothing(tmp_path: Path, soak: Soak) -> None:
     rounds = soak.times(2, soak=30)
     answered: set[str] = set()

@@ -55,7 +55,7 @@ async def submit(running: RunningHub, to: str, notify: str) -> None:
 
 
 @pytest.mark.proves(
-    "mail: reports go right between the hub and Postfix: each is told once, by who knows it last"
+    "sending: reports go right between the hub and Postfix: each is told once, by who knows it last"
 )
 async def test_a_delivery_behind_postfix_is_told_by_who_delivers_and_a_failure_by_postfix(
     tmp_path: Path, folder: Path

@@ -148,7 +148,7 @@ async def check_message(message):
 
 
 @needs_sink
-@pytest.mark.proves("mail: no report goes to a sender of whom SPF or DMARC says that it is forged")
+@pytest.mark.proves("sending: no report goes to a sender of whom SPF or DMARC says that it is forged")
 @pytest.mark.parametrize(("result", "count"), [("spf=pass", 1), ("spf=fail", 0), ("", 1)])
 async def test_mail_that_is_passed_on_and_fails_goes_back_unless_it_is_forged(
     tmp_path: Path, result: str, count: int
@@ -182,7 +182,7 @@ async def alias(running: RunningHub, local: str, *targets: str) -> None:
 
 @needs_sink
 @pytest.mark.proves(
-    "mail: who asks for it by NOTIFY=SUCCESS is told in the same commit that mail is delivered"
+    "sending: who asks for it by NOTIFY=SUCCESS is told in the same commit that mail is delivered"
 )
 async def test_success_is_told_when_mail_lies_in_a_mailbox(tmp_path: Path) -> None:
     with sinking(tmp_path / "sink") as sink:
@@ -248,7 +248,7 @@ async def test_ret_is_for_failures_and_envid_for_all(tmp_path: Path, manual_cloc
 
 
 @needs_sink
-@pytest.mark.proves("mail: a report that comes back itself, and a loop, are shown to the postmaster")
+@pytest.mark.proves("sending: a report that comes back itself, and a loop, are shown to the postmaster")
 async def test_a_report_that_comes_back_goes_to_the_postmaster(tmp_path: Path) -> None:
     with sinking(tmp_path / "sink", "-f", "RCPT", "-B", "550 5.1.1 nobody") as sink:
         relay = {**AGAIN, "routes": {"*": f"127.0.0.1:{sink.port}"}}

@@ -56,7 +56,9 @@ def status(message: EmailMessage) -> list[dict[str, str]]:
     return [dict(group.items()) for group in cast("list[EmailMessage]", part.get_payload())]
 
 
-@pytest.mark.proves("mail: what is queued goes to its next hop, again if need be, and comes back as a report")
+@pytest.mark.proves(
+    "sending: what is queued goes to its next hop, again if need be, and comes back as a report"
+)
 async def test_mail_goes_on_to_the_next_hop_as_it_came(tmp_path: Path) -> None:
     with sinking(tmp_path / "sink") as sink:
         async with sending(tmp_path / "hub", sink.port) as running:

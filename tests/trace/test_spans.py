@@ -187,7 +187,7 @@ async def test_nothing_is_made_where_nothing_is_chosen(tmp_path: Path) -> None:
 
 
 @pytest.mark.proves(
-    "Tracing: export a share of all traces, and always those with errors and of chosen senders"
+    "observing: export a share of all traces, and always those with errors and of chosen senders"
 )
 async def test_errors_are_always_chosen(tmp_path: Path) -> None:
     async with traced(tmp_path, {"ratio": 0.0}) as hub:
@@ -236,7 +236,7 @@ def with_parent(flags: str) -> str:
 
 
 @pytest.mark.proves(
-    "Tracing: go on in the trace that a trusted client names (W3C), and keep it with the message"
+    "observing: go on in the trace that a trusted client names (W3C), and keep it with the message"
 )
 async def test_a_trusted_client_names_the_trace_and_its_decision_holds(tmp_path: Path) -> None:
     async with traced(tmp_path, NOTHING) as hub:

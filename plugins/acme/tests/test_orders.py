@@ -78,7 +78,7 @@ async def command(folder: Path, *words: str) -> Result:
 
 
 @pytest.mark.proves(
-    "Certificates: ordered by ACME (HTTP-01), and served by a hub that runs, without a restart"
+    "TLS: certificates ordered by ACME (HTTP-01), and served by a hub that runs, without a restart"
 )
 async def test_a_running_hub_gets_its_first_certificate_by_http_and_offers_starttls_with_it(
     pebble: Authority, make_hub: MakeHub
@@ -134,7 +134,7 @@ async def test_several_certificates_of_several_names_are_renewed_each_with_a_new
         assert again.key != mail.key
 
 
-@pytest.mark.proves("Certificates: an authority that is down stops nothing, and hub status says what to do")
+@pytest.mark.proves("TLS: an authority that is down stops nothing, and hub status says what to do")
 async def test_an_authority_that_is_down_is_asked_again_later_and_stops_nothing(
     unstarted: Authority, make_hub: MakeHub
 ) -> None:
@@ -224,7 +224,9 @@ async def test_an_authority_that_wants_to_be_asked_less_is_asked_less(
         assert state["advice"] == progress.advice
 
 
-@pytest.mark.proves("Certificates: renewed when the authority suggests it (RFC 9773), else with a third left")
+@pytest.mark.proves(
+    "TLS: certificates renewed when the authority suggests it (RFC 9773), else with a third left"
+)
 async def test_an_authority_that_suggests_when_is_listened_to(pebble: Authority, make_hub: MakeHub) -> None:
     def suggest(request: Request) -> Answer | None:
         if request.path.startswith("/renewal-info/"):
@@ -269,7 +271,9 @@ async def test_terms_of_service_are_agreed_to_by_the_operator_alone(
         assert "terms_agreed = true" in progress.advice
 
 
-@pytest.mark.proves("Certificates: wildcards by DNS-01, with RFC 2136 or a plugin that publishes records")
+@pytest.mark.proves(
+    "TLS: certificates for wildcards by DNS-01, with RFC 2136 or a plugin that publishes records"
+)
 async def test_a_wildcard_is_proved_in_dns_by_updates_and_by_plugins(
     pebble: Authority, make_hub: MakeHub
 ) -> None:
@@ -311,7 +315,7 @@ async def test_a_zone_that_cannot_be_changed_is_said(pebble: Authority, make_hub
                 await asyncio.sleep(0.02)
 
 
-@pytest.mark.proves("Certificates: proved on port 443 alone, by TLS-ALPN-01")
+@pytest.mark.proves("TLS: certificates proved on port 443 alone, by TLS-ALPN-01")
 async def test_a_name_is_proved_in_a_tls_handshake(pebble: Authority, make_hub: MakeHub) -> None:
     async with make_hub(pebble, hears=("https",), challenge="tls-alpn-01") as hub:
         kept = await ordered(hub)
@@ -320,7 +324,7 @@ async def test_a_name_is_proved_in_a_tls_handshake(pebble: Authority, make_hub: 
         await ordered(hub, than=kept.fingerprint)  # beside one that serves
 
 
-@pytest.mark.proves("Certificates: hub acme status, renew and revoke")
+@pytest.mark.proves("TLS: hub acme status, renew and revoke")
 async def test_certificates_are_shown_renewed_and_revoked_by_hand(
     pebble: Authority, make_hub: MakeHub
 ) -> None:

@@ -106,7 +106,9 @@ async def asked(talk: Callable[..., object], *arguments: object) -> object:
     return await asyncio.to_thread(talk, *arguments)
 
 
-@pytest.mark.proves("login: a client certificate in place of a password (SASL EXTERNAL), in SMTP and IMAP")
+@pytest.mark.proves(
+    "authentication: a client certificate in place of a password (SASL EXTERNAL), in SMTP and IMAP"
+)
 async def test_a_certificate_logs_in_whom_it_names(tmp_path: Path) -> None:
     authority = sign(tmp_path, "authority")
     alice = sign(tmp_path, "alice", "nobody@example.test", ALICE, by=authority)

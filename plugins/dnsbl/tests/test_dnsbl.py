@@ -79,7 +79,7 @@ def logged(output: str) -> list[str]:
 
 
 @pytest.mark.proves(
-    "policy: clients on DNS block lists are refused or scored, those on allow lists are helped"
+    "checks: clients on DNS block lists are refused or scored, those on allow lists are helped"
 )
 async def test_a_listed_client_is_refused_and_told_by_whom(tmp_path: Path, knot: Knot) -> None:
     async with hub_with(tmp_path, knot) as hub:

@@ -39,7 +39,7 @@ def is_put_off(reply: str) -> bool:
 
 
 @pytest.mark.proves(
-    "policy: greylisting puts off unknown senders until they come back, on all workers and over restarts"
+    "checks: greylisting puts off unknown senders until they come back, on all workers and over restarts"
 )
 async def test_a_sender_is_put_off_until_it_comes_back_after_the_delay(
     tmp_path: Path, manual_clock: ManualClock

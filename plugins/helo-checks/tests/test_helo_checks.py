@@ -56,7 +56,7 @@ def test_any_text_has_at_most_one_fault(name: str) -> None:
     assert len(list(faults(name, CLIENT, OWN))) <= 1
 
 
-@pytest.mark.proves("policy: clients that call themselves what they cannot be are refused in HELO")
+@pytest.mark.proves("checks: clients that call themselves what they cannot be are refused in HELO")
 async def test_a_client_is_refused_or_put_off_as_the_rules_say(tmp_path: Path) -> None:
     settings = {"exempt": ["127.0.8.0/24"], "own_names": ["mail.example.test"], "not_full": "defer"}
     tables = {"plugins": {"helo-checks": settings}}

@@ -105,7 +105,9 @@ def mail(subject: str) -> str:
     return f"Subject: {subject}\r\n\r\nHello.\r\n"
 
 
-@pytest.mark.proves("seeing: metrics of all workers together for Prometheus, in a bounded number of series")
+@pytest.mark.proves(
+    "observing: metrics of all workers together for Prometheus, in a bounded number of series"
+)
 async def test_messages_are_counted_by_what_became_of_them(tmp_path: Path) -> None:
     async with hub_with(tmp_path) as hub:
         for subject in ("fine", "fine", "junk", "score", "virus", "later", "odd", "fail"):

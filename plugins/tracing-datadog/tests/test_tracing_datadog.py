@@ -89,7 +89,7 @@ async def sent(peer: HttpPeer) -> list[list[dict[str, object]]]:
     return traces
 
 
-@pytest.mark.proves("Tracing: see what happened to a message in Datadog")
+@pytest.mark.proves("observing: see what happened to a message in Datadog")
 async def test_a_message_reaches_the_agent(tmp_path: Path) -> None:
     async with http_peer(Answer(200, {}, b'{"rate_by_service":{}}')) as peer:
         table = {"agent": peer.url, "service": "mx", "env": "test"}

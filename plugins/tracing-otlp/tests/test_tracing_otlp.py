@@ -108,7 +108,9 @@ def spans_in(request: ExportTraceServiceRequest) -> list[OtlpSpan]:
     ]
 
 
-@pytest.mark.proves("Tracing: see what happened to a message in Jaeger or behind any OpenTelemetry collector")
+@pytest.mark.proves(
+    "observing: see what happened to a message in Jaeger or behind any OpenTelemetry collector"
+)
 @pytest.mark.parametrize("protocol", ["http", "grpc"])
 async def test_a_message_reaches_the_collector(tmp_path: Path, protocol: str) -> None:
     async with http_peer() as peer, collecting() as collector:

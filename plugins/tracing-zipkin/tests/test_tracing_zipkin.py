@@ -75,7 +75,7 @@ async def exporting(
     await scope.close()
 
 
-@pytest.mark.proves("Tracing: see what happened to a message in Zipkin")
+@pytest.mark.proves("observing: see what happened to a message in Zipkin")
 async def test_a_message_is_seen_in_zipkin(tmp_path: Path) -> None:
     async with http_peer(Answer(202)) as peer:
         table = {"endpoint": f"{peer.url}/api/v2/spans", "service": "mx"}
