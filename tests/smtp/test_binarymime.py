@@ -117,7 +117,7 @@ async def test_what_cannot_be_understood_is_refused_and_leaves_nothing(size: int
     async with connected(await world.listen()) as client:
         assert (await deliver(client, wrong)) == (
             "554 5.6.3 The message cannot be made into lines: a part of type multipart/related holds octets"
-            " that are no lines and may not be encoded"
+            " that do not go and may not be encoded"
         )
         assert await client.ask("NOOP") == "250 2.0.0 OK"
     assert world.storage.accepted == {}
