@@ -92,7 +92,7 @@ async def accept(
     sender = session.identity.account if session.identity else None
     try:
         acceptance = await keep(kernel, envelope, recipients, content, headers, sender=sender)
-    except Exception:
+    except BaseException:
         _settle(kernel, *reports)
         raise
     blob, size = acceptance.blob, acceptance.size

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 
 from hub.delivery.accept import Content, Recipient, keep
 from hub.delivery.reports import About, Kind, Told, report
@@ -27,6 +27,19 @@ async def keep_report(kernel: Kernel, kind: Kind, about: About, told: Sequence[T
     content = Content(*report(kind, about, told, hostname, identity, now))
     envelope = Envelope(identity, None, (about.to,))
     return await keep(kernel, envelope, [Recipient(about.to, found)], content, sender=None)
+
+
+async def all_or_none(kernel: Kernel, making: AsyncIterator[Acceptance | None]) -> Sequence[Acceptance]:
+    """Those that are made, one after the other; if one cannot be, nobody will commit those before it."""
+    made: list[Acceptance] = []
+    try:
+        async for each in making:
+            made += [each] if each is not None else []
+    except BaseException:
+        for each in made:
+            kernel.services.blobs.settle(each.blob)
+        raise
+    return made
 
 
 async def leads_to(kernel: Kernel, address: Address) -> Resolution | None:

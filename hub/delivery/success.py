@@ -7,7 +7,7 @@ from typing import Final
 
 from hub.delivery.accept import Content, Recipient
 from hub.delivery.forged import seems_forged
-from hub.delivery.reporting import keep_report
+from hub.delivery.reporting import all_or_none, keep_report
 from hub.delivery.reports import About, Kind, Told
 from hub.loading.kernel import Kernel
 from hub.mail.dsn import NO_DSN
@@ -47,8 +47,8 @@ async def success_reports(
         return ()
     now = kernel.services.clock.time()
     about = About(envelope.reverse_path, now, content.head, envid=envelope.dsn.envid)
-    made = [await keep_report(kernel, kind, about, each) for kind, each in told.items()]
-    return [each for each in made if each is not None]
+    making = (await keep_report(kernel, kind, about, each) for kind, each in told.items())
+    return await all_or_none(kernel, making)
 
 
 def _kind(recipient: Recipient) -> Kind | None:

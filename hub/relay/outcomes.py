@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import TypeAlias
 
 from hub.delivery.forged import seems_forged
-from hub.delivery.reporting import keep_report
+from hub.delivery.reporting import all_or_none, keep_report
 from hub.delivery.reports import About, Kind, Told, returns_all
 from hub.loading.kernel import Kernel
 from hub.log import get_logger
@@ -71,10 +71,15 @@ class Outcomes:
         if row.reverse_path is None:
             notice = await self._postmaster.of_double_bounce(row, head, told.get("failed", ()))
             return [notice] if notice else []
-        made = [await self._to_sender(row, head, *each) for each in told.items()]
+        return await all_or_none(self._kernel, self._make(row, head, told, loops))
+
+    async def _make(
+        self, row: QueueRow, head: bytes, told: Mapping[Kind, Sequence[Told]], loops: Sequence[Told]
+    ) -> AsyncIterator[Acceptance | None]:
+        for kind, each in told.items():
+            yield await self._to_sender(row, head, kind, each)
         if loops:
-            made.append(await self._postmaster.of_loop(row, head, loops))
-        return [each for each in made if each is not None]
+            yield await self._postmaster.of_loop(row, head, loops)
 
     def _told(self, row: QueueRow, answer: Answer) -> Told:
         return Told(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 import smtplib
 from pathlib import Path
@@ -215,3 +216,27 @@ async def test_queue_shows_what_the_sender_wants_to_hear(tmp_path: Path) -> None
     unknown = await hub("nothing")
     assert unknown.exit_code == 1
     assert "no message nothing waits in the queue" in unknown.output
+
+
+@pytest.mark.parametrize("fails", [1, 2, 3])
+async def test_bytes_of_reports_are_garbage_if_their_message_is_not_kept(
+    world: World, monkeypatch: pytest.MonkeyPatch, fails: int
+) -> None:
+    put, puts = world.blobs.put, itertools.count(1)
+
+    async def failing(head: bytes, body: bytes, recovery: bytes) -> str:
+        if next(puts) == fails:
+            raise OSError("the disk is gone")
+        return await put(head, body, recovery)
+
+    monkeypatch.setattr(world.blobs, "put", failing)
+    async with connected(await world.listen()) as client:
+        await client.ask("MAIL FROM:<alice@example.test>")
+        await client.ask("RCPT TO:<bob@example.test> NOTIFY=SUCCESS")
+        await client.ask("RCPT TO:<both@example.test> NOTIFY=SUCCESS")
+        await client.ask("DATA")
+        await client.send(b"A: b\r\n\r\nhello\r\n.\r\n")
+        assert (await client.reply()).startswith("451")
+    assert world.storage.accepted == {}
+    assert len(world.blobs.blobs) == fails - 1
+    assert sorted(world.blobs.settled) == sorted(world.blobs.blobs)
