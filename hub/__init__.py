@@ -127,6 +127,7 @@ if TYPE_CHECKING:
     from hub.services.dns import DnsAnswer as DnsAnswer
     from hub.services.dns import DnsBogus as DnsBogus
     from hub.services.dns import DnsTrouble as DnsTrouble
+    from hub.services.expunged import Expunged as Expunged
     from hub.services.group import GroupWriter as GroupWriter
     from hub.services.kv import Kv as Kv
     from hub.services.log import ChangeKind as ChangeKind
@@ -144,6 +145,7 @@ if TYPE_CHECKING:
     from hub.services.queue import QueueOutcome as QueueOutcome
     from hub.services.queue import QueueRow as QueueRow
     from hub.services.queue import Selection as Selection
+    from hub.services.sharing import Shared as Shared
     from hub.services.storage import Acceptance as Acceptance
     from hub.services.storage import Appended as Appended
     from hub.services.storage import Copied as Copied
@@ -224,6 +226,8 @@ _HOMES = {
     "hub.services.posting": "Poster open_poster",
     "hub.services.queue": "AUTOMATIC BULK PERSONAL Claim Fate LeaseLost QueueAction QueueCount QueueOutcome "
     "QueueRow Selection",
+    "hub.services.expunged": "Expunged",
+    "hub.services.sharing": "Shared",
     "hub.services.storage": "Acceptance Appended Copied Delivery FlagMode Item ItemState Mailbox "
     "MailboxChanges MailboxExists MailboxMissing MigrationStatus Migrations NewItem Placed "
     "Storage Totals UidRanges Usage",

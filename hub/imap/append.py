@@ -9,6 +9,8 @@ from typing import Final
 
 from hub.imap.command import Command, State
 from hub.imap.literals import collect_one, discard, invite
+from hub.imap.place import Place
+from hub.imap.places import place
 from hub.imap.replies import OVER_QUOTA, TRY_CREATE, Refused, Reply, bad, no, ok
 from hub.imap.session import ImapSession
 from hub.imap.tokens import LITERAL, Reader
@@ -16,7 +18,7 @@ from hub.mail.headers import split_head
 from hub.mail.ident import new_id
 from hub.services.blobs import Spool
 from hub.services.log import ChangeKind
-from hub.services.storage import Mailbox, MailboxMissing, NewItem
+from hub.services.storage import MailboxMissing, NewItem
 
 IN_MEMORY: Final = 256 << 10
 MAX_HEAD: Final = 1 << 20
@@ -49,14 +51,14 @@ async def _append(session: ImapSession, reader: Reader) -> Reply:
         reader = await collect_one(session, reader)
     try:
         announced = _announced(session, reader)
-        mailbox = await _target(session, announced)
+        target = await _target(session, announced)
     except Refused:
         await discard(session, reader.line)
         raise
     await session.kernel.budget.room()
     if announced.waits:
         invite(session)
-    kept = await _keep(session, announced)
+    kept = await _keep(session, announced, target)
     item = NewItem(
         kept.id, kept.blob, kept.head_size, announced.size, announced.internal_date, announced.flags
     )
@@ -64,15 +66,17 @@ async def _append(session: ImapSession, reader: Reader) -> Reply:
     try:
         if await session.input.line():
             raise bad("Something is left behind the message")
-        appended = await session.storage.append(session.account, mailbox.id, [item])
+        appended = await session.storage.append(
+            target.account, target.mailbox.id, [item], viewer=target.viewer
+        )
     except Exception as error:  # what was only cancelled may still be committed
         blobs.settle(kept.blob)
         if isinstance(error, MailboxMissing):
             raise Refused(TRY_CREATE) from None
         raise
     blobs.settle(kept.blob)
-    session.trace.add("delivery", mailbox.name, "appended", detail=f"{kept.id} uid {appended.uids[0]}")
-    session.changed(mailbox.name, ChangeKind.APPENDED, appended.uids)
+    session.trace.add("delivery", target.name, "appended", detail=f"{kept.id} uid {appended.uids[0]}")
+    session.changed(target.mailbox.name, ChangeKind.APPENDED, appended.uids, target.account)
     return ok(b"Appended", b"APPENDUID %d %d" % (appended.uidvalidity, appended.uids[0]))
 
 
@@ -97,26 +101,23 @@ def _announced(session: ImapSession, reader: Reader) -> _Announced:
     return _Announced(name, flags, date, size, not found[2])
 
 
-async def _target(session: ImapSession, announced: _Announced) -> Mailbox:
-    """The mailbox, if it is there and the account has room."""
-    mailbox = await session.storage.mailbox(session.account, announced.mailbox)
-    if mailbox is None:
-        raise Refused(TRY_CREATE)
-    assert session.identity is not None
-    account = await session.kernel.services.directory.account(session.identity.login)
+async def _target(session: ImapSession, announced: _Announced) -> Place:
+    """The mailbox, if it is there and its owner's account has room."""
+    found = await place(session, announced.mailbox, "i", missing=TRY_CREATE)
+    account = await session.kernel.services.directory.account_of(found.account)
     if account is not None and account.quota is not None:
-        usage = await session.storage.usage(session.account)
+        usage = await session.storage.usage(found.account)
         if usage.size + announced.size > account.quota:
             raise Refused(OVER_QUOTA)
-    return mailbox
+    return found
 
 
-async def _keep(session: ImapSession, announced: _Announced) -> _Kept:
+async def _keep(session: ImapSession, announced: _Announced, target: Place) -> _Kept:
     """Read the literal and make it durable. StoreFull, OSError: then it has been read all the same."""
     if announced.size > IN_MEMORY:
-        return await _keep_large(session, announced)
+        return await _keep_large(session, announced, target)
     message_id = new_id()
-    recovery = _recovery(session, announced, message_id)
+    recovery = _recovery(target, announced, message_id)
     budget = session.kernel.budget
     budget.change(announced.size)
     try:
@@ -128,7 +129,7 @@ async def _keep(session: ImapSession, announced: _Announced) -> _Kept:
     return _Kept(message_id, blob, head_size)
 
 
-async def _keep_large(session: ImapSession, announced: _Announced) -> _Kept:
+async def _keep_large(session: ImapSession, announced: _Announced, target: Place) -> _Kept:
     """Let the body pass into a file of its own as it arrives."""
     message_id = new_id()
     start, head_size = bytearray(), 0
@@ -153,7 +154,7 @@ async def _keep_large(session: ImapSession, announced: _Announced) -> _Kept:
                 failure = error
         if failure is not None:
             raise failure
-        recovery = _recovery(session, announced, message_id)
+        recovery = _recovery(target, announced, message_id)
         if spool is None:  # a header without a body
             head_size = len(start)
             blob = await session.kernel.services.blobs.put(bytes(start), b"", recovery)
@@ -165,15 +166,15 @@ async def _keep_large(session: ImapSession, announced: _Announced) -> _Kept:
     return _Kept(message_id, blob, head_size)
 
 
-def _recovery(session: ImapSession, announced: _Announced, message_id: str) -> bytes:
+def _recovery(target: Place, announced: _Announced, message_id: str) -> bytes:
     """What an index needs to be made anew out of the blobs, in the shape that deliveries have."""
-    account = session.account
+    account = target.account
     return json.dumps(
         {
             "id": message_id,
             "received_at": announced.internal_date,
             "reverse_path": None,
-            "deliveries": [[account.tenant, account.key, announced.mailbox, ""]],
+            "deliveries": [[account.tenant, account.key, target.mailbox.name, ""]],
             "flags": sorted(announced.flags),
             "queue": [],
             "sender": None,

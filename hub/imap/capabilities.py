@@ -8,7 +8,16 @@ from hub.imap.session import ImapSession
 from hub.sasl.mechanisms import mechanisms
 
 BASE: Final = b"IMAP4rev1 LITERAL+ SASL-IR ID"
-MAIL: Final = b"CHILDREN IDLE NAMESPACE SPECIAL-USE UIDPLUS UNSELECT"
+MAIL: Final = b" ".join(
+    [
+        b"CHILDREN",
+        b"IDLE",
+        b"NAMESPACE",
+        b"SPECIAL-USE",
+        b"UIDPLUS",
+        b"UNSELECT",
+    ]
+)
 
 
 def capabilities(session: ImapSession) -> bytes:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from types import MappingProxyType
 
 from hub.imap.command import Command, State
+from hub.imap.places import place
 from hub.imap.replies import EXPUNGE_ISSUED, READ_ONLY, TRY_CREATE, Refused, Reply, bad, ok
 from hub.imap.session import ImapSession
 from hub.imap.sets import render_list
@@ -72,7 +73,9 @@ async def _change_flags(
     """Store and tell; whether messages were gone already."""
     view, out = session.mailbox, session.out
     combine = _COMBINED[mode]
-    states = await session.storage.store_flags(view.id, view.uid_ranges(selection), mode, flags)
+    states = await session.storage.store_flags(
+        view.id, view.uid_ranges(selection), mode, flags, viewer=view.place.viewer
+    )
     if view.learn(set[str]().union(*{state.flags for state in states})):
         tell_flags(out, view)
     changed = []
@@ -88,7 +91,7 @@ async def _change_flags(
             out.send(fetched_flags(view, at, with_uid=with_uid))
         await out.flow()
     if changed:
-        session.changed(view.name, ChangeKind.FLAGGED, tuple(changed))
+        session.changed_view(ChangeKind.FLAGGED, tuple(changed))
     return len(changed) < sum(end - start for start, end in selection)
 
 
@@ -108,20 +111,19 @@ async def _run_copy(session: ImapSession, reader: Reader, *, by_uid: bool) -> Re
     reader.end()
     view = session.mailbox
     selection = view.choose(ranges, by_uid=by_uid)
-    target = await session.storage.mailbox(session.account, name)
-    if target is None:
-        raise Refused(TRY_CREATE)
+    found = await place(session, name, "i", missing=TRY_CREATE)
+    target = found.mailbox
     if not selection:
         return ok(b"There was nothing to copy")
     try:
-        copied = await session.storage.copy(view.id, view.uid_ranges(selection), target.id)
+        copied = await session.storage.copy(view.id, view.uid_ranges(selection), target.id, session.account)
     except MailboxMissing:
         raise Refused(TRY_CREATE) from None
     if not copied.pairs:
         return ok(b"There was nothing to copy") if by_uid else EXPUNGE_ISSUED
     sources = render_list(source for source, _ in copied.pairs)
     targets = render_list(uid for _, uid in copied.pairs)
-    session.changed(target.name, ChangeKind.APPENDED, tuple(uid for _, uid in copied.pairs))
+    session.changed(target.name, ChangeKind.APPENDED, tuple(uid for _, uid in copied.pairs), found.account)
     return ok(b"Copied", b"COPYUID %d %b %b" % (copied.uidvalidity, sources, targets))
 
 
@@ -146,7 +148,7 @@ async def _run_expunge(session: ImapSession, selection: Selection | None) -> Rep
     ranges = None if selection is None else view.uid_ranges(selection)
     uids = await session.storage.expunge(view.id, ranges)
     if uids:
-        session.changed(view.name, ChangeKind.EXPUNGED, tuple(uids))
+        session.changed_view(ChangeKind.EXPUNGED, tuple(uids))
     return ok(b"Expunged")
 
 

@@ -80,7 +80,9 @@ async def _fetch_messages(
     missing = unreadable = False
     for start, end in batches(selection, BATCH):
         marked = await _mark_seen(session, start, end) if sets_seen else frozenset()
-        items = await session.storage.items(view.id, [(view.uids[start], view.uids[end - 1])])
+        items = await session.storage.items(
+            view.id, [(view.uids[start], view.uids[end - 1])], view.place.viewer
+        )
         missing = missing or len(items) < end - start
         for item in items:
             at = view.index(item.uid)
@@ -104,14 +106,16 @@ async def _mark_seen(session: ImapSession, start: int, end: int) -> frozenset[in
     unseen = [view.uids[at] for at in range(start, end) if "\\Seen" not in view.flags[at]]
     if not unseen:
         return frozenset()
-    states = await session.storage.store_flags(view.id, compress(unseen), FlagMode.ADD, _SEEN)
+    states = await session.storage.store_flags(
+        view.id, compress(unseen), FlagMode.ADD, _SEEN, viewer=view.place.viewer
+    )
     marked = set()
     for state in states:
         at = view.index(state.uid)
         if at is not None:
             view.flags[at] = state.flags
             marked.add(at)
-    session.changed(view.name, ChangeKind.FLAGGED, tuple(state.uid for state in states))
+    session.changed_view(ChangeKind.FLAGGED, tuple(state.uid for state in states))
     return frozenset(marked)
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 
 from hub.imap.command import Command, State
 from hub.imap.names import SEPARATOR, check_new, encode_name, matcher
+from hub.imap.places import place
 from hub.imap.render import astring
 from hub.imap.replies import ALREADY_EXISTS, NO_SUCH_MAILBOX, Refused, Reply, bad, no, ok
 from hub.imap.session import ImapSession
@@ -159,9 +160,7 @@ async def _status(session: ImapSession, reader: Reader) -> Reply:
     reader.space()
     items = _status_items(reader)
     reader.end()
-    mailbox = await session.storage.mailbox(session.account, name)
-    if mailbox is None:
-        raise Refused(NO_SUCH_MAILBOX)
+    mailbox = (await place(session, name, "r")).mailbox
     values = dict(
         zip(
             _STATUS_ITEMS,

@@ -205,7 +205,7 @@ async def evaluate(session: ImapSession, criterion: Criterion) -> tuple[list[int
             elif answer is None:
                 undecided[candidate.uid] = candidate
         if undecided:
-            items = await session.storage.items(view.id, compress(undecided))
+            items = await session.storage.items(view.id, compress(undecided), view.place.viewer)
             missing = missing or len(items) < len(undecided)
             matching += await _matching(session, criterion, undecided, items)
             matching.sort()

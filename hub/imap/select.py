@@ -4,8 +4,9 @@ at."""
 from __future__ import annotations
 
 from hub.imap.command import Command, State
+from hub.imap.places import place
 from hub.imap.render import SYSTEM_FLAGS
-from hub.imap.replies import NO_SUCH_MAILBOX, Refused, Reply, ok
+from hub.imap.replies import Reply, ok
 from hub.imap.session import ImapSession
 from hub.imap.tokens import Reader
 from hub.imap.updates import tell_flags
@@ -26,11 +27,10 @@ async def _open(session: ImapSession, reader: Reader, *, read_only: bool) -> Rep
     name = reader.mailbox()
     reader.end()
     session.select(None)  # also when the new one cannot be opened (RFC 3501 §6.3.1)
-    mailbox = await session.storage.mailbox(session.account, name)
-    if mailbox is None:
-        raise Refused(NO_SUCH_MAILBOX)
-    states = await session.storage.states(mailbox.id)
-    view = View(mailbox, states, read_only=read_only)
+    found = await place(session, name, "r")
+    mailbox = found.mailbox
+    states = await session.storage.states(mailbox.id, found.viewer)
+    view = View(found, states, read_only=read_only)
     session.select(view)
     view.stale = True  # the two reads above are not one
     out = session.out
@@ -59,7 +59,7 @@ async def _close(session: ImapSession, reader: Reader) -> Reply:
     if not view.read_only:
         uids = await session.storage.expunge(view.id)
         if uids:
-            session.changed(view.name, ChangeKind.EXPUNGED, tuple(uids))
+            session.changed(view.place.mailbox.name, ChangeKind.EXPUNGED, tuple(uids), view.place.account)
     return ok(b"The mailbox is closed")
 
 

@@ -8,6 +8,7 @@ from typing import Final
 from hub.config.tables.listeners import Listener
 from hub.hooks.imap import mailbox_changed
 from hub.hooks.session import TlsInfo
+from hub.imap.enabled import Enabled
 from hub.imap.input import MAX_LINE, Input
 from hub.imap.output import Output
 from hub.imap.view import View
@@ -30,13 +31,15 @@ class ImapSession:
     """From accept to close. It is the `Session` of hooks; the rest is for the commands of this package.
 
     view: the selected mailbox; pin: the generation of the command under way; idling: the tag of an IDLE
-    that has begun; ending: the connection is closed after this command.
+    that has begun; enabled: what the client has asked for; ending: the connection is closed after this
+    command.
     """
 
     __slots__ = (
         "_pin",
         "_structures",
         "_unwatch",
+        "enabled",
         "ending",
         "id",
         "identity",
@@ -75,6 +78,7 @@ class ImapSession:
         self.out = Output()
         self.view: View | None = None
         self.idling: bytes | None = None
+        self.enabled: set[Enabled] = set()
         self.ending = False
         self.settings: Listener | None = None
         self.starttls_offered = False
@@ -147,13 +151,25 @@ class ImapSession:
         if view is not None:
             self._unwatch = self.wakeups.watch(view.id, self._changed)
 
-    def changed(self, mailbox: str, kind: ChangeKind, uids: tuple[int, ...] = ()) -> None:
-        """Tell plugins, and oneself, that this session has changed a mailbox."""
-        if self.view is not None and self.view.name == mailbox:
-            self.view.stale = True
+    def changed(
+        self, mailbox: str, kind: ChangeKind, uids: tuple[int, ...] = (), account: AccountRef | None = None
+    ) -> None:
+        """Tell plugins, and oneself, that this session has changed a mailbox.
+
+        mailbox: the name that its owner knows. account: the owner, None for this user.
+        """
+        account = account or self.account
+        view = self.view
+        if view is not None and (view.place.account, view.place.mailbox.name) == (account, mailbox):
+            view.stale = True
         plan = self.pin.notify(mailbox_changed)
         if plan:
-            plan(session=self, account=self.account, mailbox=mailbox, kind=kind, uids=uids)
+            plan(session=self, account=account, mailbox=mailbox, kind=kind, uids=uids)
+
+    def changed_view(self, kind: ChangeKind, uids: tuple[int, ...]) -> None:
+        """`changed` for the selected mailbox."""
+        seen = self.mailbox.place
+        self.changed(seen.mailbox.name, kind, uids, seen.account)
 
     def structure(self, blob: str) -> Structure | None:
         """The parts of a message that was looked at a moment ago: clients fetch part by part."""

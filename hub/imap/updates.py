@@ -20,7 +20,7 @@ async def tell(session: ImapSession, *, expunged: bool, with_uid: bool = False) 
     if view.stale:
         view.stale = False
         try:
-            changes = await session.storage.changes(view.id, view.modseq)
+            changes = await session.storage.changes(view.id, view.modseq, view.place.viewer)
         except MailboxMissing:
             changes = MailboxChanges(view.modseq, 0, (), ((1, (1 << 32) - 1),))
         update = view.apply(changes)

@@ -11,9 +11,10 @@ from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+from hub.imap.place import Place
 from hub.imap.replies import bad
 from hub.imap.sets import STAR, Ranges, merge
-from hub.services.storage import ItemState, Mailbox, MailboxChanges
+from hub.services.storage import ItemState, MailboxChanges
 
 Selection = Sequence[tuple[int, int]]
 """Half-open ranges of indexes into a view, ascending and disjoint; index 0 has sequence number 1."""
@@ -31,16 +32,20 @@ class Update:
 class View:
     """A selected mailbox. uids: ascending; flags: in step with them; modseq: up to which changes were seen.
 
+    place: what it was opened as; name: as the client writes it now.
     keywords: lower-cased → as it was first written; stale: something may have changed in the store.
     """
 
     __slots__ = (
-        "flags", "id", "keywords", "modseq", "name", "read_only", "stale", "uids", "uidvalidity", "vanished",
+        "flags", "id", "keywords", "modseq", "name", "place", "read_only", "stale", "uids", "uidvalidity",
+        "vanished",
     )  # fmt: skip
 
-    def __init__(self, mailbox: Mailbox, states: Sequence[ItemState], *, read_only: bool) -> None:
+    def __init__(self, place: Place, states: Sequence[ItemState], *, read_only: bool) -> None:
+        mailbox = place.mailbox
+        self.place = place
         self.id = mailbox.id
-        self.name = mailbox.name
+        self.name = place.name
         self.uidvalidity = mailbox.uidvalidity
         self.modseq = mailbox.highest_modseq
         self.read_only = read_only

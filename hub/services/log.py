@@ -20,6 +20,8 @@ class ChangeKind(enum.Enum):
     DELETED = "deleted"
     SUBSCRIBED = "subscribed"
     UNSUBSCRIBED = "unsubscribed"
+    RIGHTS = "rights"  # who else may see a collection
+    ANNOTATED = "annotated"  # a collection, or the account where collection is None
     QUEUED = "queued"  # queue rows were written; collection is None, here and in the next three
     SENT = "sent"  # a next hop has taken the message for the recipient `name`
     DEFERRED = "deferred"

@@ -14,10 +14,13 @@ from typing import Protocol
 from hub.mail.address import Address
 from hub.mail.dsn import NO_DSN, Dsn
 from hub.mail.login import AccountRef
+from hub.services.annotations import Annotations
 from hub.services.blobs import LAST_REFERENCE, BlobUse
+from hub.services.expunged import Keeping
 from hub.services.kv import Kv
 from hub.services.log import LogEntry
 from hub.services.queue import PERSONAL, Claim, QueueAction, QueueCount, QueueOutcome, QueueRow, Selection
+from hub.services.sharing import Sharing
 from hub.services.tables import Tables
 
 UidRanges = Sequence[tuple[int, int]]
@@ -108,8 +111,9 @@ class ItemState:
 class Item:
     """One message in a mailbox, read as the pieces `lines`, header block, body, in that order.
 
-    head_size: octets of the blob's header block. size: RFC822.SIZE, the pieces' sum. internal_date: seconds
-    since the epoch.
+    head_size: octets of the blob's header block. size: RFC822.SIZE, the pieces' sum. internal_date, and
+    saved_at of when it came into this mailbox (RFC 8514): seconds since the epoch. message_id: the hub's own,
+    the same for every copy.
     """
 
     uid: int
@@ -121,6 +125,7 @@ class Item:
     size: int
     internal_date: int
     message_id: str
+    saved_at: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,10 +220,13 @@ class Migrations(Protocol):
         """Take one branch back to a revision (`base` is before its first) under the same lock."""
 
 
-class Storage(Protocol):
+class Storage(Sharing, Annotations, Keeping, Protocol):
     """The choose-one service of the index, entered by the hub as an async context manager.
 
     Mailbox names are Unicode, with `/` between the levels of the hierarchy; INBOX is spelled like this.
+
+    viewer: who looks; None, or the owner, for the owner. \\Seen is each viewer's own in a mailbox of somebody
+    else, and nothing else is.
     """
 
     # -- mail in
@@ -229,8 +237,20 @@ class Storage(Protocol):
         An id that was accepted before changes nothing. Gives where the message itself lies.
         """
 
-    async def append(self, account: AccountRef, mailbox: int, items: Sequence[NewItem]) -> Appended:
-        """All items or none. MailboxMissing."""
+    async def append(
+        self,
+        account: AccountRef,
+        mailbox: int,
+        items: Sequence[NewItem],
+        *,
+        replaces: tuple[int, int] | None = None,
+        viewer: AccountRef | None = None,
+    ) -> Appended:
+        """All items or none. MailboxMissing.
+
+        replaces: an item, by its mailbox and UID, that is expunged in the same commit, and need not be there
+        any more (RFC 8508).
+        """
 
     # -- mailboxes
 
@@ -269,13 +289,13 @@ class Storage(Protocol):
 
     # -- items
 
-    async def states(self, mailbox: int) -> Sequence[ItemState]:
+    async def states(self, mailbox: int, viewer: AccountRef | None = None) -> Sequence[ItemState]:
         """Every item's changeable part, by UID. MailboxMissing."""
 
-    async def items(self, mailbox: int, uids: UidRanges) -> Sequence[Item]:
+    async def items(self, mailbox: int, uids: UidRanges, viewer: AccountRef | None = None) -> Sequence[Item]:
         """The items of those UIDs that are there, by UID."""
 
-    async def changes(self, mailbox: int, since: int) -> MailboxChanges:
+    async def changes(self, mailbox: int, since: int, viewer: AccountRef | None = None) -> MailboxChanges:
         """What has happened after the modseq `since`. MailboxMissing."""
 
     async def store_flags(
@@ -286,14 +306,22 @@ class Storage(Protocol):
         flags: frozenset[str],
         *,
         unchanged_since: int | None = None,
+        viewer: AccountRef | None = None,
     ) -> Sequence[ItemState]:
         """The items of those UIDs after the change; none whose modseq is above `unchanged_since`.
 
         MailboxMissing.
         """
 
-    async def copy(self, mailbox: int, uids: UidRanges, target: int) -> Copied:
-        """Into a mailbox of the same account; the blobs are shared. MailboxMissing."""
+    async def copy(
+        self, mailbox: int, uids: UidRanges, target: int, viewer: AccountRef | None = None
+    ) -> Copied:
+        """Into a mailbox of the same tenant; the blobs are shared. MailboxMissing."""
+
+    async def move(
+        self, mailbox: int, uids: UidRanges, target: int, viewer: AccountRef | None = None
+    ) -> Copied:
+        """`copy`, and the originals are gone in the same commit, for good (RFC 6851). MailboxMissing."""
 
     async def expunge(self, mailbox: int, uids: UidRanges | None = None) -> Sequence[int]:
         """Remove the items flagged \\Deleted (among those UIDs); their UIDs. MailboxMissing."""

@@ -8,9 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hub.imap.place import Place
 from hub.imap.replies import Refused
 from hub.imap.sets import STAR, compress, merge, parse_set, render_list, render_set
 from hub.imap.view import View, batches
+from hub.mail.login import AccountRef
 from hub.services.storage import ItemState, Mailbox, MailboxChanges
 
 NUMBERS = st.integers(1, 40)
@@ -21,7 +23,8 @@ UIDS = st.sets(NUMBERS, max_size=20).map(sorted)
 
 def view(uids: list[int]) -> View:
     mailbox = Mailbox(1, "INBOX", 7, 100, 5, len(uids), 0, 0, None, False)
-    return View(mailbox, [ItemState(uid, frozenset(), 1) for uid in uids], read_only=False)
+    place = Place("INBOX", mailbox, AccountRef("default", "anna"))
+    return View(place, [ItemState(uid, frozenset(), 1) for uid in uids], read_only=False)
 
 
 def written(ranges: list[tuple[int, int]]) -> bytes:

@@ -98,7 +98,15 @@ class SqlStorage:
         accounts = [delivery.account for each in (acceptance, *reports) for delivery in each.deliveries]
         return await self._db.write(accept.accept(acceptance, reports), brief=brief, accounts=accounts)
 
-    async def append(self, account: AccountRef, mailbox: int, items: Sequence[NewItem]) -> Appended:
+    async def append(
+        self,
+        account: AccountRef,
+        mailbox: int,
+        items: Sequence[NewItem],
+        *,
+        replaces: tuple[int, int] | None = None,
+        viewer: AccountRef | None = None,
+    ) -> Appended:
         """All items or none. MailboxMissing."""
         return await self._db.write(accept.append(account, mailbox, items))
 
@@ -135,19 +143,19 @@ class SqlStorage:
         """Subscribe to a name or no longer."""
         await self._db.write(mailboxes.subscribe(account, name, subscribed))
 
-    async def states(self, mailbox: int) -> Sequence[ItemState]:
+    async def states(self, mailbox: int, viewer: AccountRef | None = None) -> Sequence[ItemState]:
         """Every item's changeable part, by UID. MailboxMissing."""
         if await self._db.point(lambda db: reading.count(db, mailbox)) <= FEW:
             return await self._db.point(lambda db: reading.states(db, mailbox))
         return await self._db.read(lambda db: reading.states(db, mailbox))
 
-    async def items(self, mailbox: int, uids: UidRanges) -> Sequence[Item]:
+    async def items(self, mailbox: int, uids: UidRanges, viewer: AccountRef | None = None) -> Sequence[Item]:
         """The items of those UIDs that are there, by UID."""
         few = sum(last - first + 1 for first, last in clipped(uids)) <= FEW
         fetch = self._db.point if few else self._db.read
         return await fetch(lambda db: reading.items(db, mailbox, uids))
 
-    async def changes(self, mailbox: int, since: int) -> MailboxChanges:
+    async def changes(self, mailbox: int, since: int, viewer: AccountRef | None = None) -> MailboxChanges:
         """What has happened after the modseq `since`. MailboxMissing."""
         nothing = await self._db.point(lambda db: reading.unchanged(db, mailbox, since))
         if nothing is not None:
@@ -162,11 +170,14 @@ class SqlStorage:
         flags: frozenset[str],
         *,
         unchanged_since: int | None = None,
+        viewer: AccountRef | None = None,
     ) -> Sequence[ItemState]:
         """The items of those UIDs after it; none whose modseq is above `unchanged_since`. MailboxMissing."""
         return await self._db.write(items.store_flags(mailbox, uids, mode, flags, unchanged_since))
 
-    async def copy(self, mailbox: int, uids: UidRanges, target: int) -> Copied:
+    async def copy(
+        self, mailbox: int, uids: UidRanges, target: int, viewer: AccountRef | None = None
+    ) -> Copied:
         """Into a mailbox of the same account; the blobs are shared. MailboxMissing."""
         return await self._db.write(items.copy(mailbox, uids, target))
 

@@ -100,6 +100,7 @@ _ITEMS = Statement(
         ITEM.c.size,
         ITEM.c.internal_date,
         ITEM.c.message_id,
+        ITEM.c.internal_date,
     )
     .where(_WITHIN)
     .order_by(ITEM.c.id),
