@@ -167,6 +167,11 @@ if TYPE_CHECKING:
     from hub.services.storage import Usage as Usage
     from hub.services.stored import QueuedMessage as QueuedMessage
     from hub.services.stored import StoredMessage as StoredMessage
+    from hub.services.summary import SUMMARY_VERSION as SUMMARY_VERSION
+    from hub.services.summary import Heading as Heading
+    from hub.services.summary import MessageColumn as MessageColumn
+    from hub.services.summary import Outline as Outline
+    from hub.services.summary import Summary as Summary
     from hub.services.tables import Tables as Tables
     from hub.trace.otel import SpanIds as SpanIds
     from hub.trace.otel import make_spans as make_spans
@@ -232,6 +237,7 @@ _HOMES = {
     "MailboxChanges MailboxExists MailboxMissing MigrationStatus Migrations NewItem Placed "
     "Storage Totals UidRanges Usage",
     "hub.services.stored": "QueuedMessage StoredMessage",
+    "hub.services.summary": "Heading MessageColumn Outline SUMMARY_VERSION Summary",
     "hub.services.tables": "Tables",
     "hub.trace.otel": "SpanIds make_spans",
     "hub.trace.sender": "NotSent SpanSender",

@@ -21,6 +21,7 @@ from hub.services.kv import Kv
 from hub.services.log import LogEntry
 from hub.services.queue import PERSONAL, Claim, QueueAction, QueueCount, QueueOutcome, QueueRow, Selection
 from hub.services.sharing import Sharing
+from hub.services.summary import Summaries
 from hub.services.tables import Tables
 
 UidRanges = Sequence[tuple[int, int]]
@@ -220,7 +221,7 @@ class Migrations(Protocol):
         """Take one branch back to a revision (`base` is before its first) under the same lock."""
 
 
-class Storage(Sharing, Annotations, Keeping, Protocol):
+class Storage(Sharing, Annotations, Keeping, Summaries, Protocol):
     """The choose-one service of the index, entered by the hub as an async context manager.
 
     Mailbox names are Unicode, with `/` between the levels of the hierarchy; INBOX is spelled like this.
