@@ -34,6 +34,8 @@ _PLAIN = re.compile(
     rb"[ \t]*+(?:,|\Z)" % (_ATOM, _ATOM, *[_DOTTED] * 6)
 )
 
+_MAX_FIRST: Final = 4096
+
 
 def envelope(headers: Headers) -> bytes:
     """The envelope in parentheses. Sender and Reply-To, where missing or empty, are From."""
@@ -92,6 +94,20 @@ def _plain(value: bytes) -> bytes | None:
         out.append(b'(%b NIL "%b" "%b")' % (nstring(quoted or words), local, host))
         at = match.end()
     return b"".join(out)
+
+
+def first_address(values: Sequence[bytes]) -> Mailbox | None:
+    """The first address of these fields, or the group that they begin with; None without any."""
+    for value in values:
+        match = _PLAIN.match(value)
+        if match is not None:
+            quoted, words, *pairs = match.groups()
+            local, host = filter(None, pairs)
+            return Mailbox(quoted or words, None, local, host)
+        found = addresses(value[:_MAX_FIRST])
+        if found:
+            return found[0]
+    return None
 
 
 def _address(address: Mailbox) -> bytes:

@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 SUMMARY_VERSION: Final = 1
 """Of how summaries are made. What was made otherwise counts as not made."""
 
+KEPT: Final = 16 << 10
+"""Octets of an answer that is worth keeping: rows of many messages are in memory at once."""
+
 Row: TypeAlias = tuple[Any, ...]
 """A UID and the values of the columns that were asked for."""
 
@@ -21,14 +24,15 @@ Row: TypeAlias = tuple[Any, ...]
 class Heading:
     """What the header block says.
 
-    envelope: the octets of an IMAP ENVELOPE. subject: the base subject (RFC 5256 §2.1); is_reply: whether it
-    was a reply's or a forward's. from_, to, cc: the local part of the first address; from_name, to_name: its
-    name as RFC 5957 displays it. All these sort by code point as i;unicode-casemap does (RFC 5051). sent: of
-    Date, seconds since the epoch; None if that is not readable. message_id: without brackets, empty if it has
-    none that is valid. references: the ids of its ancestors, the oldest first, with a space between.
+    envelope: the octets of an IMAP ENVELOPE, None if it has more than `KEPT`. subject: the base subject
+    (RFC 5256 §2.1); is_reply: whether it was a reply's or a forward's. from_, to, cc: the local part of the
+    first address; from_name, to_name: its name as RFC 5957 displays it. All these sort by code point as
+    i;unicode-casemap does (RFC 5051). sent: of Date, seconds since the epoch; None if that is not readable.
+    message_id: without brackets, empty if it has none that is valid. references: the ids of its ancestors,
+    the oldest first, with a space between.
     """
 
-    envelope: bytes
+    envelope: bytes | None
     subject: str
     is_reply: bool
     from_: str
@@ -43,10 +47,13 @@ class Heading:
 
 @dataclass(frozen=True, slots=True)
 class Outline:
-    """What the whole message says: the octets of IMAP's BODY, BODYSTRUCTURE and PREVIEW (RFC 8970)."""
+    """What the whole message says: the octets of IMAP's BODY, BODYSTRUCTURE and PREVIEW (RFC 8970).
 
-    body: bytes
-    bodystructure: bytes
+    None stands for more than `KEPT` octets.
+    """
+
+    body: bytes | None
+    bodystructure: bytes | None
     preview: bytes
 
 
@@ -93,12 +100,11 @@ class Summaries(Protocol):
     async def columns(self, mailbox: int, uids: UidRanges, columns: Sequence[MessageColumn]) -> Sequence[Row]:
         """A row for each item of those UIDs that is there, by UID.
 
-        None stands for what of a summary was not made yet. `MessageColumn.SENT` is None also where Date is not
-        readable, and `MessageColumn.ENVELOPE` tells one from the other.
+        None stands for what of a summary was not made yet. `MessageColumn.SUBJECT` tells, which else is text.
         """
 
-    async def keep_summaries(self, mailbox: int, summaries: Mapping[int, Summary]) -> None:
-        """Keep them by UID, in place of older ones; for items that are gone, nothing.
+    async def keep_summaries(self, mailbox: int, made: Mapping[int, Summary]) -> None:
+        """Keep them by UID, in place of older ones; for items that are gone, nothing. MailboxMissing.
 
         No change of the mailbox: it takes no modseq and is not logged.
         """

@@ -25,6 +25,7 @@ from hub import (
     LogEntry,
     Mailbox,
     MailboxChanges,
+    MessageColumn,
     Migrations,
     NewItem,
     Placed,
@@ -34,6 +35,7 @@ from hub import (
     QueueOutcome,
     QueueRow,
     Selection,
+    Summary,
     Tables,
     Totals,
     UidRanges,
@@ -48,10 +50,11 @@ from hub_plugin_storage_sql import (
     reading,
     revisions,
     sending,
+    summaries,
 )
 from hub_plugin_storage_sql.backend import Settings, open_database, schema_of
 from hub_plugin_storage_sql.counters import Counters
-from hub_plugin_storage_sql.database import Database, Schema
+from hub_plugin_storage_sql.database import Database, Row, Schema
 from hub_plugin_storage_sql.keyvalue import KeyValues
 from hub_plugin_storage_sql.migrating import SqlMigrations
 from hub_plugin_storage_sql.plugin_tables import PluginTables
@@ -184,6 +187,16 @@ class SqlStorage:
     async def expunge(self, mailbox: int, uids: UidRanges | None = None) -> Sequence[int]:
         """Remove the items flagged \\Deleted (among those UIDs); their UIDs. MailboxMissing."""
         return await self._db.write(items.expunge(mailbox, uids))
+
+    async def columns(self, mailbox: int, uids: UidRanges, columns: Sequence[MessageColumn]) -> Sequence[Row]:
+        """UID and columns of the items of those UIDs that are there, by UID."""
+        few = sum(last - first + 1 for first, last in clipped(uids)) <= FEW
+        fetch = self._db.point if few else self._db.read
+        return await fetch(lambda db: summaries.columns(db, mailbox, uids, columns))
+
+    async def keep_summaries(self, mailbox: int, made: Mapping[int, Summary]) -> None:
+        """Keep them by UID, for items that are there. MailboxMissing."""
+        await self._db.write(summaries.keep(mailbox, made))
 
     async def usage(self, account: AccountRef) -> Usage:
         """A read by key."""

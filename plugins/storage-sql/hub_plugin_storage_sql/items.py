@@ -10,7 +10,7 @@ from hub import ChangeKind, Copied, FlagMode, ItemState, MailboxMissing, UidRang
 from hub_plugin_storage_sql.database import Row, Statement
 from hub_plugin_storage_sql.flags import DELETED, SEEN, decoded, encoded
 from hub_plugin_storage_sql.ranges import MAX_UID, Range, clipped, runs
-from hub_plugin_storage_sql.schema import ITEM
+from hub_plugin_storage_sql.schema import ITEM, SUMMARY
 from hub_plugin_storage_sql.transaction import MailboxRow, Transaction
 
 _b = bindparam
@@ -41,6 +41,18 @@ _COPY = Statement(
         select(ITEM.c.id + _b("shift", type_=BigInteger), _NEW_MODSEQ, _NEW_MODSEQ, *_KEPT).where(_WITHIN),
     ),
     "shift new_modseq low high",
+)
+
+# What lies beside the items goes where they go.
+_DELETE_SUMMARIES = Statement(delete(SUMMARY).where(SUMMARY.c.id.between(_b("low"), _b("high"))), "low high")
+_COPY_SUMMARIES = Statement(
+    insert(SUMMARY).from_select(
+        SUMMARY.c.keys(),
+        select(
+            SUMMARY.c.id + _b("shift", type_=BigInteger), *[each for each in SUMMARY.c if each.name != "id"]
+        ).where(SUMMARY.c.id.between(_b("low"), _b("high"))),
+    ),
+    "shift low high",
 )
 
 
@@ -174,13 +186,12 @@ def _copy(
     modseq = tx.touch(target, messages=len(rows), unseen=_unseen(rows), size=sum(size for _, _, size in rows))
     pairs = [(row[0], uid) for uid, row in enumerate(rows, first)]
     new_uid = dict(pairs)
-    tx.connection.many(
-        _COPY,
-        [
-            (target.base + new_uid[low] - mailbox.base - low, modseq, mailbox.base + low, mailbox.base + high)
-            for low, high in runs([uid for uid, _ in pairs])
-        ],
-    )
+    shifts = [
+        (target.base + new_uid[low] - mailbox.base - low, mailbox.base + low, mailbox.base + high)
+        for low, high in runs([uid for uid, _ in pairs])
+    ]
+    tx.connection.many(_COPY, [(shift, modseq, low, high) for shift, low, high in shifts])
+    tx.connection.many(_COPY_SUMMARIES, shifts)
     tx.log(modseq, ChangeKind.APPENDED, target, (first, target.uidnext - 1))
     return pairs
 
@@ -194,6 +205,7 @@ def _remove(tx: Transaction, mailbox: MailboxRow, rows: Sequence[Row]) -> list[i
     )
     gone = runs(uids)
     tx.connection.many(_DELETE, _keys(mailbox, gone))
+    tx.connection.many(_DELETE_SUMMARIES, _keys(mailbox, gone))
     for span in gone:
         tx.log(modseq, ChangeKind.EXPUNGED, mailbox, span)
     return uids

@@ -11,7 +11,7 @@ from sqlalchemy import bindparam, delete, insert, select, update
 from hub import AccountRef, ChangeKind, Mailbox, MailboxExists, MailboxMissing
 from hub_plugin_storage_sql.database import Statement
 from hub_plugin_storage_sql.items import move_all
-from hub_plugin_storage_sql.schema import ACCOUNT, COLLECTION, ITEM, SUBSCRIPTION, TENANT, UID_BITS
+from hub_plugin_storage_sql.schema import ACCOUNT, COLLECTION, ITEM, SUBSCRIPTION, SUMMARY, TENANT, UID_BITS
 from hub_plugin_storage_sql.transaction import AccountRow, MailboxRow, Transaction
 
 _b = bindparam
@@ -64,6 +64,7 @@ _SET_NAME = Statement(
 )
 _DELETE_MAILBOX = Statement(delete(COLLECTION).where(COLLECTION.c.id == _b("mailbox")), "mailbox")
 _DELETE_ITEMS = Statement(delete(ITEM).where(ITEM.c.id.between(_b("low"), _b("high"))), "low high")
+_DELETE_SUMMARIES = Statement(delete(SUMMARY).where(SUMMARY.c.id.between(_b("low"), _b("high"))), "low high")
 _NAMES = Statement(
     select(COLLECTION.c.id, COLLECTION.c.name)
     .where(COLLECTION.c.account_id == _b("account"), COLLECTION.c.kind == "mailbox")
@@ -179,7 +180,8 @@ def remove(ref: AccountRef, name: str) -> Callable[[Transaction], None]:
             tx.log(modseq, ChangeKind.EXPUNGED, mailbox, (1, mailbox.uidnext - 1))
         tx.log(modseq, ChangeKind.DELETED, mailbox)
         connection = tx.reread()
-        connection.run(_DELETE_ITEMS, mailbox.base, mailbox.base + (1 << UID_BITS) - 1)
+        for statement in (_DELETE_ITEMS, _DELETE_SUMMARIES):
+            connection.run(statement, mailbox.base, mailbox.base + (1 << UID_BITS) - 1)
         connection.run(_DELETE_MAILBOX, mailbox.id)
 
     return work

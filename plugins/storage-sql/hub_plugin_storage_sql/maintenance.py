@@ -28,6 +28,7 @@ from hub_plugin_storage_sql.schema import (
     LOG,
     QUEUE,
     SUBSCRIPTION,
+    SUMMARY,
     TENANT,
     UID_BITS,
 )
@@ -153,6 +154,7 @@ _NEWEST = select(func.max(LOG.c.position)).scalar_subquery()
 _CLEAR = (
     Statement(delete(SUBSCRIPTION)),
     Statement(delete(ITEM)),
+    Statement(delete(SUMMARY)),
     Statement(delete(QUEUE)),
     Statement(delete(LOG).where(LOG.c.position < _NEWEST)),
     # The newest row keeps the position, and says nothing of a message any more.

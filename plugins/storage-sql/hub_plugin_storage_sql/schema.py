@@ -25,7 +25,7 @@ from sqlalchemy import (
     literal_column,
 )
 
-REVISION: Final = "0007"
+REVISION: Final = "0009"
 """The head of this plugin's migrations, known without Alembic."""
 
 METADATA: Final = MetaData()
@@ -96,6 +96,29 @@ ITEM: Final = Table(
 )
 # References sort by age, so these grow at their end: who refers to a blob decides whether it is garbage.
 Index("item_of_blob", ITEM.c.blob)
+
+# id: the item's. version: of how it was made. What is empty for want of looking at the whole message, or for
+# its length, is null. Comes and goes with the item, and what is never changed there stays out of its row.
+SUMMARY: Final = Table(
+    "summary",
+    METADATA,
+    Column("id", _Key, primary_key=True, autoincrement=False),
+    Column("version", BigInteger, nullable=False),
+    Column("envelope", LargeBinary),
+    Column("body", LargeBinary),
+    Column("bodystructure", LargeBinary),
+    Column("preview", LargeBinary),
+    Column("subject", _Text, nullable=False),
+    Column("is_reply", Boolean, nullable=False),
+    Column("from_", _Text, nullable=False),
+    Column("to", _Text, nullable=False),
+    Column("cc", _Text, nullable=False),
+    Column("from_name", _Text, nullable=False),
+    Column("to_name", _Text, nullable=False),
+    Column("sent", BigInteger),
+    Column("header_id", _Text, nullable=False),
+    Column("references", _Text, nullable=False),
+)
 
 SUBSCRIPTION: Final = Table(
     "subscription",

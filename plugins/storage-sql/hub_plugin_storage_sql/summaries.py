@@ -1,0 +1,103 @@
+"""Summaries of items: read with their rows, written by whoever has made them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache
+from types import MappingProxyType
+from typing import Any, Final
+
+from sqlalchemy import BigInteger, Column, bindparam, delete, insert, literal_column, select
+
+from hub import SUMMARY_VERSION, MessageColumn, Summary, UidRanges
+from hub_plugin_storage_sql.database import Reads, Row, Statement
+from hub_plugin_storage_sql.ranges import clipped, runs
+from hub_plugin_storage_sql.schema import ITEM, SUMMARY, UID_BITS
+from hub_plugin_storage_sql.transaction import Transaction
+
+_b = bindparam
+
+_COLUMNS: Final[Mapping[MessageColumn, Column[Any]]] = MappingProxyType(
+    {
+        MessageColumn.SIZE: ITEM.c.size,
+        MessageColumn.INTERNAL_DATE: ITEM.c.internal_date,
+        MessageColumn.SAVED_AT: ITEM.c.internal_date,
+        MessageColumn.MESSAGE_ID: ITEM.c.message_id,
+        MessageColumn.MODSEQ: ITEM.c.modseq,
+        MessageColumn.LINES: ITEM.c.lines,
+        MessageColumn.HEAD_SIZE: ITEM.c.head_size,
+        MessageColumn.BLOB: ITEM.c.blob,
+        **{column: SUMMARY.c[column.value] for column in MessageColumn if column.value in SUMMARY.c},
+    }
+)
+_MADE: Final = (SUMMARY.c.id == ITEM.c.id) & (SUMMARY.c.version == literal_column(str(SUMMARY_VERSION)))
+_NAMES: Final = tuple(SUMMARY.c.keys())
+_FORGET: Final = Statement(delete(SUMMARY).where(SUMMARY.c.id.between(_b("low"), _b("high"))), "low high")
+# Only beside an item: it may have been expunged since it was read.
+_KEEP: Final = Statement(
+    insert(SUMMARY).from_select(
+        _NAMES,
+        select(*[_b(f"new_{column.name}", type_=column.type) for column in SUMMARY.c]).where(
+            select(literal_column("1")).where(ITEM.c.id == _b("key", type_=BigInteger)).exists()
+        ),
+    ),
+    " ".join([*[f"new_{name}" for name in _NAMES], "key"]),
+)
+
+
+@cache
+def _statement(columns: tuple[MessageColumn, ...]) -> Statement:
+    """There are as many as there are combinations that clients ask for."""
+    wanted = [_COLUMNS[column] for column in columns]
+    uid = ITEM.c.id - _b("base", type_=BigInteger)
+    query = select(uid, *[column.label(f"c{at}") for at, column in enumerate(wanted)])
+    if any(column.table is SUMMARY for column in wanted):
+        query = query.select_from(ITEM).join(SUMMARY, _MADE, isouter=True)
+    within = ITEM.c.id.between(_b("low"), _b("high"))
+    return Statement(query.where(within).order_by(ITEM.c.id), "base low high")
+
+
+def columns(db: Reads, mailbox: int, uids: UidRanges, wanted: Sequence[MessageColumn]) -> Sequence[Row]:
+    """UID and columns of the items of those UIDs."""
+    base = mailbox << UID_BITS
+    statement = _statement(tuple(wanted))
+    ranges = clipped(uids)
+    if len(ranges) == 1:
+        return db.rows(statement, base, base + ranges[0][0], base + ranges[0][1])
+    return [row for first, last in ranges for row in db.rows(statement, base, base + first, base + last)]
+
+
+def keep(mailbox_id: int, summaries: Mapping[int, Summary]) -> Callable[[Transaction], None]:
+    """The work behind `Storage.keep_summaries`."""
+    uids = sorted(summaries)
+
+    def work(tx: Transaction) -> None:
+        base = tx.mailbox(mailbox_id).base
+        tx.flush()
+        tx.connection.many(_FORGET, [(base + first, base + last) for first, last in runs(uids)])
+        tx.connection.many(_KEEP, [_row(base + uid, summaries[uid]) for uid in uids])
+
+    return work
+
+
+def _row(key: int, summary: Summary) -> tuple[object, ...]:
+    heading, outline = summary.heading, summary.outline
+    return (
+        key,
+        SUMMARY_VERSION,
+        heading.envelope,
+        outline and outline.body,
+        outline and outline.bodystructure,
+        outline and outline.preview,
+        heading.subject,
+        heading.is_reply,
+        heading.from_,
+        heading.to,
+        heading.cc,
+        heading.from_name,
+        heading.to_name,
+        heading.sent,
+        heading.message_id,
+        heading.references,
+        key,
+    )
