@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias
 
+from hub.mail.sortkeys import SortKeys
+
 if TYPE_CHECKING:
     from hub.services.storage import UidRanges
 
@@ -22,27 +24,10 @@ Row: TypeAlias = tuple[Any, ...]
 
 @dataclass(frozen=True, slots=True)
 class Heading:
-    """What the header block says.
-
-    envelope: the octets of an IMAP ENVELOPE, None if it has more than `KEPT`. subject: the base subject
-    (RFC 5256 §2.1); is_reply: whether it was a reply's or a forward's. from_, to, cc: the local part of the
-    first address; from_name, to_name: its name as RFC 5957 displays it. All these sort by code point as
-    i;unicode-casemap does (RFC 5051). sent: of Date, seconds since the epoch; None if that is not readable.
-    message_id: without brackets, empty if it has none that is valid. references: the ids of its ancestors,
-    the oldest first, with a space between.
-    """
+    """What the header block says. envelope: octets of an IMAP ENVELOPE, None if it has more than `KEPT`."""
 
     envelope: bytes | None
-    subject: str
-    is_reply: bool
-    from_: str
-    to: str
-    cc: str
-    from_name: str
-    to_name: str
-    sent: int | None
-    message_id: str
-    references: str
+    keys: SortKeys
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,16 +64,20 @@ class MessageColumn(enum.Enum):
     BLOB = "blob"
     ENVELOPE = "envelope"
     SUBJECT = "subject"
+    """This and the next ones are the fields of `SortKeys`."""
     IS_REPLY = "is_reply"
-    FROM = "from_"
+    SENDER = "sender"
     TO = "to"
     CC = "cc"
-    FROM_NAME = "from_name"
+    SENDER_NAME = "sender_name"
     TO_NAME = "to_name"
     SENT = "sent"
-    ID = "header_id"
-    """`Heading.message_id`."""
+    """Seconds since the epoch, None without a readable Date."""
+    SENT_DAY = "sent_day"
+    HEADER_ID = "header_id"
+    """The id in the message's header."""
     REFERENCES = "references"
+    """Ids with a line feed between."""
     BODY = "body"
     BODYSTRUCTURE = "bodystructure"
     PREVIEW = "preview"
@@ -100,7 +89,7 @@ class Summaries(Protocol):
     async def columns(self, mailbox: int, uids: UidRanges, columns: Sequence[MessageColumn]) -> Sequence[Row]:
         """A row for each item of those UIDs that is there, by UID.
 
-        None stands for what of a summary was not made yet. `MessageColumn.SUBJECT` tells, which else is text.
+        None stands for what of a summary was not made yet. `SUBJECT` tells, which else is there.
         """
 
     async def keep_summaries(self, mailbox: int, made: Mapping[int, Summary]) -> None:

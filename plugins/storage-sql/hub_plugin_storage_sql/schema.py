@@ -97,8 +97,8 @@ ITEM: Final = Table(
 # References sort by age, so these grow at their end: who refers to a blob decides whether it is garbage.
 Index("item_of_blob", ITEM.c.blob)
 
-# id: the item's. version: of how it was made. What is empty for want of looking at the whole message, or for
-# its length, is null. Comes and goes with the item, and what is never changed there stays out of its row.
+# id: the item's, whose row all this would make long for who changes flags. version: of how it was made. Null
+# is what was not made yet, or is too long to be kept; of Date, what is not readable.
 SUMMARY: Final = Table(
     "summary",
     METADATA,
@@ -108,16 +108,17 @@ SUMMARY: Final = Table(
     Column("body", LargeBinary),
     Column("bodystructure", LargeBinary),
     Column("preview", LargeBinary),
-    Column("subject", _Text, nullable=False),
+    Column("subject", LargeBinary, nullable=False),
     Column("is_reply", Boolean, nullable=False),
-    Column("from_", _Text, nullable=False),
-    Column("to", _Text, nullable=False),
-    Column("cc", _Text, nullable=False),
-    Column("from_name", _Text, nullable=False),
-    Column("to_name", _Text, nullable=False),
+    Column("sender", LargeBinary, nullable=False),
+    Column("to", LargeBinary, nullable=False),
+    Column("cc", LargeBinary, nullable=False),
+    Column("sender_name", LargeBinary, nullable=False),
+    Column("to_name", LargeBinary, nullable=False),
     Column("sent", BigInteger),
-    Column("header_id", _Text, nullable=False),
-    Column("references", _Text, nullable=False),
+    Column("sent_day", BigInteger),
+    Column("header_id", LargeBinary, nullable=False),
+    Column("references", LargeBinary, nullable=False),
 )
 
 SUBSCRIPTION: Final = Table(

@@ -81,23 +81,24 @@ def keep(mailbox_id: int, summaries: Mapping[int, Summary]) -> Callable[[Transac
 
 
 def _row(key: int, summary: Summary) -> tuple[object, ...]:
-    heading, outline = summary.heading, summary.outline
+    keys, outline = summary.heading.keys, summary.outline
     return (
         key,
         SUMMARY_VERSION,
-        heading.envelope,
+        summary.heading.envelope,
         outline and outline.body,
         outline and outline.bodystructure,
         outline and outline.preview,
-        heading.subject,
-        heading.is_reply,
-        heading.from_,
-        heading.to,
-        heading.cc,
-        heading.from_name,
-        heading.to_name,
-        heading.sent,
-        heading.message_id,
-        heading.references,
+        keys.subject,
+        keys.is_reply,
+        keys.sender,
+        keys.to,
+        keys.cc,
+        keys.sender_name,
+        keys.to_name,
+        keys.sent and keys.sent.seconds,
+        keys.sent and keys.sent.day,
+        keys.message_id,
+        b"\n".join(keys.references),
         key,
     )

@@ -18,6 +18,7 @@ from hub.testing.contracts.storage.maintenance import MaintenanceContract
 from hub.testing.contracts.storage.processes import ProcessContract
 from hub.testing.contracts.storage.sending import SendingContract
 from hub.testing.contracts.storage.shared import SharedStateContract
+from hub.testing.contracts.storage.summaries import SummaryContract
 
 __all__ = ["OpenStorage", "StorageContract"]
 
@@ -30,6 +31,7 @@ class StorageContract(
     MaintenanceContract,
     SendingContract,
     SharedStateContract,
+    SummaryContract,
     ProcessContract,
 ):
     """Inherit it and give `driver`, `module:Class`, which other processes build too, and `settings`."""

@@ -9,7 +9,6 @@ revision = "0009"
 down_revision = "0007"
 
 KEY = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
-TEXT = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
 
 
 def upgrade() -> None:
@@ -22,16 +21,17 @@ def upgrade() -> None:
         sa.Column("body", sa.LargeBinary()),
         sa.Column("bodystructure", sa.LargeBinary()),
         sa.Column("preview", sa.LargeBinary()),
-        sa.Column("subject", TEXT, nullable=False),
+        sa.Column("subject", sa.LargeBinary(), nullable=False),
         sa.Column("is_reply", sa.Boolean(), nullable=False),
-        sa.Column("from_", TEXT, nullable=False),
-        sa.Column("to", TEXT, nullable=False),
-        sa.Column("cc", TEXT, nullable=False),
-        sa.Column("from_name", TEXT, nullable=False),
-        sa.Column("to_name", TEXT, nullable=False),
+        sa.Column("sender", sa.LargeBinary(), nullable=False),
+        sa.Column("to", sa.LargeBinary(), nullable=False),
+        sa.Column("cc", sa.LargeBinary(), nullable=False),
+        sa.Column("sender_name", sa.LargeBinary(), nullable=False),
+        sa.Column("to_name", sa.LargeBinary(), nullable=False),
         sa.Column("sent", sa.BigInteger()),
-        sa.Column("header_id", TEXT, nullable=False),
-        sa.Column("references", TEXT, nullable=False),
+        sa.Column("sent_day", sa.BigInteger()),
+        sa.Column("header_id", sa.LargeBinary(), nullable=False),
+        sa.Column("references", sa.LargeBinary(), nullable=False),
     )
 
 
