@@ -83,7 +83,9 @@ if TYPE_CHECKING:
     from hub.mailauth.dkim_sign import sign_dkim as sign_dkim
     from hub.mailauth.dmarc import DmarcResult as DmarcResult
     from hub.mailauth.dmarc import check_dmarc as check_dmarc
+    from hub.mailauth.dmarc import organizational_domain as organizational_domain
     from hub.mailauth.dmarc_record import DmarcRecord as DmarcRecord
+    from hub.mailauth.dmarc_record import parse_dmarc as parse_dmarc
     from hub.mailauth.iprev import Reverse as Reverse
     from hub.mailauth.iprev import check_iprev as check_iprev
     from hub.mailauth.keys import KeyUnusable as KeyUnusable
@@ -212,8 +214,8 @@ _HOMES = {
     "hub.mailauth.dkim": "DkimResult verify_dkim",
     "hub.mailauth.dkim_sign": "sign_dkim",
     "hub.mailauth.keys": "KeyUnusable PublicKey SigningKey find_key load_signing_key new_signing_key",
-    "hub.mailauth.dmarc": "DmarcResult check_dmarc",
-    "hub.mailauth.dmarc_record": "DmarcRecord",
+    "hub.mailauth.dmarc": "DmarcResult check_dmarc organizational_domain",
+    "hub.mailauth.dmarc_record": "DmarcRecord parse_dmarc",
     "hub.mailauth.iprev": "Reverse check_iprev",
     "hub.mailauth.results": "AUTH_RESULTS AuthResult auth_results claims_authserv_id results_field "
     "states_result",

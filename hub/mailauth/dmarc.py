@@ -115,6 +115,16 @@ def author_domains(headers: Headers) -> tuple[Sequence[str], str]:
     return tuple(domains), ""
 
 
+async def organizational_domain(
+    dns: Dns, domain: str, organization: Callable[[str], str] | None = None
+) -> str:
+    """The domain under which all of one owner's lie: `example.org` for `mail.example.org`. DnsTrouble.
+
+    organization: as in `check_dmarc`.
+    """
+    return await _Judge(dns, "", (), (), organization, lambda _: None).organization_of(domain)
+
+
 @dataclass(slots=True)
 class _Judge:
     """One evaluation; what was looked up is kept for all its domains."""
@@ -221,11 +231,12 @@ class _Judge:
             return True
         if strict:
             return False
-        organization = await self._organization_of(author)
+        organization = await self.organization_of(author)
         below = domain == organization or domain.endswith(f".{organization}")
-        return below and organization == await self._organization_of(domain)
+        return below and organization == await self.organization_of(domain)
 
-    async def _organization_of(self, domain: str) -> str:
+    async def organization_of(self, domain: str) -> str:
+        """By the list, or by the walk. DnsTrouble."""
         if self.organization is not None:
             return self.organization(domain)
         return _organizational(domain, await self._walk(domain))

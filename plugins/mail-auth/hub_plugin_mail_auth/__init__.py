@@ -1,6 +1,7 @@
 """Who a message is really from: found out once it is there, written on top of it, acted on as configured.
 
-`judging` finds out, `deciding` decides, `reports` keeps what aggregate reports are made of, `cli` explains.
+`judging` finds out, `deciding` decides, `reports` keeps what aggregate reports are made of, `telling` sends
+them as `aggregate` writes them, `cli` explains.
 """
 
 import asyncio
@@ -10,6 +11,7 @@ from typing import Final
 
 from hub import (
     AUTH_RESULTS,
+    Address,
     AuthResult,
     Envelope,
     Finding,
@@ -23,11 +25,13 @@ from hub import (
     host_address,
     results_field,
 )
+from hub_plugin_mail_auth.aggregate import Reporter
 from hub_plugin_mail_auth.deciding import Decision, decide
 from hub_plugin_mail_auth.judging import Hop, Judgement, judge
 from hub_plugin_mail_auth.reports import Reports
 from hub_plugin_mail_auth.settings import Settings
 from hub_plugin_mail_auth.tables import METADATA
+from hub_plugin_mail_auth.telling import Telling
 
 __all__ = ["Settings"]
 
@@ -46,10 +50,16 @@ async def plugin_start(plugin: Plugin) -> None:
     if settings.organization == "public-suffix-list":
         plugin.stash[ORGANIZATION] = await asyncio.to_thread(_by_list)
     if settings.keep:
-        reports = await plugin.enter(Reports(await plugin.tables(METADATA), plugin.clock, settings.keep))
+        tables = await plugin.tables(METADATA)
+        reports = await plugin.enter(Reports(tables, plugin.clock, settings.keep))
         plugin.stash[REPORTS] = reports
         plugin.every(60, reports.flush)
         plugin.every(3600, reports.forget, once=True)
+        if settings.report_from is not None:
+            sender = Address.parse(settings.report_from)
+            reporter = Reporter(sender, settings.report_organization or sender.domain)
+            telling = Telling(plugin, tables, reporter, plugin.stash[ORGANIZATION])
+            plugin.every(3600, telling.tell, once=True)
 
 
 def _by_list() -> Callable[[str], str]:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Final, Literal, TypeAlias
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from hub import Duration, Network
+from hub import Address, Duration, Network
 
 DEFAULT_SCORES: Final[Mapping[str, float]] = {
     "spf=fail": 3.0,
@@ -23,6 +23,11 @@ DEFAULT_SCORES: Final[Mapping[str, float]] = {
 
 Outcome: TypeAlias = Annotated[str, Field(pattern=r"^(spf|dkim|arc|dmarc|iprev)=[a-z]+$")]
 Domain: TypeAlias = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)+$")]
+
+
+def _address(text: str) -> str:
+    Address.parse(text)
+    return text
 
 
 class Settings(BaseModel):
@@ -69,6 +74,14 @@ class Settings(BaseModel):
     keep: Annotated[Duration, Field(ge=0)] = Field(
         default=7 * 86400.0,
         description="How long is kept what DMARC's aggregate reports are made of; 0 keeps nothing.",
+    )
+    report_from: Annotated[str, AfterValidator(_address)] | None = Field(
+        default=None,
+        description="The address that aggregate reports come from, once a day to domains that want them; "
+        "without it none are sent.",
+    )
+    report_organization: str | None = Field(
+        default=None, max_length=200, description="Who reports; without it, the domain of `report_from`."
     )
 
     def score_of(self, outcome: str) -> float:
