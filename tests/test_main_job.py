@@ -129,7 +129,8 @@ def send_on_to(hub: RunningHub, other: RunningHub) -> None:
     """What it sends to elsewhere.example comes to another hub, and all else to where nobody listens."""
     kernel = hub.hub.kernel
     routes = {"elsewhere.example": f"127.0.0.1:{other.port('smtp')}", "*": "127.0.0.1:9"}
-    relay = kernel.settings.relay.model_copy(update={"enabled": True, "routes": routes})
+    said = {"enabled": True, "routes": routes, "verp": ("alice@example.test",)}
+    relay = kernel.settings.relay.model_copy(update=said)
     kernel.settings = kernel.settings.model_copy(update={"relay": relay})
 
 
@@ -192,6 +193,10 @@ async def test_every_hook_fires(tmp_path: Path) -> None:
         relayed = {"rewrite_relayed", "tls_negotiated", "message_sent", "message_bounced", "message_deferred"}
         while not {"send_alert", *relayed} <= recorder.hooks(hub.hub.kernel.generations):
             await asyncio.sleep(0.01)
+        (taken,) = await other.mailbox(user="ann@elsewhere.example")
+        path = Headers(taken).get("Return-Path") or ""
+        assert (await hub.send("Subject: It came back\r\n\r\n", sender="", to=path.strip("<> ")))[0] == 250
+        await hub.told()
         record = {"name": "_acme-challenge.example.test", "text": "here", "present": True}
         assert await hub.plugin("alerts").call("publish_txt", **record) is None  # nobody keeps that zone
         assert recorder.hooks(hub.hub.kernel.generations) == set(SPECS)

@@ -18,7 +18,7 @@ FIRST_NAMES = re.compile(r"(smtp|imap)_[a-z]+|authenticate|(resolve|publish)_[a-
 NAMES = {
     Mode.NOTIFY: re.compile(
         r"[a-z]+_(opened|closed|accepted|refused|delivered|sent|deferred|bounced|changed|reloaded|succeeded"
-        r"|failed|recorded|traced|alarmed|negotiated)"
+        r"|failed|recorded|traced|alarmed|negotiated|received)"
     ),
     Mode.FIRST: FIRST_NAMES,
     Mode.COLLECT: re.compile(r"(check|send)_[a-z_]+"),

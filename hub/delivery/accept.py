@@ -15,6 +15,7 @@ import orjson
 
 from hub.delivery.headers import delivery_lines
 from hub.delivery.priority import priority_of
+from hub.delivery.returned import tell_returned
 from hub.dispatch.verdicts import Place
 from hub.hooks.delivery import message_accepted, message_delivered
 from hub.hooks.session import Session
@@ -104,6 +105,8 @@ async def accept(
     _settle(kernel, acceptance, *reports)
     trace.add("commit", blob, "durable", seconds=perf_counter() - began, detail=f"{size} octets")
     _tell(pin, session, trace, envelope, size, placed, acceptance.queue)
+    if envelope.reverse_path is None and isinstance(content.body, bytes):
+        await tell_returned(kernel, pin, session, envelope, content.head + content.body)
     return AcceptResult(placed, len(acceptance.queue))
 
 

@@ -14,6 +14,7 @@ from typing import Final, TypeAlias
 
 from hub.config.model import HubSettings
 from hub.loading.kernel import Kernel
+from hub.mail import verp
 from hub.mail.address import Address
 from hub.mail.srs import VALID_DAYS, NotOurs, Token, is_srs, original, rewritten, with_token
 from hub.services.kv import Kv
@@ -41,15 +42,19 @@ def srs_domain(settings: HubSettings) -> str | None:
 async def path_of(kernel: Kernel, row: QueueRow) -> Address | None:
     """The reverse-path that the next server is told.
 
-    Another one than the sender's if the message came from elsewhere: the next server would not find this
-    hub among those that may send for the sender's domain (RFC 7208 §2.4).
+    Another one than the sender's if it is to name the recipient (`is_varied`), or if the message came from
+    elsewhere: the next server would not find this hub among those that may send for the sender's domain (RFC
+    7208 §2.4).
     """
     path, domain = row.reverse_path, srs_domain(kernel.settings)
+    if path is not None and is_varied(kernel.settings, path):
+        signing = await _signing(_kv(kernel), kernel.services.clock.time())
+        return verp.varied(path, row.recipient, bytes.fromhex(signing[0][1])) or path
     if path is None or domain is None or row.sender is not None or path.domain == domain:
         return path
     if await kernel.services.directory.is_local(path.domain):
         return path
-    kv, now = kernel.services.storage.kv(NAMESPACE), kernel.services.clock.time()
+    kv, now = _kv(kernel), kernel.services.clock.time()
     key = bytes.fromhex((await _signing(kv, now))[0][1])
     found = rewritten(path, domain, key, now)
     if found is None:
@@ -66,7 +71,7 @@ def is_return_path(settings: HubSettings, address: Address) -> bool:
 
 async def returns_to(kernel: Kernel, address: Address) -> Address:
     """Whom mail to such an address goes to. NotOurs."""
-    kv, now = kernel.services.storage.kv(NAMESPACE), kernel.services.clock.time()
+    kv, now = _kv(kernel), kernel.services.clock.time()
     keys = [bytes.fromhex(key) for _, key in _read(await kv.get(KEYS))]
     found = original(address.local, keys, now)
     if not isinstance(found, Token):
@@ -75,6 +80,22 @@ async def returns_to(kernel: Kernel, address: Address) -> Address:
     if kept is None:
         raise NotOurs("it has expired")
     return Address.parse(kept.decode())
+
+
+def is_varied(settings: HubSettings, path: Address) -> bool:
+    """Whether each recipient of mail with this reverse-path gets one of their own (`[relay] verp`)."""
+    senders = settings.relay.verp
+    return bool(senders) and not {str(path).lower(), path.ascii_domain.lower()}.isdisjoint(senders)
+
+
+async def returned_from(kernel: Kernel, address: Address) -> verp.Varied | None:
+    """What a reverse-path was made for, None if it was not made here, or not lately."""
+    keys = [bytes.fromhex(key) for _, key in _read(await _kv(kernel).get(KEYS))]
+    return verp.made_of(address, keys)
+
+
+def _kv(kernel: Kernel) -> Kv:
+    return kernel.services.storage.kv(NAMESPACE)
 
 
 async def _signing(kv: Kv, now: float) -> Keys:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from time import perf_counter
 from typing import Final
 
-from hub.delivery.forwarding import path_of
+from hub.delivery.forwarding import is_varied, path_of
 from hub.dispatch.failure import HookFailed, reason
 from hub.hooks.relay import NextHop
 from hub.loading.kernel import Kernel
@@ -144,7 +144,9 @@ class Delivering:
     async def _give(self, connection: Connection, found: Try, trace: Trace) -> None:
         """Send over a connection, in as many transactions as it takes. Broken, Busy, NotMime, HookFailed."""
         client, is_good = connection.client, False
-        most = self._kernel.settings.relay.max_recipients
+        path, settings = found.left[0].reverse_path, self._kernel.settings
+        alone = path is not None and is_varied(settings, path)
+        most = 1 if alone else settings.relay.max_recipients
         try:
             while found.left:
                 rows = found.left[:most]

@@ -177,6 +177,11 @@ class RelayTable(Table):
         "reverse-path of ours (SRS), so that SPF does not refuse it; or a domain whose mail comes here, "
         "in place of hub.hostname.",
     )
+    verp: tuple[Sender, ...] = Field(
+        default=(),
+        description="Addresses or domains of senders whose mail goes out with a reverse-path of its own for "
+        "each recipient (VERP): what comes back to it is counted against that one, whatever it says.",
+    )
     postmaster: AccountName | None = Field(
         default=None,
         description="Who is told of mail that no sender can be told of: reports that come back, and loops. "

@@ -32,7 +32,7 @@ REPORTER: Final = Reporter(Address("dmarc", "example.test"), "Example")
 
 
 class Submitting:
-    """A scope of the plugin that keeps what is submitted instead of sending it, for no queue is needed here."""
+    """A scope of the plugin that keeps what is submitted: no queue is needed here."""
 
     def __init__(self, plugin: Plugin, dns: Dns) -> None:
         self.dns = dns

@@ -1,7 +1,7 @@
 """Sends no mail to addresses that are known to be bad, so that the servers that refuse it think well of us.
 
-message_bounced ─► times at which an address was refused for good ─► enough of them: refused here for a while
-hub suppression add ──────────────────────────────────────────────────────────┘
+message_bounced, bounce_received ─► times of refusals for good ─► enough of them: refused here for a while
+hub suppression add ───────────────────────────────────────────────────────────────────┘
 resolve_route ◄─ Reject, and the sender gets the report at once
 """
 
@@ -12,6 +12,7 @@ from hub import (
     Address,
     BounceClass,
     Duration,
+    Envelope,
     Plugin,
     Reject,
     hookimpl,
@@ -49,16 +50,38 @@ async def message_bounced(
     plugin: Plugin, message_id: str, recipient: Address, host: str, code: int, text: str, bounce: BounceClass
 ) -> None:
     """Count it, and suppress the address once that is enough."""
+    reason = f"{bounce}: {f'{host} said ' if host else ''}{text}"
+    await _count(plugin, message_id, recipient, code, bounce, reason)
+
+
+@hookimpl
+async def bounce_received(
+    plugin: Plugin, envelope: Envelope, recipient: Address, code: int, text: str, bounce: BounceClass
+) -> None:
+    """A server that had taken it says later that it could not be delivered: that counts as well."""
+    reason = f"{bounce}: a report said {text or 'so'}"
+    await _count(plugin, envelope.id, recipient, code, bounce, reason, returned=True)
+
+
+async def _count(
+    plugin: Plugin,
+    message_id: str,
+    recipient: Address,
+    code: int,
+    bounce: BounceClass,
+    reason: str,
+    *,
+    returned: bool = False,
+) -> None:
     settings = plugin.settings(Settings)
     if code < 500 or bounce not in settings.classes or is_exempt(settings, recipient):
         return
     now = plugin.clock.time()
     if await records.find(plugin.kv, recipient, now) is not None:
         return  # it was refused here
-    known = await records.count(plugin.kv, recipient, now, message_id, settings.within)
+    known = await records.count(plugin.kv, recipient, now, message_id, settings.within, returned=returned)
     if known.bounces >= settings.bounces:
         seconds = min(settings.suppress_for * 2.0 ** min(known.times, 30), settings.longest)
-        reason = f"{bounce}: {f'{host} said ' if host else ''}{text}"
         entry = Entry(str(recipient), now, now + seconds, reason[:300], by_hand=False)
         await records.suppress(plugin.kv, entry, known.times + 1)
         plugin.log.info("no more mail to an address", recipient=recipient, days=round(seconds / DAY, 1))
@@ -66,7 +89,7 @@ async def message_bounced(
 
 @hookimpl
 async def message_sent(plugin: Plugin, recipient: Address) -> None:
-    """A server has taken mail for it: it is well."""
+    """A server has taken mail for it: it refuses none."""
     await records.forget_count(plugin.kv, recipient)
 
 

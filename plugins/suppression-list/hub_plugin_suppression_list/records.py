@@ -1,6 +1,7 @@
 """What is known of addresses, in `plugin.kv`: how often each was refused, and which are suppressed.
 
     count:<address>     the messages that it refused, with their times; how often it was suppressed before
+    returned:<address>  the same of those that its server had taken, and has returned
     refused:<address>   until when, since when, why
 
 A name that is too long for a key is a hash there; the entry itself has the address in full.
@@ -62,9 +63,15 @@ async def entries(kv: Kv, now: float) -> Sequence[Entry]:
     return sorted(current, key=lambda entry: (-entry.since, entry.address))
 
 
-async def count(kv: Kv, address: Address, now: float, message_id: str, within: float) -> Known:
-    """Count a refused message; one that is counted already changes nothing."""
-    key = _key("count", address)
+async def count(
+    kv: Kv, address: Address, now: float, message_id: str, within: float, *, returned: bool = False
+) -> Known:
+    """Count a refused message; one that is counted already changes nothing.
+
+    returned: its server had taken it, and reported later. Such are counted by themselves, for that it takes
+    mail says nothing of them.
+    """
+    key = _key("returned" if returned else "count", address)
     while True:
         before = await kv.get(key)
         state = _State(**json.loads(before)) if before else _State({}, 0)
@@ -81,7 +88,8 @@ async def suppress(kv: Kv, entry: Entry, times: int) -> None:
     """Put an address on the list, and count anew once it is off it."""
     address, expires = Address.parse(entry.address), entry.until and entry.until - entry.since
     await kv.set(_key("refused", address), json.dumps(asdict(entry)).encode(), expires=expires)
-    await kv.set(_key("count", address), _State({}, times).encoded(), expires=REMEMBERED)
+    for kind in ("count", "returned"):
+        await kv.set(_key(kind, address), _State({}, times).encoded(), expires=REMEMBERED)
 
 
 async def forget_count(kv: Kv, address: Address) -> None:
@@ -94,8 +102,8 @@ async def forget_count(kv: Kv, address: Address) -> None:
 async def remove(kv: Kv, address: Address, now: float) -> bool:
     """Take an address off the list and forget what it has refused; whether it was there."""
     found = await find(kv, address, now)
-    await kv.set(_key("refused", address), None)
-    await kv.set(_key("count", address), None)
+    for kind in ("refused", "count", "returned"):
+        await kv.set(_key(kind, address), None)
     return found is not None
 
 
