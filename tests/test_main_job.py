@@ -16,6 +16,7 @@ import pytest
 
 from hub.hooks.areas import SPECS
 from hub.loading.scope import Scope
+from hub.mail.headers import Headers
 from hub.services.clock import SystemClock
 from hub.testing.recorder import Recorder
 from hub.testing.running import RunningHub, running_hub

@@ -1,4 +1,4 @@
-"""Reports that come back to a reverse-path that was made for one recipient: who tells of it, and what it says."""
+"""Reports that come back to a reverse-path that was made for one recipient, and what they say."""
 
 from __future__ import annotations
 
@@ -59,8 +59,8 @@ async def tell_returned(
 def reported(octets: bytes) -> tuple[str, str, str]:
     """The action, the status and the diagnostic of the first recipient (RFC 3464 §2.3).
 
-    What does not say is a failure with the status 5.0.0; a reply of somebody's program (RFC 3834) is none, its
-    action is `replied`.
+    What does not say is a failure with the status 5.0.0; a reply of somebody's program (RFC 3834) is none,
+    its action is `replied`.
     """
     head = Headers(octets)
     if (head.get("Auto-Submitted") or "").lower().startswith("auto-replied"):

@@ -58,6 +58,6 @@ async def bounce_received(
 
     It came back to a reverse-path that the hub made for this `sender` and this `recipient` alone (`[relay]
     verp`), so nobody else can have sent it, and it need not name them. `enhanced` and `text` are the
-    recipient's Status and Diagnostic-Code (RFC 3464 §2.3), `5.0.0` and empty where the report has none; `code`
-    is the reply in it, or one that fits. Reports of delay and of success are not told.
+    recipient's Status and Diagnostic-Code (RFC 3464 §2.3), `5.0.0` and empty where the report has none;
+    `code` is the reply in it, or one that fits. Reports of delay and of success are not told.
     """

@@ -3,9 +3,9 @@
     mail of list@ours.example to ann@elsewhere.example goes out as
     list+hash=elsewhere.example=ann@ours.example
 
-A report that comes back to such an address is about that recipient, whatever is written in it. It is a subaddress
-of the sender's, and so leads to them. The hash is of HMAC-SHA256 and shows that we made it: nobody can tell us of
-recipients that we have not written to.
+A report that comes back to such an address is about that recipient, whatever is written in it. It is a
+subaddress of the sender's, and so leads to them. The hash is of HMAC-SHA256 and shows that we made it: nobody
+can tell us of recipients that we have not written to.
 """
 
 from __future__ import annotations
