@@ -86,8 +86,8 @@ def measure(options: Options) -> Report:
             f"slope of RssAnon by least squares after {WARM_UP} of them. The peak is VmHWM, added up over "
             "processes.",
             "Every figure is of servers just started. The long run is in `soak.md`.",
-            "Nothing here is timed, so that no round is rejected for what others did meanwhile; how much that "
-            "was stands in `memory.json`.",
+            "Nothing here is timed, so that no round is rejected for what others did meanwhile; how much that"
+            " was stands in `memory.json`.",
             *without_peer(),
         ],
         charts=[
