@@ -79,7 +79,7 @@ async def test_each_day_is_told_once_it_is_over(tmp_path: Path) -> None:
     zones = Zones(
         {
             "_dmarc.one.test": [
-                'TXT "v=DMARC1; p=quarantine; pct=40; rua=mailto:r@one.test,mailto:nobody@one.test"'
+                'TXT "v=DMARC1; p=quarantine; pct=100; rua=mailto:r@one.test,mailto:nobody@one.test"'
             ],
             "_dmarc.two.test": ['TXT "v=DMARC1; p=none; rua=mailto:r@sub.two.test"'],
         }
@@ -106,7 +106,7 @@ async def test_each_day_is_told_once_it_is_over(tmp_path: Path) -> None:
     begin = int(found.findtext("report_metadata/date_range/begin") or 0)
     assert (begin % DAY, begin <= NOON < begin + DAY) == (0, True)
     published = {each.tag: each.text for each in found.findall("policy_published/*")}
-    assert (published["domain"], published["p"], published["pct"]) == ("one.test", "quarantine", "40")
+    assert (published["domain"], published["p"], published["pct"]) == ("one.test", "quarantine", "100")
     rows = {
         each.findtext("row/source_ip"): (
             each.findtext("row/count"),

@@ -39,7 +39,7 @@ LINE: Final = Table(
     "reports_line",
     METADATA,
     Column("id", _KEY, primary_key=True),
-    Column("report_id", ForeignKey("reports_report.id"), nullable=False, index=True),
+    Column("report_id", BigInteger, ForeignKey("reports_report.id"), nullable=False, index=True),
     Column("source", String(300), nullable=False),
     Column("count", BigInteger, nullable=False),
     Column("passed", Boolean, nullable=False),

@@ -29,7 +29,7 @@ def upgrade() -> None:
     op.create_table(
         "reports_line",
         sa.Column("id", KEY, primary_key=True),
-        sa.Column("report_id", sa.ForeignKey("reports_report.id"), nullable=False),
+        sa.Column("report_id", sa.BigInteger, sa.ForeignKey("reports_report.id"), nullable=False),
         sa.Column("source", sa.String(300), nullable=False),
         sa.Column("count", sa.BigInteger, nullable=False),
         sa.Column("passed", sa.Boolean, nullable=False),
