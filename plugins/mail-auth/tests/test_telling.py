@@ -69,7 +69,7 @@ async def judged(tables: Tables, clock: Clock, zones: Zones, *authors: str) -> N
 
 async def count(tables: Tables) -> int:
     counted = select(func.count()).select_from(REPORT)
-    return int(await tables.read(lambda db: db.execute(counted).scalar()) or 0)
+    return await tables.read(lambda db: db.execute(counted).scalar_one())
 
 
 @pytest.mark.proves(
