@@ -41,6 +41,7 @@ class ImapSession:
         "_unwatch",
         "enabled",
         "ending",
+        "failures",
         "id",
         "identity",
         "idling",
@@ -80,6 +81,7 @@ class ImapSession:
         self.idling: bytes | None = None
         self.enabled: set[Enabled] = set()
         self.ending = False
+        self.failures = 0
         self.settings: Listener | None = None
         self.starttls_offered = False
         self.start_tls: Callable[[], Awaitable[None]] | None = None
