@@ -35,10 +35,11 @@ _COMMANDS = MappingProxyType({command.name: command for family in _FAMILIES for 
 
 async def perform(session: ImapSession, line: bytes) -> tuple[str, Reply | None]:
     """Do the command that begins with this line; its name and the tagged reply, None if that comes later."""
-    reader = Reader([line], [])
+    reader = Reader([line], [], utf8=session.utf8)
     name = ""
     try:
         try:
+            session.tag = reader.match(TAG, "a tag: a command is written as A1 NOOP")[0]
             name = _name(reader)
             command = _find(session, name)
         except Refused:
@@ -54,7 +55,6 @@ async def perform(session: ImapSession, line: bytes) -> tuple[str, Reply | None]
 
 def _name(reader: Reader) -> str:
     """The command behind the tag, `UID` and what it is for included."""
-    reader.match(TAG, "a tag: a command is written as A1 NOOP")
     reader.space()
     name = reader.word("a command behind the tag").decode("ascii")
     if name == "UID":
