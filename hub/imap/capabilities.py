@@ -10,10 +10,12 @@ from hub.sasl.mechanisms import mechanisms
 BASE: Final = b"IMAP4rev1 SASL-IR ID"
 MAIL: Final = b" ".join(
     [
+        b"CATENATE",
         b"CHILDREN",
         b"ENABLE",
         b"IDLE",
         b"INPROGRESS",
+        b"MULTIAPPEND",
         b"NAMESPACE",
         b"SPECIAL-USE",
         b"UIDPLUS",
