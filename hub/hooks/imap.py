@@ -6,6 +6,7 @@ from hub.hooks.markers import FIRST, NOTIFY, SKIP, hookspec
 from hub.hooks.plugin import Plugin
 from hub.hooks.session import Session
 from hub.mail.login import AccountRef
+from hub.mail.message import Message
 from hub.mail.verdict import Verdict
 from hub.services.log import ChangeKind
 
@@ -25,6 +26,24 @@ async def imap_command(plugin: Plugin, session: Session, name: str) -> Verdict |
 
     Reject answers NO with the text, Defer NO [UNAVAILABLE] (RFC 5530). If nobody answers, the command runs.
     LOGOUT, NOOP and CAPABILITY are never asked about.
+    """
+
+
+@hookspec(FIRST, on_failure=SKIP, timeout=60)
+async def imap_append(
+    plugin: Plugin,
+    session: Session,
+    account: AccountRef,
+    mailbox: str,
+    flags: frozenset[str],
+    message: Message,
+) -> Verdict | None:
+    """A client puts a message into a mailbox by APPEND or REPLACE: its last octet is there, and nothing is
+    kept yet. Asked for each message of a command; if one is refused none is kept (RFC 3502).
+
+    account: whose mailbox it is, which may be somebody else than who has logged in. Reject answers NO with
+    the text, Defer NO [UNAVAILABLE] (RFC 5530). If nobody answers, the message is kept. What MOVE and COPY
+    bring is in the hub already, and nobody is asked.
     """
 
 

@@ -7,24 +7,30 @@ from typing import Final
 from hub.imap.session import ImapSession
 from hub.sasl.mechanisms import mechanisms
 
-BASE: Final = b"IMAP4rev1 LITERAL+ SASL-IR ID"
+BASE: Final = b"IMAP4rev1 SASL-IR ID"
 MAIL: Final = b" ".join(
     [
+        b"CATENATE",
         b"CHILDREN",
+        b"ENABLE",
         b"IDLE",
+        b"INPROGRESS",
+        b"MULTIAPPEND",
         b"NAMESPACE",
         b"SPECIAL-USE",
         b"UIDPLUS",
         b"UNSELECT",
+        b"UTF8=ACCEPT",
     ]
 )
 
 
 def capabilities(session: ImapSession) -> bytes:
     """The words behind CAPABILITY for this connection as it stands."""
+    words = [BASE, b"APPENDLIMIT=%d" % session.kernel.settings.imap.max_literal]
     if session.identity is not None:
-        return b"%b %b" % (BASE, MAIL)
-    words = [BASE]
+        return b" ".join([*words, b"LITERAL+", MAIL])
+    words.append(b"LITERAL-")  # never both (RFC 7888 §5): large ones are for those who have logged in
     if can_start_tls(session):
         words.append(b"STARTTLS")
     if not session.plain_login_allowed:

@@ -1,5 +1,5 @@
-"""STORE, COPY, EXPUNGE (RFC 3501 §6.4), their UID forms and UID EXPUNGE (RFC 4315): what changes messages
-that are there."""
+"""STORE and EXPUNGE (RFC 3501 §6.4), UID STORE and UID EXPUNGE (RFC 4315): what changes messages that are
+there."""
 
 from __future__ import annotations
 
@@ -7,15 +7,13 @@ from collections.abc import Callable
 from types import MappingProxyType
 
 from hub.imap.command import Command, State
-from hub.imap.places import place
-from hub.imap.replies import EXPUNGE_ISSUED, READ_ONLY, TRY_CREATE, Refused, Reply, bad, ok
+from hub.imap.replies import EXPUNGE_ISSUED, READ_ONLY, Refused, Reply, bad, ok
 from hub.imap.session import ImapSession
-from hub.imap.sets import render_list
 from hub.imap.tokens import Reader
 from hub.imap.updates import fetched_flags, tell_flags
 from hub.imap.view import Selection
 from hub.services.log import ChangeKind
-from hub.services.storage import FlagMode, MailboxMissing
+from hub.services.storage import FlagMode
 
 _MODES = MappingProxyType({b"FLAGS": FlagMode.SET, b"+FLAGS": FlagMode.ADD, b"-FLAGS": FlagMode.REMOVE})
 
@@ -95,38 +93,6 @@ async def _change_flags(
     return len(changed) < sum(end - start for start, end in selection)
 
 
-async def _copy(session: ImapSession, reader: Reader) -> Reply:
-    return await _run_copy(session, reader, by_uid=False)
-
-
-async def _uid_copy(session: ImapSession, reader: Reader) -> Reply:
-    return await _run_copy(session, reader, by_uid=True)
-
-
-async def _run_copy(session: ImapSession, reader: Reader, *, by_uid: bool) -> Reply:
-    reader.space()
-    ranges = reader.sequence_set()
-    reader.space()
-    name = reader.mailbox()
-    reader.end()
-    view = session.mailbox
-    selection = view.choose(ranges, by_uid=by_uid)
-    found = await place(session, name, "i", missing=TRY_CREATE)
-    target = found.mailbox
-    if not selection:
-        return ok(b"There was nothing to copy")
-    try:
-        copied = await session.storage.copy(view.id, view.uid_ranges(selection), target.id, session.account)
-    except MailboxMissing:
-        raise Refused(TRY_CREATE) from None
-    if not copied.pairs:
-        return ok(b"There was nothing to copy") if by_uid else EXPUNGE_ISSUED
-    sources = render_list(source for source, _ in copied.pairs)
-    targets = render_list(uid for _, uid in copied.pairs)
-    session.changed(target.name, ChangeKind.APPENDED, tuple(uid for _, uid in copied.pairs), found.account)
-    return ok(b"Copied", b"COPYUID %d %b %b" % (copied.uidvalidity, sources, targets))
-
-
 async def _expunge(session: ImapSession, reader: Reader) -> Reply:
     reader.end()
     return await _run_expunge(session, None)
@@ -155,8 +121,6 @@ async def _run_expunge(session: ImapSession, selection: Selection | None) -> Rep
 COMMANDS = (
     Command("STORE", _store, State.SELECTED, renumbers=False),
     Command("UID STORE", _uid_store, State.SELECTED, with_uid=True),
-    Command("COPY", _copy, State.SELECTED),
-    Command("UID COPY", _uid_copy, State.SELECTED),
     Command("EXPUNGE", _expunge, State.SELECTED),
     Command("UID EXPUNGE", _uid_expunge, State.SELECTED),
 )

@@ -1,45 +1,25 @@
-"""One connection: reads commands, runs them in order, answers each; no task exists while the client is
-silent."""
+"""One connection: what the event loop calls; no task exists while the client is silent."""
 
 from __future__ import annotations
 
 import asyncio
-from time import perf_counter
 from typing import Final, cast
 
 from hub.accepting.arrival import Arrival, endpoint
-from hub.dispatch.failure import HookFailed
 from hub.hooks.imap import imap_connect
-from hub.hooks.observe import session_closed, session_opened
-from hub.imap.capabilities import capabilities
-from hub.imap.dispatch import perform
-from hub.imap.input import LineTooLong
-from hub.imap.replies import (
-    BYE_SHUTDOWN,
-    BYE_TIMEOUT,
-    BYE_TOO_MANY,
-    BYE_TOO_MANY_FAILURES,
-    BYE_TOO_MANY_FROM_ADDRESS,
-    UNAVAILABLE,
-    Reply,
-    bad,
-    unwanted,
-)
+from hub.imap.opening import ask, greet, note_closed, note_opened
+from hub.imap.replies import BYE_SHUTDOWN, BYE_TIMEOUT, BYE_TOO_MANY, BYE_TOO_MANY_FROM_ADDRESS
+from hub.imap.serving import serve
 from hub.imap.session import ImapSession
-from hub.imap.tokens import TAG
 from hub.imap.updates import tell
 from hub.loading.census import IMAP, Full
 from hub.log import SESSION, get_logger
-from hub.mail.verdict import Defer, Reject
 from hub.tls.info import tls_info
 
 LOGIN_TIMEOUT: Final = 180.0
 BLOCKED_TIMEOUT: Final = 300.0
-MAX_FAILURES_BEFORE_LOGIN: Final = 20
 LINGER: Final = 2.0
 WRITE_BUFFER: Final = 256 << 10
-TRACE_CHUNK: Final = 200
-"""A session with more records than this has them written before its end."""
 
 _log = get_logger(area="imap")
 
@@ -52,7 +32,6 @@ class Connection(asyncio.Protocol):
         "_arrival",
         "_cell",
         "_draining",
-        "_failures",
         "_leaving",
         "_loop",
         "_lost",
@@ -69,7 +48,6 @@ class Connection(asyncio.Protocol):
         self._loop = asyncio.get_running_loop()
         self._task: asyncio.Task[None] | None = None
         self._transport: asyncio.Transport | None = None
-        self._failures = 0
         self.deadline = self._loop.time() + LOGIN_TIMEOUT
         self._draining = self._leaving = self._lost = False
 
@@ -85,48 +63,29 @@ class Connection(asyncio.Protocol):
         session.peer = arrival.peer if arrival else endpoint(transport.get_extra_info("peername"))
         session.local = arrival.local if arrival else endpoint(transport.get_extra_info("sockname"))
         session.kernel.connections.add(self)
-        session.kernel.sessions[session.id] = session.trace
-        client = f"{session.peer[0]}:{session.peer[1]}"
-        session.trace.about = f"{session.protocol} from {client}"
-        session.trace.add("session", session.protocol, "opened", detail=client)
+        note_opened(session)
         if self._is_refused():
             return
         if session.kernel.generations.current.plans[imap_connect.__name__]:
             self._task = self._loop.create_task(self._ask_connect())
         else:
-            self._greet()
+            greet(session)
 
     async def _ask_connect(self) -> None:
         """Greet, unless a plugin does not want this client; what it has sent already waits."""
         session = self.session
         SESSION.set(session.id)
-        session.pin_now()
-        try:
-            verdict = await session.pin.first(imap_connect)(session.trace, session=session)
-        except HookFailed:
-            verdict = Defer("4.3.0", UNAVAILABLE.text.decode())
-        finally:
-            session.unpin()
-            self._task = None
+        farewell = await ask(session)
+        self._task = None
         if self._lost:
             self._closed()
-        elif isinstance(verdict, Reject | Defer):
-            self._bye(unwanted(verdict), linger=False)
+        elif farewell is not None:
+            self._bye(farewell, linger=False)
         else:
-            self._greet()
+            greet(session)
             self._advance()
             if self._task is None:
                 self._rest()
-
-    def _greet(self) -> None:
-        session = self.session
-        session.out.send(b"* OK [CAPABILITY %b] IMAP server ready\r\n" % capabilities(session))
-        session.out.flush()
-        session.pin_now()
-        opened = session.pin.notify(session_opened)
-        if opened:
-            opened(session=session)
-        session.unpin()
 
     def _is_refused(self) -> bool:
         """Whether there is no room for this session; then it closes."""
@@ -210,7 +169,7 @@ class Connection(asyncio.Protocol):
         try:
             while not session.ending and not self._draining and session.input.has_line():
                 session.out.begin()
-                await self._next()
+                await serve(session)
                 session.out.flush()
                 await session.out.flow()
         except ConnectionResetError:
@@ -237,47 +196,6 @@ class Connection(asyncio.Protocol):
             self._wakened()
         else:
             session.out.flush()
-
-    async def _next(self) -> None:
-        """Read a command and answer it."""
-        session, began = self.session, perf_counter()
-        line = None
-        try:
-            line = session.input.take_line()
-            if line is None:
-                return
-            if session.idling is not None:
-                await self._end_idle(line)
-                return
-            name, reply = await perform(session, line)
-        except LineTooLong as error:
-            line = error.start if line is None else line
-            name, reply = "", bad(f"The line is longer than {session.input.limit} octets").reply
-            session.idling = None
-            await session.input.skip_line()
-        if reply is None:
-            return
-        tag = line.split(b" ", 1)[0]
-        session.out.send(reply.line(tag if TAG.fullmatch(tag) else b"*"))
-        session.trace.add(
-            "command", name, reply.condition.decode(), seconds=perf_counter() - began, detail=_detail(reply)
-        )
-        if len(session.trace) > TRACE_CHUNK:
-            session.kernel.write_trace(session.trace)
-        if reply.condition != b"OK" and session.identity is None:
-            self._failures += 1
-            if self._failures >= MAX_FAILURES_BEFORE_LOGIN:
-                session.out.send(BYE_TOO_MANY_FAILURES)
-                session.ending = True
-
-    async def _end_idle(self, line: bytes) -> None:
-        session = self.session
-        tag, session.idling = session.idling, None
-        assert tag is not None
-        await tell(session, expunged=True)
-        reply = Reply(b"OK", b"IDLE is over") if line.upper() == b"DONE" else bad("IDLE ends with DONE").reply
-        session.out.send(reply.line(tag))
-        session.trace.add("command", "IDLE", reply.condition.decode())
 
     def _wakened(self) -> None:
         """The selected mailbox has changed: a client in IDLE is told at once, any other after its next
@@ -358,15 +276,4 @@ class Connection(asyncio.Protocol):
         session.kernel.connections.remove(self)
         if self._cell is not None:
             session.kernel.census.leave(IMAP, self._cell)
-        session.trace.add("session", session.protocol, "closed")
-        session.kernel.sessions.pop(session.id, None)
-        session.kernel.write_trace(session.trace)
-        session.pin_now()
-        closed = session.pin.notify(session_closed)
-        if closed:
-            closed(session=session)
-        session.unpin()
-
-
-def _detail(reply: Reply) -> str:
-    return "" if reply.condition == b"OK" else reply.text.decode("ascii", "replace")
+        note_closed(session)

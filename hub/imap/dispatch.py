@@ -11,8 +11,10 @@ from hub.imap import replies
 from hub.imap.append import COMMANDS as APPEND
 from hub.imap.change import COMMANDS as CHANGE
 from hub.imap.command import Command, State
+from hub.imap.copy import COMMANDS as COPY
 from hub.imap.fetch import COMMANDS as FETCH
 from hub.imap.general import COMMANDS as GENERAL
+from hub.imap.input import LineTooLong
 from hub.imap.literals import collect, discard
 from hub.imap.login import COMMANDS as LOGIN
 from hub.imap.mailboxes import COMMANDS as MAILBOXES
@@ -29,16 +31,17 @@ from hub.services.storage import MailboxMissing
 
 _log = get_logger(area="imap")
 
-_FAMILIES = (GENERAL, LOGIN, MAILBOXES, SELECT, FETCH, SEARCH, CHANGE, APPEND)
+_FAMILIES = (GENERAL, LOGIN, MAILBOXES, SELECT, FETCH, SEARCH, CHANGE, COPY, APPEND)
 _COMMANDS = MappingProxyType({command.name: command for family in _FAMILIES for command in family})
 
 
 async def perform(session: ImapSession, line: bytes) -> tuple[str, Reply | None]:
     """Do the command that begins with this line; its name and the tagged reply, None if that comes later."""
-    reader = Reader([line], [])
+    reader = Reader([line], [], utf8=session.utf8)
     name = ""
     try:
         try:
+            session.tag = reader.match(TAG, "a tag: a command is written as A1 NOOP")[0]
             name = _name(reader)
             command = _find(session, name)
         except Refused:
@@ -54,7 +57,6 @@ async def perform(session: ImapSession, line: bytes) -> tuple[str, Reply | None]
 
 def _name(reader: Reader) -> str:
     """The command behind the tag, `UID` and what it is for included."""
-    reader.match(TAG, "a tag: a command is written as A1 NOOP")
     reader.space()
     name = reader.word("a command behind the tag").decode("ascii")
     if name == "UID":
@@ -104,7 +106,7 @@ async def _run(session: ImapSession, command: Command, reader: Reader) -> Reply 
         reply = replies.STORE_FULL
     except HookFailed:
         reply = replies.UNAVAILABLE
-    except ConnectionResetError:
+    except (ConnectionResetError, LineTooLong):
         raise
     except Exception:
         _log.error("a command failed", command=command.name, exc_info=True)

@@ -1,9 +1,10 @@
-"""CAPABILITY, NOOP, LOGOUT (RFC 3501 §6.1), ID (RFC 2971) and IDLE (RFC 2177)."""
+"""CAPABILITY, NOOP, LOGOUT (RFC 3501 §6.1), ENABLE (RFC 5161), ID (RFC 2971) and IDLE (RFC 2177)."""
 
 from __future__ import annotations
 
 from hub.imap.capabilities import capabilities
 from hub.imap.command import Command, State
+from hub.imap.enabled import Enabled
 from hub.imap.render import string
 from hub.imap.replies import BYE_LOGOUT, Reply, bad, ok
 from hub.imap.session import ImapSession
@@ -33,6 +34,27 @@ async def _logout(session: ImapSession, reader: Reader) -> Reply:
     session.select(None)
     session.ending = True
     return ok(b"Logged out")
+
+
+async def _enable(session: ImapSession, reader: Reader) -> Reply:
+    """What is not offered, or not known, is passed over without a word (RFC 5161 §3.1)."""
+    asked: set[bytes] = set()
+    while not reader.at_end():
+        reader.space()
+        asked.add(reader.word("the name of a capability"))
+    if not asked:
+        raise bad("ENABLE takes the capabilities to enable, such as ENABLE UTF8=ACCEPT")
+    offered = {Enabled.IMAP4REV2.value, *capabilities(session).split()}
+    fresh = [
+        each
+        for each in Enabled
+        if each.value in asked and each.value in offered and each not in session.enabled
+    ]
+    session.enabled.update(fresh)
+    if Enabled.QRESYNC in fresh:
+        session.enabled.add(Enabled.CONDSTORE)  # RFC 7162 §3.2.3
+    session.out.send(b" ".join([b"* ENABLED", *(each.value for each in fresh)]) + b"\r\n")
+    return ok(b"Enabled" if fresh else b"There was nothing to enable")
 
 
 async def _id(session: ImapSession, reader: Reader) -> Reply:
@@ -81,6 +103,7 @@ COMMANDS = (
     Command("CAPABILITY", _capability, State.ANY, asked=False),
     Command("NOOP", _noop, State.ANY, asked=False),
     Command("LOGOUT", _logout, State.ANY, asked=False),
+    Command("ENABLE", _enable, State.AUTHENTICATED),
     Command("ID", _id, State.ANY),
     Command("IDLE", _idle, State.AUTHENTICATED),
 )

@@ -23,7 +23,7 @@ async def collect(session: ImapSession, reader: Reader) -> Reader:
             raise bad(f"A literal of {size} octets is too large for this command")
         literals.append(await _literal(session, size, waits=not found[2]))
         pieces.append(await session.input.line())
-    whole = Reader(pieces, literals)
+    whole = Reader(pieces, literals, utf8=session.utf8)
     whole.at = reader.at
     return whole
 
@@ -34,7 +34,7 @@ async def collect_one(session: ImapSession, reader: Reader) -> Reader:
     if found is None or int(found[1]) > session.input.limit:
         raise bad("A string in quotes or a small literal was expected")
     literal = await _literal(session, int(found[1]), waits=not found[2])
-    whole = Reader([reader.line, await session.input.line()], [literal])
+    whole = Reader([reader.line, await session.input.line()], [literal], utf8=session.utf8)
     whole.at = reader.at
     return whole
 

@@ -6,9 +6,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from hub.imap.command import Command, State
-from hub.imap.names import SEPARATOR, check_new, encode_name, matcher
+from hub.imap.names import SEPARATOR, check_new, matcher
 from hub.imap.places import place
-from hub.imap.render import astring
 from hub.imap.replies import ALREADY_EXISTS, NO_SUCH_MAILBOX, Refused, Reply, bad, no, ok
 from hub.imap.session import ImapSession
 from hub.imap.tokens import Reader
@@ -101,7 +100,7 @@ async def _list(session: ImapSession, reader: Reader) -> Reply:
     matches = matcher(reference + pattern)
     for name in sorted({*mailboxes, *parents}):
         if matches(name):
-            out.send(_list_line(b"LIST", _attributes(mailboxes.get(name), name in parents), name))
+            out.send(_list_line(session, b"LIST", _attributes(mailboxes.get(name), name in parents), name))
             await out.flow()
     return ok(b"Listed")
 
@@ -116,7 +115,7 @@ async def _lsub(session: ImapSession, reader: Reader) -> Reply:
             if name not in names and matches(name):
                 found[name] = b"\\Noselect"
     for name in sorted(found):
-        session.out.send(_list_line(b"LSUB", found[name], name))
+        session.out.send(_list_line(session, b"LSUB", found[name], name))
         await session.out.flow()
     return ok(b"Listed")
 
@@ -150,8 +149,8 @@ def _attributes(mailbox: Mailbox | None, has_children: bool) -> bytes:
     return b" ".join(words)
 
 
-def _list_line(word: bytes, attributes: bytes, name: str) -> bytes:
-    return b'* %b (%b) "/" %b\r\n' % (word, attributes, astring(encode_name(name)))
+def _list_line(session: ImapSession, word: bytes, attributes: bytes, name: str) -> bytes:
+    return b'* %b (%b) "/" %b\r\n' % (word, attributes, session.name(name))
 
 
 async def _status(session: ImapSession, reader: Reader) -> Reply:
@@ -169,7 +168,7 @@ async def _status(session: ImapSession, reader: Reader) -> Reply:
         )
     )
     pairs = b" ".join([b"%b %d" % (item, values[item]) for item in items])
-    session.out.send(b"* STATUS %b (%b)\r\n" % (astring(encode_name(name)), pairs))
+    session.out.send(b"* STATUS %b (%b)\r\n" % (session.name(name), pairs))
     return ok(b"That is how it stands")
 
 

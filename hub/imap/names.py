@@ -15,17 +15,19 @@ _TO_ENCODE = re.compile(r"[^\x20-\x7e]++|&")
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
 
-def decode_name(octets: bytes) -> str:
+def decode_name(octets: bytes, *, utf8: bool = False) -> str:
     """The name of a mailbox as a client writes it. ValueError, with a sentence, for what is no name.
 
-    8-bit octets are against the rules without UTF8=ACCEPT and read as UTF-8; so does an `&` that begins
-    nothing.
+    utf8: as one writes it that has enabled UTF-8, to whom an `&` is nothing special. 8-bit octets are against
+    the rules without that and read as UTF-8; so does an `&` that begins nothing.
     """
     try:
         text = octets.decode("utf-8")
-        if text.isascii() and "&" in text:
+        if not utf8 and text.isascii() and "&" in text:
             text = _decode_utf7(octets)
     except UnicodeDecodeError:
+        if utf8:
+            raise ValueError("A mailbox name is written in UTF-8 (RFC 6855 3)") from None
         raise ValueError("A mailbox name is written in modified UTF-7 (RFC 3501 5.1.3)") from None
     return canonical(text)
 

@@ -19,6 +19,11 @@ def string(octets: bytes) -> bytes:
     """Quoted, or a literal where quoting cannot hold it. NUL, which no string may hold, becomes 0x80."""
     if _UNQUOTABLE.search(octets) or len(octets) > 4096:
         return b"{%d}\r\n%b" % (len(octets), octets.replace(b"\0", b"\x80"))
+    return quoted(octets)
+
+
+def quoted(octets: bytes) -> bytes:
+    """Octets in quotes, which must not hold NUL, CR or LF; beyond ASCII for who has enabled UTF-8 alone."""
     if b'"' in octets or b"\\" in octets:
         octets = _TO_ESCAPE.sub(rb"\\\1", octets)
     return b'"%b"' % octets

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Final
 
@@ -10,7 +11,9 @@ from hub.hooks.imap import mailbox_changed
 from hub.hooks.session import TlsInfo
 from hub.imap.enabled import Enabled
 from hub.imap.input import MAX_LINE, Input
+from hub.imap.names import encode_name
 from hub.imap.output import Output
+from hub.imap.render import astring, quoted
 from hub.imap.view import View
 from hub.imap.wakeups import Wakeups
 from hub.loading.generation import Pin
@@ -25,22 +28,27 @@ from hub.services.storage import Storage
 from hub.trace.record import Trace
 
 _STRUCTURES: Final = 8
+_UTF8: Final = frozenset((Enabled.UTF8, Enabled.IMAP4REV2))
+PROGRESS_EVERY: Final = 5.0
+"""Seconds between two words on how far a command has got (RFC 9585)."""
 
 
 class ImapSession:
     """From accept to close. It is the `Session` of hooks; the rest is for the commands of this package.
 
-    view: the selected mailbox; pin: the generation of the command under way; idling: the tag of an IDLE
-    that has begun; enabled: what the client has asked for; ending: the connection is closed after this
-    command.
+    view: the selected mailbox; pin: the generation of the command under way; tag: of that command; idling:
+    the tag of an IDLE that has begun; enabled: what the client has asked for; ending: the connection is
+    closed after this command; failures: commands that failed before login.
     """
 
     __slots__ = (
         "_pin",
+        "_progress_at",
         "_structures",
         "_unwatch",
         "enabled",
         "ending",
+        "failures",
         "id",
         "identity",
         "idling",
@@ -55,6 +63,7 @@ class ImapSession:
         "start_tls",
         "starttls_offered",
         "stash",
+        "tag",
         "tls",
         "trace",
         "view",
@@ -80,11 +89,14 @@ class ImapSession:
         self.idling: bytes | None = None
         self.enabled: set[Enabled] = set()
         self.ending = False
+        self.tag = b""
+        self.failures = 0
         self.settings: Listener | None = None
         self.starttls_offered = False
         self.start_tls: Callable[[], Awaitable[None]] | None = None
         self.wakened: Callable[[], None] | None = None
         self._pin: Pin | None = None
+        self._progress_at = 0.0
         self._unwatch: Callable[[], None] | None = None
         self._structures: dict[str, Structure] = {}
 
@@ -129,12 +141,38 @@ class ImapSession:
     def pin_now(self) -> None:
         """A command begins."""
         self._pin = self.kernel.generations.pin()
+        self._progress_at = asyncio.get_running_loop().time() + PROGRESS_EVERY
 
     def unpin(self) -> None:
         """The command is over."""
         if self._pin is not None:
             self._pin.release()
             self._pin = None
+
+    @property
+    def utf8(self) -> bool:
+        """Whether names and quoted strings are UTF-8 for this client (RFC 6855 §3, RFC 9051 §5.1)."""
+        return not _UTF8.isdisjoint(self.enabled)
+
+    def name(self, name: str) -> bytes:
+        """A mailbox name as it stands in responses to this client."""
+        if self.utf8 and not name.isascii():
+            return quoted(name.encode())
+        return astring(name.encode() if self.utf8 else encode_name(name))
+
+    async def progress(self, done: int, total: int) -> None:
+        """Say how far the command has got, unless that was said a moment ago (RFC 9585 §4).
+
+        Call it between the batches of what may take long, and between two responses, never within one.
+        """
+        now = asyncio.get_running_loop().time()
+        if now < self._progress_at:
+            return
+        self._progress_at = now + PROGRESS_EVERY
+        said = b'* OK [INPROGRESS ("%b" %d %d)] Still at work\r\n' % (self.tag, done, total)
+        self.out.send(said)
+        self.out.flush()
+        await self.out.flow()
 
     def log_in(self, identity: Identity) -> None:
         """Somebody is in: from now on their lines may be long."""

@@ -14,7 +14,7 @@ from hub.imap.render import MONTHS, SYSTEM_FLAGS
 from hub.imap.replies import bad
 from hub.imap.sets import SET, parse_set
 
-LITERAL = re.compile(rb"\{([0-9]{1,10}+)(\+?)\}\Z")  # RFC 7888: {5+} is sent without waiting
+LITERAL = re.compile(rb"~?+\{([0-9]{1,10}+)(\+?)\}\Z")  # RFC 7888: {5+} is sent without waiting
 TAG = re.compile(rb"[!#$&',\-./0-9:;<=>?@A-Z\[\]^_`a-z|}~]++")
 _ATOM = re.compile(rb"[!#$&'+,\-./0-9:;<=>?@A-Z\[^_`a-z|}~]++")
 _ASTRING = re.compile(rb"[!#$&'+,\-./0-9:;<=>?@A-Z\[\]^_`a-z|}~]++")
@@ -34,17 +34,18 @@ _SYSTEM_FLAGS = MappingProxyType({flag.lower().encode(): flag for flag in SYSTEM
 
 class Reader:
     """Where one command has been read up to. `pieces`: its lines without line ends; `literals`: what
-    stood between them.
+    stood between them. utf8: whether the client has enabled it (RFC 6855).
 
     Each method reads one thing and stands behind it; what is not there is BAD, with a text that says what
     was expected.
     """
 
-    __slots__ = ("_literals", "_piece", "_pieces", "at", "line")
+    __slots__ = ("_literals", "_piece", "_pieces", "_utf8", "at", "line")
 
-    def __init__(self, pieces: list[bytes], literals: list[bytes]) -> None:
+    def __init__(self, pieces: list[bytes], literals: list[bytes], *, utf8: bool = False) -> None:
         self._pieces = pieces
         self._literals = literals
+        self._utf8 = utf8
         self._piece = 0
         self.line = pieces[0]
         self.at = 0
@@ -63,6 +64,10 @@ class Reader:
         """Nothing may be left."""
         if not self.at_end():
             raise bad(f"Something is left behind the command, at {self._shown()}")
+
+    def at_literal(self) -> bool:
+        """Whether a literal comes next, or a binary one, `~{5}` (RFC 3516)."""
+        return self.line.startswith((b"{", b"~{"), self.at)
 
     def take(self, octets: bytes) -> bool:
         """Pass over these octets if they come next."""
@@ -107,7 +112,7 @@ class Reader:
         if self.peek() == b'"':
             quoted = self.match(_QUOTED, f'{what}, closed by " and with a backslash before " and \\ only')[1]
             return _QUOTED_PAIR.sub(rb"\1", quoted) if b"\\" in quoted else quoted
-        if self.peek() == b"{" and self._piece < len(self._literals):
+        if self.at_literal() and self._piece < len(self._literals):
             found = LITERAL.match(self.line, self.at)
             if found:
                 literal = self._literals[self._piece]
@@ -118,7 +123,7 @@ class Reader:
 
     def astring(self, what: str = "a string") -> bytes:
         """An atom, which may hold `]`, or a string."""
-        if self.peek() in (b'"', b"{"):
+        if self.peek() == b'"' or self.at_literal():
             return self.string(what)
         return self.match(_ASTRING, what)[0]
 
@@ -135,13 +140,13 @@ class Reader:
 
     def list_mailbox(self) -> str:
         """A LIST pattern, decoded."""
-        if self.peek() in (b'"', b"{"):
+        if self.peek() == b'"' or self.at_literal():
             return self._name(self.string("a mailbox pattern"))
         return self._name(self.match(_LIST_MAILBOX, "a mailbox pattern")[0])
 
     def _name(self, octets: bytes) -> str:
         try:
-            return decode_name(octets)
+            return decode_name(octets, utf8=self._utf8)
         except ValueError as error:
             raise bad(str(error)) from None
 

@@ -1,0 +1,193 @@
+"""What APPEND and its like read: messages one after the other, each made durable as it comes."""
+
+from __future__ import annotations
+
+import re
+from types import MappingProxyType, TracebackType
+from typing import Self
+
+import orjson
+
+from hub.delivery.accept import Content
+from hub.hooks.imap import imap_append
+from hub.imap.catenate import MAX_PIECES, resolve
+from hub.imap.input import LineTooLong
+from hub.imap.intake import Intake, as_message
+from hub.imap.literals import collect_one, discard, invite
+from hub.imap.place import Place
+from hub.imap.replies import OVER_QUOTA, UNREADABLE, Refused, bad, no, refusal
+from hub.imap.session import ImapSession
+from hub.imap.tokens import LITERAL, Reader
+from hub.mail.ident import new_id
+from hub.mail.verdict import Defer, Reject
+from hub.services.blobs import BlobGone
+from hub.services.storage import NewItem
+
+_EXTENSION = re.compile(rb"CATENATE|UTF8", re.IGNORECASE)
+_RIGHTS = MappingProxyType({"\\Seen": "s", "\\Deleted": "t"})  # RFC 4314 §4; all other flags want w
+
+
+class Upload:
+    """One command that brings messages; whatever it leaves by, the rest of it has been read over.
+
+    reader: where the line that came last has been read up to; a literal at its end was not read yet.
+    items: what has come so far. Leave it after the commit: until then no blob of its is garbage.
+    """
+
+    __slots__ = ("_room", "_target", "items", "reader", "session")
+
+    def __init__(self, session: ImapSession, reader: Reader) -> None:
+        self.session = session
+        self.reader = reader
+        self.items: list[NewItem] = []
+        self._room: int | None = None
+        self._target: Place | None = None
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
+    ) -> None:
+        if error is not None and not isinstance(error, Exception):
+            return  # what was only cancelled may still be committed
+        for item in self.items:
+            self.session.kernel.services.blobs.settle(item.blob)
+        if error is not None and not isinstance(error, LineTooLong | ConnectionResetError):
+            await discard(self.session, self.reader.line)
+
+    async def open(self, target: Place) -> None:
+        """The messages go there: find out how much room its owner has."""
+        self._target = target
+        account = await self.session.kernel.services.directory.account_of(target.account)
+        if account is not None and account.quota is not None:
+            self._room = account.quota - (await self.session.storage.usage(target.account)).size
+
+    async def message(self) -> None:
+        """Read flags, date and message, and make it durable. Refused, StoreFull, OSError."""
+        assert self._target is not None
+        reader, rights = self.reader, self._target.rights
+        flags: frozenset[str] = frozenset()
+        if reader.peek() == b"(":
+            flags = frozenset(flag for flag in reader.flags() if _RIGHTS.get(flag, "w") in rights)
+            reader.space()
+        date = int(self.session.kernel.services.clock.time())
+        if reader.peek() == b'"':
+            date = reader.date_time()
+            reader.space()
+        await self.session.kernel.budget.room()
+        intake = Intake(self.session)
+        try:
+            await self._octets(intake)
+            content = await intake.content()
+            await self._ask(content, flags)
+            self.items.append(await self._keep(content, date, flags))
+        except BlobGone:
+            raise Refused(UNREADABLE) from None
+        finally:
+            await intake.close()
+
+    # -- the octets of one message -----------------------------------------------------------------
+
+    async def _octets(self, intake: Intake) -> None:
+        reader = self.reader
+        found = _EXTENSION.match(reader.line, reader.at)
+        if found is None:
+            await self._literal(intake)
+        else:
+            reader.at = found.end()
+            reader.space()
+            await (self._catenate if found[0].upper() == b"CATENATE" else self._utf8)(intake)
+        if not intake.size:
+            raise no(b"A message has at least one octet")
+
+    async def _utf8(self, intake: Intake) -> None:
+        """RFC 6855 §4."""
+        self.reader.expect(b"(", "a binary literal in parentheses, such as UTF8 (~{310}")
+        await self._literal(intake)
+        self.reader.expect(b")", ") behind the literal of UTF8")
+
+    async def _catenate(self, intake: Intake) -> None:
+        self.reader.expect(b"(", "parts in parentheses, such as CATENATE (URL /INBOX/;UID=20 TEXT {42}")
+        for _ in range(MAX_PIECES):
+            kind = self.reader.word("URL or TEXT")
+            self.reader.space()
+            if kind == b"TEXT":
+                await self._literal(intake, least=0)
+            elif kind == b"URL":
+                if self.reader.at_literal():
+                    self.reader = await collect_one(self.session, self.reader)
+                url = self.reader.astring("a URL")
+                await intake.take(await resolve(self.session, url))
+                self._check_room(intake.size)
+            else:
+                raise bad("CATENATE takes URL and TEXT")
+            intake.check()
+            if self.reader.take(b")"):
+                return
+            self.reader.space()
+        raise bad(f"CATENATE takes {MAX_PIECES} parts at most")
+
+    async def _literal(self, intake: Intake, *, least: int = 1) -> None:
+        binary = self.reader.peek() == b"~"
+        found = self.reader.match(LITERAL, "a literal with the message, such as {310}")
+        size = int(found[1])
+        if size < least:
+            raise no(b"A message has at least one octet")
+        intake.expect(size, binary=binary)
+        self._check_room(intake.size + size)
+        if not found[2]:
+            invite(self.session)
+        # From here on the literal is read whatever happens, and with it the line behind it.
+        await intake.take(self.session.input.chunks(size))
+        self.reader = Reader([await self.session.input.line()], [], utf8=self.session.utf8)
+
+    def _check_room(self, size: int) -> None:
+        before = sum(item.size for item in self.items)
+        if self._room is not None and before + size > self._room:
+            raise Refused(OVER_QUOTA)
+
+    # -- the message as a whole --------------------------------------------------------------------
+
+    async def _ask(self, content: Content, flags: frozenset[str]) -> None:
+        """Refused if a plugin does not want the message."""
+        plan = self.session.pin.first(imap_append)
+        if not plan:
+            return
+        assert self._target is not None
+        verdict = await plan(
+            self.session.trace,
+            session=self.session,
+            account=self._target.account,
+            mailbox=self._target.mailbox.name,
+            flags=flags,
+            message=await as_message(content),
+        )
+        if isinstance(verdict, Reject | Defer):
+            raise Refused(refusal(verdict))
+
+    async def _keep(self, content: Content, date: int, flags: frozenset[str]) -> NewItem:
+        message_id = new_id()
+        head, size = content.head, content.size
+        recovery = self._recovery(message_id, date, flags)
+        if isinstance(content.body, bytes):
+            blob = await self.session.kernel.services.blobs.put(head, content.body, recovery)
+        else:
+            blob = await content.body.keep(head, recovery)
+        return NewItem(message_id, blob, len(head), size, date, flags)
+
+    def _recovery(self, message_id: str, date: int, flags: frozenset[str]) -> bytes:
+        """What an index needs to be made anew out of the blobs, in the shape that deliveries have."""
+        assert self._target is not None
+        account = self._target.account
+        return orjson.dumps(
+            {
+                "id": message_id,
+                "received_at": date,
+                "reverse_path": None,
+                "deliveries": [[account.tenant, account.key, self._target.mailbox.name, ""]],
+                "flags": sorted(flags),
+                "queue": [],
+                "sender": None,
+            }
+        )
