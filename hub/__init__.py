@@ -147,6 +147,7 @@ if TYPE_CHECKING:
     from hub.services.queue import QueueOutcome as QueueOutcome
     from hub.services.queue import QueueRow as QueueRow
     from hub.services.queue import Selection as Selection
+    from hub.services.sharing import RIGHTS as RIGHTS
     from hub.services.sharing import Shared as Shared
     from hub.services.storage import Acceptance as Acceptance
     from hub.services.storage import Appended as Appended
@@ -234,7 +235,7 @@ _HOMES = {
     "hub.services.queue": "AUTOMATIC BULK PERSONAL Claim Fate LeaseLost QueueAction QueueCount QueueOutcome "
     "QueueRow Selection",
     "hub.services.expunged": "Expunged",
-    "hub.services.sharing": "Shared",
+    "hub.services.sharing": "RIGHTS Shared",
     "hub.services.storage": "Acceptance Appended Copied Delivery FlagMode Item ItemState Mailbox "
     "MailboxChanges MailboxExists MailboxMissing MigrationStatus Migrations NewItem Placed "
     "Storage Totals UidRanges Usage",

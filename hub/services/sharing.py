@@ -37,10 +37,16 @@ class Sharing(Protocol):
         """
 
     async def set_rights(self, mailbox: int, identifier: str, rights: str) -> None:
-        """Replace what one identifier has; empty takes it off the list. Logged as RIGHTS. MailboxMissing."""
+        """Replace what one identifier has; empty takes it off the list. Logged as RIGHTS.
 
-    async def shared_with(self, tenant: str, identifiers: Sequence[str]) -> Sequence[Shared]:
-        """Every mailbox of the tenant on whose list one of the identifiers is, by account and name.
+        MailboxMissing; ValueError for what is none of `RIGHTS`.
+        """
 
-        The rights are those of all the identifiers together, less what is taken away.
+    async def shared_with(
+        self, tenant: str, identifiers: Sequence[str], viewer: AccountRef | None = None
+    ) -> Sequence[Shared]:
+        """Every mailbox of the tenant that one of the identifiers may do something with, by account and name.
+
+        The rights are those of all the identifiers together, less what is taken away; without any that are
+        left, a mailbox is not among them. viewer: whose count `unseen` is, the owner's without one.
         """

@@ -360,7 +360,7 @@ class Storage(Sharing, Annotations, Keeping, Summaries, Protocol):
         """
 
     async def holders(self, reference: str) -> Sequence[Placed]:
-        """The items that refer to a blob."""
+        """The items that refer to a blob; behind them those that are expunged and kept, in the mailbox 0."""
 
     async def accounts(self, after: AccountRef | None = None, limit: int = 1000) -> Sequence[AccountRef]:
         """Every account that was ever used, by tenant and key."""

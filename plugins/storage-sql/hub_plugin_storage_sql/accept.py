@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 
 from sqlalchemy import bindparam, insert, select
 
@@ -19,9 +20,12 @@ from hub import (
 )
 from hub_plugin_storage_sql.database import Statement
 from hub_plugin_storage_sql.flags import SEEN, encoded
+from hub_plugin_storage_sql.items import expunge_one, keys_of
 from hub_plugin_storage_sql.mailboxes import ensure_account, ensure_mailbox
+from hub_plugin_storage_sql.ranges import runs
 from hub_plugin_storage_sql.schema import ACCOUNT, LOG, QUEUE, TENANT
-from hub_plugin_storage_sql.transaction import AccountRow, Transaction
+from hub_plugin_storage_sql.transaction import AccountRow, MailboxRow, Transaction
+from hub_plugin_storage_sql.viewing import see, viewer_id
 
 _ACCEPTED = Statement(
     select(LOG.c.kind, TENANT.c.name, ACCOUNT.c.key, LOG.c.name, LOG.c.collection_id, LOG.c.first_uid)
@@ -63,45 +67,68 @@ def accept(
     return work
 
 
-def append(ref: AccountRef, mailbox_id: int, items: Sequence[NewItem]) -> Callable[[Transaction], Appended]:
-    """The work behind `Storage.append`."""
-    flags = [encoded(item.flags) for item in items]
+def append(
+    ref: AccountRef,
+    mailbox_id: int,
+    items: Sequence[NewItem],
+    replaces: tuple[int, int] | None,
+    viewer: AccountRef | None,
+    *,
+    kept: bool,
+) -> Callable[[Transaction], Appended]:
+    """The work behind `Storage.append`. kept: what is replaced can be had back."""
+    for item in items:
+        encoded(item.flags)  # refuses what is no flag
 
     def work(tx: Transaction) -> Appended:
         tx.require_room()
         mailbox = tx.mailbox(mailbox_id)
         if tx.find_account(ref) is not tx.account(mailbox.account_id):
             raise MailboxMissing(f"the mailbox with the id {mailbox_id} is another account's")
-        if not items:
-            return Appended(mailbox.uidvalidity, ())
-        first = mailbox.take_uids(len(items))
-        modseq = tx.touch(
-            mailbox,
-            messages=len(items),
-            unseen=sum(SEEN not in item.flags for item in items),
-            size=sum(item.size for item in items),
-        )
-        for id_, item, text in zip(
-            range(mailbox.base + first, mailbox.base + mailbox.uidnext), items, flags, strict=True
-        ):
-            tx.add_item(
-                (
-                    id_,
-                    text,
-                    modseq,
-                    modseq,
-                    item.size,
-                    item.head_size,
-                    item.internal_date,
-                    item.id,
-                    item.blob,
-                    b"",
-                )
-            )
-        tx.log(modseq, ChangeKind.APPENDED, mailbox, (first, mailbox.uidnext - 1))
-        return Appended(mailbox.uidvalidity, tuple(range(first, mailbox.uidnext)))
+        watching = viewer_id(tx.connection, viewer, mailbox.account_id)
+        uids = _append(tx, mailbox, items, hides_seen=watching is not None)
+        if watching is not None:
+            tx.flush()
+            seen = [uid for uid, item in zip(uids, items, strict=True) if SEEN in item.flags]
+            see(tx.connection, watching, keys_of(mailbox, runs(seen)))
+        if replaces is not None:
+            with suppress(MailboxMissing):
+                expunge_one(tx, tx.mailbox(replaces[0]), replaces[1], kept=kept)
+        return Appended(mailbox.uidvalidity, tuple(uids))
 
     return work
+
+
+def _append(tx: Transaction, mailbox: MailboxRow, items: Sequence[NewItem], *, hides_seen: bool) -> range:
+    """The new UIDs. hides_seen: it is not the owner who has seen them."""
+    if not items:
+        return range(0)
+    flags = [item.flags - {SEEN} if hides_seen else item.flags for item in items]
+    first = mailbox.take_uids(len(items))
+    uids = range(first, first + len(items))
+    modseq = tx.touch(
+        mailbox,
+        messages=len(items),
+        unseen=sum(SEEN not in each for each in flags),
+        size=sum(item.size for item in items),
+    )
+    for uid, item, each in zip(uids, items, flags, strict=True):
+        tx.add_item(
+            (
+                mailbox.base + uid,
+                encoded(each),
+                modseq,
+                modseq,
+                item.size,
+                item.head_size,
+                item.internal_date,
+                item.id,
+                item.blob,
+                b"",
+            )
+        )
+    tx.log(modseq, ChangeKind.APPENDED, mailbox, (first, uids[-1]))
+    return uids
 
 
 def _deliver(tx: Transaction, acceptance: Acceptance, delivery: Delivery, flags: str) -> Placed:

@@ -7,7 +7,7 @@ from typing import Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from hub import Plugin, Secret
+from hub import Duration, Plugin, Secret
 from hub_plugin_storage_sql.database import Database, Schema
 from hub_plugin_storage_sql.sqlite.database import SqliteDatabase
 from hub_plugin_storage_sql.sqlite.schema_lock import SqliteSchema
@@ -28,6 +28,11 @@ class Settings(BaseModel):
         64 << 20,
         ge=0,
         description="Octets of the disk that new mail leaves free, for expunging and the queue (SQLite).",
+    )
+    keep_expunged: Duration = Field(
+        30 * 86_400.0,
+        description="How long a message that was expunged can be had back (`hub mailbox undelete`); 0: not at"
+        " all.",
     )
     url: Secret | None = Field(
         None,

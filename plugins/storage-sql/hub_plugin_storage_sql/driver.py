@@ -18,6 +18,7 @@ from hub import (
     BlobUse,
     Claim,
     Copied,
+    Expunged,
     FlagMode,
     Item,
     ItemState,
@@ -35,6 +36,7 @@ from hub import (
     QueueOutcome,
     QueueRow,
     Selection,
+    Shared,
     Summary,
     Tables,
     Totals,
@@ -43,6 +45,9 @@ from hub import (
 )
 from hub_plugin_storage_sql import (
     accept,
+    annotations,
+    copying,
+    expunged,
     items,
     keyvalue,
     mailboxes,
@@ -50,6 +55,7 @@ from hub_plugin_storage_sql import (
     reading,
     revisions,
     sending,
+    sharing,
     summaries,
 )
 from hub_plugin_storage_sql.backend import Settings, open_database, schema_of
@@ -111,7 +117,10 @@ class SqlStorage:
         viewer: AccountRef | None = None,
     ) -> Appended:
         """All items or none. MailboxMissing."""
-        return await self._db.write(accept.append(account, mailbox, items))
+        await self._know(viewer)
+        return await self._db.write(
+            accept.append(account, mailbox, items, replaces, viewer, kept=self._keeps)
+        )
 
     async def ensure_account(self, account: AccountRef) -> None:
         """The first mailboxes of an account seen for the first time."""
@@ -136,7 +145,7 @@ class SqlStorage:
 
     async def delete_mailbox(self, account: AccountRef, name: str) -> None:
         """With its items; children stay. MailboxMissing, MailboxExists for INBOX."""
-        await self._db.write(mailboxes.remove(account, name))
+        await self._db.write(mailboxes.remove(account, name, kept=self._keeps))
 
     async def rename_mailbox(self, account: AccountRef, old: str, new: str) -> None:
         """With its children; INBOX is emptied into the new name. MailboxMissing, MailboxExists."""
@@ -149,21 +158,21 @@ class SqlStorage:
     async def states(self, mailbox: int, viewer: AccountRef | None = None) -> Sequence[ItemState]:
         """Every item's changeable part, by UID. MailboxMissing."""
         if await self._db.point(lambda db: reading.count(db, mailbox)) <= FEW:
-            return await self._db.point(lambda db: reading.states(db, mailbox))
-        return await self._db.read(lambda db: reading.states(db, mailbox))
+            return await self._db.point(lambda db: reading.states(db, mailbox, viewer))
+        return await self._db.read(lambda db: reading.states(db, mailbox, viewer))
 
     async def items(self, mailbox: int, uids: UidRanges, viewer: AccountRef | None = None) -> Sequence[Item]:
         """The items of those UIDs that are there, by UID."""
         few = sum(last - first + 1 for first, last in clipped(uids)) <= FEW
         fetch = self._db.point if few else self._db.read
-        return await fetch(lambda db: reading.items(db, mailbox, uids))
+        return await fetch(lambda db: reading.items(db, mailbox, uids, viewer))
 
     async def changes(self, mailbox: int, since: int, viewer: AccountRef | None = None) -> MailboxChanges:
         """What has happened after the modseq `since`. MailboxMissing."""
         nothing = await self._db.point(lambda db: reading.unchanged(db, mailbox, since))
         if nothing is not None:
             return nothing
-        return await self._db.read(lambda db: reading.changes(db, mailbox, since))
+        return await self._db.read(lambda db: reading.changes(db, mailbox, since, viewer))
 
     async def store_flags(
         self,
@@ -176,17 +185,66 @@ class SqlStorage:
         viewer: AccountRef | None = None,
     ) -> Sequence[ItemState]:
         """The items of those UIDs after it; none whose modseq is above `unchanged_since`. MailboxMissing."""
-        return await self._db.write(items.store_flags(mailbox, uids, mode, flags, unchanged_since))
+        await self._know(viewer)
+        return await self._db.write(items.store_flags(mailbox, uids, mode, flags, unchanged_since, viewer))
 
     async def copy(
         self, mailbox: int, uids: UidRanges, target: int, viewer: AccountRef | None = None
     ) -> Copied:
-        """Into a mailbox of the same account; the blobs are shared. MailboxMissing."""
-        return await self._db.write(items.copy(mailbox, uids, target))
+        """Into a mailbox of the same tenant; the blobs are shared. MailboxMissing."""
+        await self._know(viewer)
+        return await self._db.write(copying.copy(mailbox, uids, target, viewer))
+
+    async def move(
+        self, mailbox: int, uids: UidRanges, target: int, viewer: AccountRef | None = None
+    ) -> Copied:
+        """`copy`, and the originals are gone in the same commit, for good. MailboxMissing."""
+        await self._know(viewer)
+        return await self._db.write(copying.copy(mailbox, uids, target, viewer, moves=True))
 
     async def expunge(self, mailbox: int, uids: UidRanges | None = None) -> Sequence[int]:
         """Remove the items flagged \\Deleted (among those UIDs); their UIDs. MailboxMissing."""
-        return await self._db.write(items.expunge(mailbox, uids))
+        return await self._db.write(items.expunge(mailbox, uids, kept=self._keeps))
+
+    async def expunged(
+        self, account: AccountRef, *, mailbox: str | None = None, after: int = 0, limit: int = 1000
+    ) -> Sequence[Expunged]:
+        """By id, those behind `after`; of one mailbox only if it is named."""
+        return await self._db.read(lambda db: expunged.listed(db, account, mailbox, after, limit))
+
+    async def undelete(
+        self, account: AccountRef, ids: Sequence[int], mailbox: str | None = None
+    ) -> Sequence[Placed]:
+        """Put them back under new UIDs: into the named mailbox, or where each was."""
+        return await self._db.write(expunged.undelete(account, ids, mailbox))
+
+    async def purge_expunged(self, before: float, limit: int = 1000) -> int:
+        """Forget for good what was expunged before that moment; how many there were."""
+        return await self._db.write(expunged.purge(before, limit))
+
+    async def rights(self, mailbox: int) -> Mapping[str, str]:
+        """Identifier → rights, the owner's left out. MailboxMissing."""
+        return await self._db.point(lambda db: sharing.rights(db, mailbox))
+
+    async def set_rights(self, mailbox: int, identifier: str, rights: str) -> None:
+        """Replace what one identifier has; empty takes it off the list. MailboxMissing."""
+        await self._db.write(sharing.set_rights(mailbox, identifier, rights))
+
+    async def shared_with(
+        self, tenant: str, identifiers: Sequence[str], viewer: AccountRef | None = None
+    ) -> Sequence[Shared]:
+        """Every mailbox of the tenant that one of the identifiers may do something with."""
+        return await self._db.read(lambda db: sharing.shared_with(db, tenant, identifiers, viewer))
+
+    async def annotations(self, viewer: AccountRef, mailbox: int | None) -> Mapping[str, bytes]:
+        """Entry → value, of a mailbox or of the viewer's own account. MailboxMissing."""
+        return await self._db.point(lambda db: annotations.annotations(db, viewer, mailbox))
+
+    async def annotate(
+        self, viewer: AccountRef, mailbox: int | None, values: Mapping[str, bytes | None]
+    ) -> None:
+        """Set entries, all or none; None removes one. MailboxMissing."""
+        await self._db.write(annotations.annotate(viewer, mailbox, values))
 
     async def columns(self, mailbox: int, uids: UidRanges, columns: Sequence[MessageColumn]) -> Sequence[Row]:
         """UID and columns of the items of those UIDs that are there, by UID."""
@@ -305,15 +363,31 @@ class SqlStorage:
             "trouble": self._db.trouble or "none",
         }
 
+    async def _know(self, viewer: AccountRef | None) -> None:
+        """Whose \\Seen is to be kept has a row."""
+        if viewer is not None:
+            await self.ensure_account(viewer)
+
+    @property
+    def _keeps(self) -> bool:
+        return self._settings.keep_expunged > 0
+
     async def _purge_now_and_then(self) -> None:
         clock = self._plugin.clock
         while True:
             await clock.sleep(PURGE_SECONDS)
-            if await self._db.point(lambda db: keyvalue.has_expired(db, clock.time())):
-                try:
-                    await self._db.write_apart(keyvalue.purge)
-                except Exception as error:
-                    self._plugin.log.warning("expired keys could not be removed", error=repr(error))
+            try:
+                await self._purge(clock.time())
+            except Exception as error:
+                self._plugin.log.warning("what has expired could not be removed", error=repr(error))
+
+    async def _purge(self, now: float) -> None:
+        """Keys, and items that nobody wanted back; in whichever process finds them first."""
+        if await self._db.point(lambda db: keyvalue.has_expired(db, now)):
+            await self._db.write_apart(keyvalue.purge)
+        before = now - self._settings.keep_expunged
+        while await self._db.point(lambda db: expunged.has_older(db, before)):
+            await self.purge_expunged(before)
 
 
 def _make_branch(schema: Schema, branch: str, folder: Path) -> None:

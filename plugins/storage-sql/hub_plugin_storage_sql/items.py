@@ -2,169 +2,202 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Generic, TypeAlias, TypeVar
 
-from sqlalchemy import BigInteger, bindparam, delete, insert, select, update
+from sqlalchemy import bindparam, delete, select, update
 
-from hub import ChangeKind, Copied, FlagMode, ItemState, MailboxMissing, UidRanges
+from hub import AccountRef, ChangeKind, FlagMode, ItemState, UidRanges
 from hub_plugin_storage_sql.database import Row, Statement
 from hub_plugin_storage_sql.flags import DELETED, SEEN, decoded, encoded
+from hub_plugin_storage_sql.keeping import keep
 from hub_plugin_storage_sql.ranges import MAX_UID, Range, clipped, runs
 from hub_plugin_storage_sql.schema import ITEM, SUMMARY
 from hub_plugin_storage_sql.transaction import MailboxRow, Transaction
+from hub_plugin_storage_sql.viewing import forget_seen, see, unsee, viewed, viewer_id, with_seen
 
 _b = bindparam
 _WITHIN = ITEM.c.id.between(_b("low"), _b("high"))
 
-_STATES = Statement(
-    select(ITEM.c.id, ITEM.c.flags, ITEM.c.modseq).where(_WITHIN).order_by(ITEM.c.id), "low high"
-)
-_SIZES = Statement(
-    select(ITEM.c.id, ITEM.c.flags, ITEM.c.size).where(_WITHIN).order_by(ITEM.c.id), "low high"
-)
+_STATE = select(ITEM.c.id, ITEM.c.flags, ITEM.c.modseq).where(_WITHIN).order_by(ITEM.c.id)
+_STATES = Statement(_STATE, "low high")
+_STATES_SEEN = Statement(with_seen(_STATE), "low high viewer")
 _MARKED = Statement(
     select(ITEM.c.id, ITEM.c.flags, ITEM.c.size)
     .where(_WITHIN, ITEM.c.flags.contains(DELETED, autoescape=True))
     .order_by(ITEM.c.id),
     "low high",
 )
+_ONE = Statement(select(ITEM.c.id, ITEM.c.flags, ITEM.c.size).where(_WITHIN), "low high")
 _SET_FLAGS = Statement(
     update(ITEM).where(_WITHIN).values(flags=_b("new_flags"), modseq=_b("new_modseq")),
     "new_flags new_modseq low high",
 )
 _DELETE = Statement(delete(ITEM).where(_WITHIN), "low high")
-_NEW_MODSEQ = _b("new_modseq", type_=BigInteger)
-_KEPT = [column for column in ITEM.c if column.name not in ("id", "modseq", "created_modseq")]
-_COPY = Statement(
-    insert(ITEM).from_select(
-        ["id", "modseq", "created_modseq", *[column.name for column in _KEPT]],
-        select(ITEM.c.id + _b("shift", type_=BigInteger), _NEW_MODSEQ, _NEW_MODSEQ, *_KEPT).where(_WITHIN),
-    ),
-    "shift new_modseq low high",
-)
-
 # What lies beside the items goes where they go.
 _DELETE_SUMMARIES = Statement(delete(SUMMARY).where(SUMMARY.c.id.between(_b("low"), _b("high"))), "low high")
-_COPY_SUMMARIES = Statement(
-    insert(SUMMARY).from_select(
-        SUMMARY.c.keys(),
-        select(
-            SUMMARY.c.id + _b("shift", type_=BigInteger), *[each for each in SUMMARY.c if each.name != "id"]
-        ).where(SUMMARY.c.id.between(_b("low"), _b("high"))),
-    ),
-    "shift low high",
-)
+
+F = TypeVar("F")
+"""The flags of an item as they are stored: a text for the owner; for others also whether it was seen."""
+Viewed: TypeAlias = tuple[str, bool]
+
+
+@dataclass(slots=True)
+class _Changes(Generic[F]):
+    """after: (UID, flags, modseq or 0 if it changes). changed: neighbours that get the same flags."""
+
+    after: list[tuple[int, F, int]] = field(default_factory=list)
+    changed: list[tuple[int, int, F]] = field(default_factory=list)
+    touched: list[Range] = field(default_factory=list)
+    unseen: int = 0
+
+    def add(
+        self,
+        rows: Iterable[tuple[int, F, int]],
+        base: int,
+        change: Callable[[F], tuple[F, int]],
+        ceiling: int,
+    ) -> None:
+        """Items of one range: (id, flags, modseq)."""
+        after, changed, touched = self.after, self.changed, self.touched
+        previous: F | None = None  # what the neighbour gets, if it changes
+        for key, old, modseq in rows:
+            if modseq > ceiling:
+                previous = None
+                continue
+            uid = key - base
+            new, newly_unseen = change(old)
+            if new == old:
+                after.append((uid, old, modseq))
+                previous = None
+                continue
+            after.append((uid, new, 0))
+            self.unseen += newly_unseen
+            if previous is None:
+                touched.append((uid, uid))
+            else:
+                touched[-1] = (touched[-1][0], uid)
+            if new == previous:
+                changed[-1] = (changed[-1][0], uid, new)
+            else:
+                changed.append((uid, uid, new))
+            previous = new
 
 
 def store_flags(
-    mailbox_id: int, uids: UidRanges, mode: FlagMode, flags: frozenset[str], unchanged_since: int | None
+    mailbox_id: int,
+    uids: UidRanges,
+    mode: FlagMode,
+    flags: frozenset[str],
+    unchanged_since: int | None,
+    viewer: AccountRef | None,
 ) -> Callable[[Transaction], Sequence[ItemState]]:
     """The work behind `Storage.store_flags`."""
     ranges = clipped(uids)
-    change = _flag_change(mode, flags)
+    encoded(flags)  # refuses what is no flag, here rather than in the transaction
     ceiling = 1 << 63 if unchanged_since is None else unchanged_since
 
     def work(tx: Transaction) -> Sequence[ItemState]:
         mailbox = tx.mailbox(mailbox_id)
         tx.flush()
-        after: list[tuple[int, str, int]] = []  # (UID, flags, modseq or 0 if it changes)
-        changed: list[tuple[int, int, str]] = []  # neighbours that get the same flags
-        touched: list[Range] = []
-        unseen = 0
-        for low, high in _keys(mailbox, ranges):
-            previous = ""
-            is_neighbour = False
-            for key, old, modseq in tx.connection.rows(_STATES, low, high):
-                if modseq > ceiling:
-                    is_neighbour = False
-                    continue
-                uid = key - mailbox.base
-                new, newly_unseen = change(old)
-                if new == old:
-                    after.append((uid, old, modseq))
-                    is_neighbour = False
-                    continue
-                after.append((uid, new, 0))
-                unseen += newly_unseen
-                if is_neighbour:
-                    touched[-1] = (touched[-1][0], uid)
-                else:
-                    touched.append((uid, uid))
-                if is_neighbour and new == previous:
-                    changed[-1] = (changed[-1][0], uid, new)
-                else:
-                    changed.append((uid, uid, new))
-                previous, is_neighbour = new, True
-        if not changed:
-            return [ItemState(uid, decoded(text), modseq) for uid, text, modseq in after]
-        now = tx.touch(mailbox, unseen=unseen)
-        base = mailbox.base
-        tx.connection.many(
-            _SET_FLAGS, [(text, now, base + first, base + last) for first, last, text in changed]
-        )
-        for span in touched:
-            tx.log(now, ChangeKind.FLAGGED, mailbox, span)
-        return [ItemState(uid, decoded(text), modseq or now) for uid, text, modseq in after]
+        watching = viewer_id(tx.connection, viewer, mailbox.account_id)
+        if watching is not None:
+            return _store_for(tx, mailbox, ranges, _change_for(mode, flags), ceiling, watching)
+        found: _Changes[str] = _Changes()
+        change = _flag_change(mode, flags)
+        for low, high in keys_of(mailbox, ranges):
+            found.add(tx.connection.rows(_STATES, low, high), mailbox.base, change, ceiling)
+        now = _write(tx, mailbox, found, [text for _, _, text in found.changed])
+        return [ItemState(uid, decoded(text), modseq or now) for uid, text, modseq in found.after]
 
     return work
 
 
-def copy(mailbox_id: int, uids: UidRanges, target_id: int) -> Callable[[Transaction], Copied]:
-    """The work behind `Storage.copy`."""
-    ranges = clipped(uids)
+def _store_for(
+    tx: Transaction,
+    mailbox: MailboxRow,
+    ranges: Sequence[Range],
+    change: Callable[[Viewed], tuple[Viewed, int]],
+    ceiling: int,
+    viewer: int,
+) -> Sequence[ItemState]:
+    """The same for somebody else than the owner, with a \\Seen of his own."""
+    found: _Changes[Viewed] = _Changes()
+    for low, high in keys_of(mailbox, ranges):
+        rows = [
+            (key, (text, seen is not None), modseq)
+            for key, text, modseq, seen in tx.connection.rows(_STATES_SEEN, low, high, viewer)
+        ]
+        found.add(rows, mailbox.base, change, ceiling)
+    now = _write(tx, mailbox, found, [text for _, _, (text, _) in found.changed])
+    unsee(tx.connection, viewer, keys_of(mailbox, [(first, last) for first, last, _ in found.changed]))
+    newly_seen = [(first, last) for first, last, (_, is_seen) in found.changed if is_seen]
+    see(tx.connection, viewer, keys_of(mailbox, newly_seen))
+    return [ItemState(uid, viewed(*state), modseq or now) for uid, state, modseq in found.after]
 
-    def work(tx: Transaction) -> Copied:
-        mailbox, target = tx.mailbox(mailbox_id), tx.mailbox(target_id)
-        if mailbox.account_id != target.account_id:
-            raise MailboxMissing(f"the mailbox with the id {target_id} is another account's")
-        return Copied(
-            target.uidvalidity, tuple(_copy(tx, mailbox, _selected(tx, _SIZES, mailbox, ranges), target))
-        )
 
-    return work
+def _write(tx: Transaction, mailbox: MailboxRow, found: _Changes[F], texts: Sequence[str]) -> int:
+    """The new modseq; 0 if nothing changes."""
+    if not found.changed:
+        return 0
+    now = tx.touch(mailbox, unseen=found.unseen)
+    base = mailbox.base
+    tx.connection.many(
+        _SET_FLAGS,
+        [
+            (text, now, base + first, base + last)
+            for text, (first, last, _) in zip(texts, found.changed, strict=True)
+        ],
+    )
+    for span in found.touched:
+        tx.log(now, ChangeKind.FLAGGED, mailbox, span)
+    return now
 
 
-def expunge(mailbox_id: int, uids: UidRanges | None) -> Callable[[Transaction], Sequence[int]]:
+def expunge(mailbox_id: int, uids: UidRanges | None, *, kept: bool) -> Callable[[Transaction], Sequence[int]]:
     """The work behind `Storage.expunge`."""
     ranges = [(1, MAX_UID)] if uids is None else clipped(uids)
 
     def work(tx: Transaction) -> Sequence[int]:
         mailbox = tx.mailbox(mailbox_id)
-        rows = [row for row in _selected(tx, _MARKED, mailbox, ranges) if DELETED in decoded(row[1])]
-        return _remove(tx, mailbox, rows)
+        rows = [row for row in selected(tx, _MARKED, mailbox, ranges) if DELETED in decoded(row[1])]
+        return remove(tx, mailbox, rows, kept=kept)
 
     return work
 
 
-def move_all(tx: Transaction, mailbox: MailboxRow, target: MailboxRow) -> None:
-    """Every item of one mailbox into another of the same account."""
-    rows = _selected(tx, _SIZES, mailbox, [(1, MAX_UID)])
-    _copy(tx, mailbox, rows, target)
-    _remove(tx, mailbox, rows)
+def expunge_one(tx: Transaction, mailbox: MailboxRow, uid: int, *, kept: bool) -> None:
+    """An item whatever its flags, if it is there."""
+    remove(tx, mailbox, selected(tx, _ONE, mailbox, [(uid, uid)]), kept=kept)
 
 
-def _flag_change(mode: FlagMode, flags: frozenset[str]) -> Callable[[str], tuple[str, int]]:
-    """From the text of the old flags to that of the new ones and what it adds to the count of the unseen."""
-    known: dict[str, tuple[str, int]] = {}
-    encoded(flags)  # refuses what is no flag, here rather than in the transaction
+def remove(tx: Transaction, mailbox: MailboxRow, rows: Sequence[Row], *, kept: bool) -> list[int]:
+    """Remove items, (UID, flags, size) in order; their UIDs. kept: so that they can be had back."""
+    if not rows:
+        return []
+    uids = [row[0] for row in rows]
+    modseq = tx.touch(
+        mailbox, messages=-len(rows), unseen=-count_unseen(rows), size=-sum(size for _, _, size in rows)
+    )
+    gone = runs(uids)
+    keys = keys_of(mailbox, gone)
+    if kept:
+        keep(tx, mailbox, keys)
+    forget_seen(tx.connection, keys)
+    tx.connection.many(_DELETE, keys)
+    tx.connection.many(_DELETE_SUMMARIES, keys)
+    for span in gone:
+        tx.log(modseq, ChangeKind.EXPUNGED, mailbox, span)
+    return uids
 
-    def change(text: str) -> tuple[str, int]:
-        result = known.get(text)
-        if result is None:
-            old = decoded(text)
-            new = flags if mode is FlagMode.SET else old | flags if mode is FlagMode.ADD else old - flags
-            result = known[text] = encoded(new), (SEEN in old) - (SEEN in new)
-        return result
 
-    return change
-
-
-def _keys(mailbox: MailboxRow, ranges: Sequence[Range]) -> list[Range]:
+def keys_of(mailbox: MailboxRow, ranges: Sequence[Range]) -> list[Range]:
     """Ranges of UIDs as ranges of the items' ids."""
     return [(mailbox.base + first, mailbox.base + last) for first, last in ranges]
 
 
-def _selected(
+def selected(
     tx: Transaction, statement: Statement, mailbox: MailboxRow, ranges: Sequence[Range]
 ) -> list[Row]:
     """(UID, flags, size) of the items of those UIDs that the statement finds."""
@@ -172,44 +205,45 @@ def _selected(
     base = mailbox.base
     return [
         (key - base, text, size)
-        for low, high in _keys(mailbox, ranges)
+        for low, high in keys_of(mailbox, ranges)
         for key, text, size in tx.connection.rows(statement, low, high)
     ]
 
 
-def _copy(
-    tx: Transaction, mailbox: MailboxRow, rows: Sequence[Row], target: MailboxRow
-) -> list[tuple[int, int]]:
-    if not rows:
-        return []
-    first = target.take_uids(len(rows))
-    modseq = tx.touch(target, messages=len(rows), unseen=_unseen(rows), size=sum(size for _, _, size in rows))
-    pairs = [(row[0], uid) for uid, row in enumerate(rows, first)]
-    new_uid = dict(pairs)
-    shifts = [
-        (target.base + new_uid[low] - mailbox.base - low, mailbox.base + low, mailbox.base + high)
-        for low, high in runs([uid for uid, _ in pairs])
-    ]
-    tx.connection.many(_COPY, [(shift, modseq, low, high) for shift, low, high in shifts])
-    tx.connection.many(_COPY_SUMMARIES, shifts)
-    tx.log(modseq, ChangeKind.APPENDED, target, (first, target.uidnext - 1))
-    return pairs
-
-
-def _remove(tx: Transaction, mailbox: MailboxRow, rows: Sequence[Row]) -> list[int]:
-    if not rows:
-        return []
-    uids = [row[0] for row in rows]
-    modseq = tx.touch(
-        mailbox, messages=-len(rows), unseen=-_unseen(rows), size=-sum(size for _, _, size in rows)
-    )
-    gone = runs(uids)
-    tx.connection.many(_DELETE, _keys(mailbox, gone))
-    tx.connection.many(_DELETE_SUMMARIES, _keys(mailbox, gone))
-    for span in gone:
-        tx.log(modseq, ChangeKind.EXPUNGED, mailbox, span)
-    return uids
-
-
-def _unseen(rows: Sequence[Row]) -> int:
+def count_unseen(rows: Sequence[Row]) -> int:
+    """How many of items, (UID, flags, size), their owner has not seen."""
     return sum(SEEN not in decoded(text) for _, text, _ in rows)
+
+
+def _flag_change(mode: FlagMode, flags: frozenset[str]) -> Callable[[str], tuple[str, int]]:
+    """From the text of the old flags to that of the new ones and what it adds to the count of the unseen."""
+    known: dict[str, tuple[str, int]] = {}
+
+    def change(text: str) -> tuple[str, int]:
+        result = known.get(text)
+        if result is None:
+            old = decoded(text)
+            new = _combined(mode, old, flags)
+            result = known[text] = encoded(new), (SEEN in old) - (SEEN in new)
+        return result
+
+    return change
+
+
+def _change_for(mode: FlagMode, flags: frozenset[str]) -> Callable[[Viewed], tuple[Viewed, int]]:
+    """The same for who has a \\Seen of his own: the owner's stays as it is, and so does the count."""
+    known: dict[Viewed, tuple[Viewed, int]] = {}
+
+    def change(state: Viewed) -> tuple[Viewed, int]:
+        result = known.get(state)
+        if result is None:
+            new = _combined(mode, viewed(*state), flags)
+            kept = decoded(state[0]) & {SEEN}
+            result = known[state] = (encoded(new - {SEEN} | kept), SEEN in new), 0
+        return result
+
+    return change
+
+
+def _combined(mode: FlagMode, old: frozenset[str], flags: frozenset[str]) -> frozenset[str]:
+    return flags if mode is FlagMode.SET else old | flags if mode is FlagMode.ADD else old - flags

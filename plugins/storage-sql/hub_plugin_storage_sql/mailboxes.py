@@ -9,10 +9,23 @@ from typing import Final
 from sqlalchemy import bindparam, delete, insert, select, update
 
 from hub import AccountRef, ChangeKind, Mailbox, MailboxExists, MailboxMissing
+from hub_plugin_storage_sql.copying import move_all
 from hub_plugin_storage_sql.database import Statement
-from hub_plugin_storage_sql.items import move_all
-from hub_plugin_storage_sql.schema import ACCOUNT, COLLECTION, ITEM, SUBSCRIPTION, SUMMARY, TENANT, UID_BITS
+from hub_plugin_storage_sql.keeping import keep
+from hub_plugin_storage_sql.ranges import Range
+from hub_plugin_storage_sql.schema import (
+    ACCOUNT,
+    ANNOTATION,
+    COLLECTION,
+    GRANT,
+    ITEM,
+    SUBSCRIPTION,
+    SUMMARY,
+    TENANT,
+    UID_BITS,
+)
 from hub_plugin_storage_sql.transaction import AccountRow, MailboxRow, Transaction
+from hub_plugin_storage_sql.viewing import forget_seen
 
 _b = bindparam
 
@@ -63,6 +76,10 @@ _SET_NAME = Statement(
     update(COLLECTION).where(COLLECTION.c.id == _b("mailbox")).values(name=_b("name")), "name mailbox"
 )
 _DELETE_MAILBOX = Statement(delete(COLLECTION).where(COLLECTION.c.id == _b("mailbox")), "mailbox")
+_DELETE_RIGHTS = Statement(delete(GRANT).where(GRANT.c.collection_id == _b("mailbox")), "mailbox")
+_DELETE_ANNOTATIONS = Statement(
+    delete(ANNOTATION).where(ANNOTATION.c.collection_id == _b("mailbox")), "mailbox"
+)
 _DELETE_ITEMS = Statement(delete(ITEM).where(ITEM.c.id.between(_b("low"), _b("high"))), "low high")
 _DELETE_SUMMARIES = Statement(delete(SUMMARY).where(SUMMARY.c.id.between(_b("low"), _b("high"))), "low high")
 _NAMES = Statement(
@@ -167,8 +184,8 @@ def create(ref: AccountRef, name: str, special_use: str | None) -> Callable[[Tra
     return work
 
 
-def remove(ref: AccountRef, name: str) -> Callable[[Transaction], None]:
-    """The work behind `Storage.delete_mailbox`."""
+def remove(ref: AccountRef, name: str, *, kept: bool) -> Callable[[Transaction], None]:
+    """The work behind `Storage.delete_mailbox`. kept: so that its items can be had back."""
     name = canonical(name)
 
     def work(tx: Transaction) -> None:
@@ -180,8 +197,14 @@ def remove(ref: AccountRef, name: str) -> Callable[[Transaction], None]:
             tx.log(modseq, ChangeKind.EXPUNGED, mailbox, (1, mailbox.uidnext - 1))
         tx.log(modseq, ChangeKind.DELETED, mailbox)
         connection = tx.reread()
-        for statement in (_DELETE_ITEMS, _DELETE_SUMMARIES):
-            connection.run(statement, mailbox.base, mailbox.base + (1 << UID_BITS) - 1)
+        keys: Range = (mailbox.base, mailbox.base + (1 << UID_BITS) - 1)
+        if kept:
+            keep(tx, mailbox, [keys])
+        forget_seen(connection, [keys])
+        connection.run(_DELETE_ITEMS, *keys)
+        connection.run(_DELETE_SUMMARIES, *keys)
+        connection.run(_DELETE_RIGHTS, mailbox.id)
+        connection.run(_DELETE_ANNOTATIONS, mailbox.id)
         connection.run(_DELETE_MAILBOX, mailbox.id)
 
     return work

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import (
@@ -23,10 +23,14 @@ from hub_plugin_storage_sql.database import Reads, Statement
 from hub_plugin_storage_sql.flags import SEEN, decoded
 from hub_plugin_storage_sql.schema import (
     ACCOUNT,
+    ANNOTATION,
     COLLECTION,
+    EXPUNGED,
+    GRANT,
     ITEM,
     LOG,
     QUEUE,
+    SEEN_BY,
     SUBSCRIPTION,
     SUMMARY,
     TENANT,
@@ -45,6 +49,18 @@ _ITEM_USES = Statement(
     .limit(_b("most")),
     _WANTED,
 )
+_EXPUNGED_USES = Statement(
+    select(
+        EXPUNGED.c.blob,
+        EXPUNGED.c.head_size,
+        (EXPUNGED.c.size - func.length(EXPUNGED.c.lines)).label("blob_size"),
+    )
+    .distinct()
+    .where(EXPUNGED.c.blob > _b("after"), EXPUNGED.c.blob < _b("before"))
+    .order_by(EXPUNGED.c.blob)
+    .limit(_b("most")),
+    _WANTED,
+)
 _QUEUE_USES = Statement(
     select(QUEUE.c.blob, QUEUE.c.head_size, QUEUE.c.size)
     .distinct()
@@ -60,10 +76,14 @@ _ACCOUNTS_OF_BLOB = Statement(
     .distinct()
     .select_from(ITEM)
     .join(COLLECTION, COLLECTION.c.id == _MAILBOX_OF_ITEM)
-    .where(ITEM.c.blob == _b("reference")),
+    .where(ITEM.c.blob == _b("reference"))
+    .union(select(EXPUNGED.c.account_id).where(EXPUNGED.c.blob == _b("reference"))),
     "reference",
 )
 _MOVE_ITEMS = Statement(update(ITEM).where(ITEM.c.blob == _b("old")).values(blob=_b("new")), "new old")
+_MOVE_EXPUNGED = Statement(
+    update(EXPUNGED).where(EXPUNGED.c.blob == _b("old")).values(blob=_b("new")), "new old"
+)
 _MOVE_QUEUE = Statement(update(QUEUE).where(QUEUE.c.blob == _b("old")).values(blob=_b("new")), "new old")
 _HOLDERS = Statement(
     select(TENANT.c.name, ACCOUNT.c.key, COLLECTION.c.name, COLLECTION.c.id, ITEM.c.id)
@@ -73,6 +93,15 @@ _HOLDERS = Statement(
     .join(TENANT, TENANT.c.id == ACCOUNT.c.tenant_id)
     .where(ITEM.c.blob == _b("reference"))
     .order_by(ITEM.c.id),
+    "reference",
+)
+_EXPUNGED_HOLDERS = Statement(
+    select(TENANT.c.name, ACCOUNT.c.key, EXPUNGED.c.name, EXPUNGED.c.uid)
+    .select_from(EXPUNGED)
+    .join(ACCOUNT, ACCOUNT.c.id == EXPUNGED.c.account_id)
+    .join(TENANT, TENANT.c.id == ACCOUNT.c.tenant_id)
+    .where(EXPUNGED.c.blob == _b("reference"))
+    .order_by(EXPUNGED.c.id),
     "reference",
 )
 _ACCOUNTS = Statement(
@@ -153,6 +182,10 @@ _SET_ACCOUNT = Statement(
 _NEWEST = select(func.max(LOG.c.position)).scalar_subquery()
 _CLEAR = (
     Statement(delete(SUBSCRIPTION)),
+    Statement(delete(SEEN_BY)),
+    Statement(delete(EXPUNGED)),
+    Statement(delete(GRANT)),
+    Statement(delete(ANNOTATION)),
     Statement(delete(ITEM)),
     Statement(delete(SUMMARY)),
     Statement(delete(QUEUE)),
@@ -165,10 +198,10 @@ _CLEAR = (
 
 
 def references(db: Reads, after: str, before: str, limit: int) -> Sequence[BlobUse]:
-    """What items and queue rows refer to, in order, each once."""
+    """What items, expunged ones and queue rows refer to, in order, each once."""
     found = {
         BlobUse(*row)
-        for statement in (_ITEM_USES, _QUEUE_USES)
+        for statement in (_ITEM_USES, _EXPUNGED_USES, _QUEUE_USES)
         for row in db.rows(statement, after, before, limit)
     }
     return sorted(found, key=lambda use: (use.reference.encode(), use.size, use.head_size))[:limit]
@@ -177,28 +210,40 @@ def references(db: Reads, after: str, before: str, limit: int) -> Sequence[BlobU
 def move_references(moved: Mapping[str, str]) -> Callable[[Transaction], None]:
     """The work behind `Storage.move_references`.
 
-    The accounts are locked, in order, so that nobody is just copying an item: a copy stays in its account, so
-    no account that is not known here can come to refer to the blob.
+    The accounts are locked, in order, so that nobody is just copying an item. Who had been copying one into
+    another account has done so by then, and that one is found and locked too.
     """
 
     def work(tx: Transaction) -> None:
-        accounts = {account for old in moved for (account,) in tx.connection.rows(_ACCOUNTS_OF_BLOB, old)}
-        for account in sorted(accounts):
-            tx.account(account)
+        locked: set[int] = set()
+        while accounts := _holding(tx, moved) - locked:
+            for account in sorted(accounts):
+                tx.account(account)
+            locked |= accounts
         tx.flush()
         values = [(new, old) for old, new in moved.items()]
         tx.connection.many(_MOVE_ITEMS, values)
+        tx.connection.many(_MOVE_EXPUNGED, values)
         tx.connection.many(_MOVE_QUEUE, values)
 
     return work
 
 
+def _holding(tx: Transaction, references: Iterable[str]) -> set[int]:
+    return {account for each in references for (account,) in tx.connection.rows(_ACCOUNTS_OF_BLOB, each)}
+
+
 def holders(db: Reads, reference: str) -> Sequence[Placed]:
-    """The items that refer to a blob."""
-    return [
+    """The items that refer to a blob, and behind them those that are expunged, which are in no mailbox."""
+    items = [
         Placed(AccountRef(tenant, key), name, mailbox, item - (mailbox << UID_BITS))
         for tenant, key, name, mailbox, item in db.rows(_HOLDERS, reference)
     ]
+    expunged = [
+        Placed(AccountRef(tenant, key), name, 0, uid)
+        for tenant, key, name, uid in db.rows(_EXPUNGED_HOLDERS, reference)
+    ]
+    return items + expunged
 
 
 def accounts(db: Reads, after: AccountRef | None, limit: int) -> Sequence[AccountRef]:

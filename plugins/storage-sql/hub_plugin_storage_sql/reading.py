@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from sqlalchemy import and_, bindparam, func, select
 
@@ -33,11 +34,12 @@ from hub_plugin_storage_sql.schema import (
     TENANT,
     UID_BITS,
 )
+from hub_plugin_storage_sql.viewing import viewed, viewer_id, with_seen
 
 _b = bindparam
 
 _OF_ACCOUNT = and_(TENANT.c.name == _b("tenant"), ACCOUNT.c.key == _b("account_key"))
-_MAILBOX = (
+MAILBOX = (
     select(
         COLLECTION.c.id,
         COLLECTION.c.name,
@@ -57,8 +59,10 @@ _MAILBOX = (
         and_(SUBSCRIPTION.c.account_id == COLLECTION.c.account_id, SUBSCRIPTION.c.name == COLLECTION.c.name),
         isouter=True,
     )
-    .where(COLLECTION.c.kind == "mailbox", _OF_ACCOUNT)
+    .where(COLLECTION.c.kind == "mailbox")
 )
+"""Mailboxes with whose they are, in the order of `mailbox_of`."""
+_MAILBOX = MAILBOX.where(_OF_ACCOUNT)
 _MAILBOXES = Statement(_MAILBOX.order_by(COLLECTION.c.name), "tenant account_key")
 _MAILBOX_NAMED = Statement(_MAILBOX.where(COLLECTION.c.name == _b("name")), "tenant account_key name")
 _SUBSCRIPTIONS = Statement(
@@ -81,15 +85,22 @@ _WAITING = Statement(select(func.count(), func.min(QUEUE.c.created_at)).select_f
 
 _MARKS = Statement(
     select(
-        COLLECTION.c.highest_modseq, COLLECTION.c.uidnext, COLLECTION.c.logged_since, COLLECTION.c.messages
+        COLLECTION.c.highest_modseq,
+        COLLECTION.c.uidnext,
+        COLLECTION.c.logged_since,
+        COLLECTION.c.messages,
+        COLLECTION.c.account_id,
     ).where(COLLECTION.c.id == _b("mailbox"), COLLECTION.c.kind == "mailbox"),
     "mailbox",
 )
 _WITHIN = ITEM.c.id.between(_b("low"), _b("high"))
 _STATE = select(ITEM.c.id, ITEM.c.flags, ITEM.c.modseq).where(_WITHIN).order_by(ITEM.c.id)
 _STATES = Statement(_STATE, "low high")
-_CHANGED = Statement(_STATE.where(ITEM.c.modseq > _b("since")), "low high since")
-_ITEMS = Statement(
+_STATES_SEEN = Statement(with_seen(_STATE), "low high viewer")
+_CHANGE = _STATE.where(ITEM.c.modseq > _b("since"))
+_CHANGED = Statement(_CHANGE, "low high since")
+_CHANGED_SEEN = Statement(with_seen(_CHANGE), "low high since viewer")
+_ITEM = (
     select(
         ITEM.c.id,
         ITEM.c.flags,
@@ -100,12 +111,14 @@ _ITEMS = Statement(
         ITEM.c.size,
         ITEM.c.internal_date,
         ITEM.c.message_id,
-        ITEM.c.internal_date,
+        ITEM.c.saved_at,
     )
     .where(_WITHIN)
-    .order_by(ITEM.c.id),
-    "low high",
+    .order_by(ITEM.c.id)
 )
+_ITEMS = Statement(_ITEM, "low high")
+_ITEMS_SEEN = Statement(with_seen(_ITEM), "low high viewer")
+_OWNER = Statement(select(COLLECTION.c.account_id).where(COLLECTION.c.id == _b("mailbox")), "mailbox")
 _TOUCHED = Statement(
     select(LOG.c.kind, LOG.c.first_uid, LOG.c.last_uid).where(
         LOG.c.collection_id == _b("mailbox"), LOG.c.modseq > _b("since"), LOG.c.first_uid > 0
@@ -140,13 +153,13 @@ _LAST = Statement(
 
 def mailboxes(db: Reads, account: AccountRef) -> Sequence[Mailbox]:
     """All mailboxes of an account by name."""
-    return [_mailbox(row) for row in db.rows(_MAILBOXES, account.tenant, account.key)]
+    return [mailbox_of(row) for row in db.rows(_MAILBOXES, account.tenant, account.key)]
 
 
 def mailbox_named(db: Reads, account: AccountRef, name: str) -> Mailbox | None:
     """One mailbox by its name."""
     row = db.row(_MAILBOX_NAMED, account.tenant, account.key, canonical(name))
-    return _mailbox(row) if row else None
+    return mailbox_of(row) if row else None
 
 
 def subscriptions(db: Reads, account: AccountRef) -> Sequence[str]:
@@ -172,15 +185,23 @@ def account_exists(db: Reads, account: AccountRef) -> bool:
     return db.row(_USAGE, account.tenant, account.key) is not None
 
 
-def states(db: Reads, mailbox: int) -> Sequence[ItemState]:
+def states(db: Reads, mailbox: int, viewer: AccountRef | None = None) -> Sequence[ItemState]:
     """Every item of a mailbox. MailboxMissing."""
-    _marks(db, mailbox)
-    return _states(db, _STATES, mailbox, [(1, MAX_UID)])
+    watching = _viewer(db, require_mailbox(db, mailbox), viewer)
+    return _states(db, mailbox, [(1, MAX_UID)], watching)
 
 
-def items(db: Reads, mailbox: int, uids: UidRanges) -> Sequence[Item]:
+def items(db: Reads, mailbox: int, uids: UidRanges, viewer: AccountRef | None = None) -> Sequence[Item]:
     """The items of those UIDs."""
     base = mailbox << UID_BITS
+    if viewer is not None and (owner := db.row(_OWNER, mailbox)) is not None:
+        watching = viewer_id(db, viewer, owner[0])
+        if watching is not None:
+            return [
+                Item(key - base, viewed(flags, seen is not None), *rest)
+                for first, last in clipped(uids)
+                for key, flags, *rest, seen in db.rows(_ITEMS_SEEN, base + first, base + last, watching)
+            ]
     return [
         Item(key - base, decoded(flags), *rest)
         for first, last in clipped(uids)
@@ -188,32 +209,34 @@ def items(db: Reads, mailbox: int, uids: UidRanges) -> Sequence[Item]:
     ]
 
 
-def changes(db: Reads, mailbox: int, since: int) -> MailboxChanges:
+def changes(db: Reads, mailbox: int, since: int, viewer: AccountRef | None = None) -> MailboxChanges:
     """What has happened in a mailbox: from the log or, for one who is older, the items. MailboxMissing."""
-    highest_modseq, uidnext, logged_since, _ = _marks(db, mailbox)
+    marks = require_mailbox(db, mailbox)
+    highest_modseq, uidnext, logged_since, *_ = marks
     if since >= highest_modseq:
         return MailboxChanges(highest_modseq, uidnext, (), ())
+    watching = _viewer(db, marks, viewer)
     if since < logged_since:
-        found = _states(db, _CHANGED, mailbox, [(1, MAX_UID)], since)
+        found = _changed(db, mailbox, [(1, MAX_UID)], since, watching)
         present = found if since == 0 else states(db, mailbox)
         return MailboxChanges(highest_modseq, uidnext, tuple(found), tuple(_gaps(present, uidnext)))
     touched: list[Range] = []
     vanished: list[Range] = []
     for kind, first, last in db.rows(_TOUCHED, mailbox, since):
         (vanished if kind == ChangeKind.EXPUNGED.value else touched).append((first, last))
-    found = _states(db, _CHANGED, mailbox, merged(touched), since)
+    found = _changed(db, mailbox, merged(touched), since, watching)
     return MailboxChanges(highest_modseq, uidnext, tuple(found), tuple(merged(vanished)))
 
 
 def unchanged(db: Reads, mailbox: int, since: int) -> MailboxChanges | None:
     """The answer for one who has seen everything, None if there is more to tell. MailboxMissing."""
-    highest_modseq, uidnext, _, _ = _marks(db, mailbox)
+    highest_modseq, uidnext, *_ = require_mailbox(db, mailbox)
     return MailboxChanges(highest_modseq, uidnext, (), ()) if since >= highest_modseq else None
 
 
 def count(db: Reads, mailbox: int) -> int:
     """How many items a mailbox has. MailboxMissing."""
-    messages: int = _marks(db, mailbox)[3]
+    messages: int = require_mailbox(db, mailbox)[3]
     return messages
 
 
@@ -234,7 +257,8 @@ def log_position(db: Reads, upto: int = MAX_POSITION) -> int:
 _KINDS = {kind.value: kind for kind in ChangeKind}
 
 
-def _mailbox(row: Row) -> Mailbox:
+def mailbox_of(row: Sequence[Any]) -> Mailbox:
+    """A row of `MAILBOX`."""
     id_, name, uidvalidity, uidnext, highest_modseq, messages, unseen, size, special_use, subscribed_name = (
         row
     )
@@ -252,14 +276,33 @@ def _mailbox(row: Row) -> Mailbox:
     )
 
 
-def _marks(db: Reads, mailbox: int) -> Row:
+def require_mailbox(db: Reads, mailbox: int) -> Row:
+    """A mailbox's highest modseq, next UID, where its log begins, messages and owner. MailboxMissing."""
     row = db.row(_MARKS, mailbox)
     if row is None:
         raise MailboxMissing(f"there is no mailbox with the id {mailbox}")
     return row
 
 
-def _states(
+def _viewer(db: Reads, marks: Row, viewer: AccountRef | None) -> int | None:
+    return None if viewer is None else viewer_id(db, viewer, marks[4])
+
+
+def _states(db: Reads, mailbox: int, ranges: Sequence[Range], viewer: int | None) -> list[ItemState]:
+    if viewer is None:
+        return _found(db, _STATES, mailbox, ranges)
+    return _found_seen(db, _STATES_SEEN, mailbox, ranges, viewer)
+
+
+def _changed(
+    db: Reads, mailbox: int, ranges: Sequence[Range], since: int, viewer: int | None
+) -> list[ItemState]:
+    if viewer is None:
+        return _found(db, _CHANGED, mailbox, ranges, since)
+    return _found_seen(db, _CHANGED_SEEN, mailbox, ranges, since, viewer)
+
+
+def _found(
     db: Reads, statement: Statement, mailbox: int, ranges: Sequence[Range], *more: int
 ) -> list[ItemState]:
     base = mailbox << UID_BITS
@@ -267,6 +310,17 @@ def _states(
         ItemState(key - base, decoded(flags), modseq)
         for first, last in ranges
         for key, flags, modseq in db.rows(statement, base + first, base + last, *more)
+    ]
+
+
+def _found_seen(
+    db: Reads, statement: Statement, mailbox: int, ranges: Sequence[Range], *more: int
+) -> list[ItemState]:
+    base = mailbox << UID_BITS
+    return [
+        ItemState(key - base, viewed(flags, seen is not None), modseq)
+        for first, last in ranges
+        for key, flags, modseq, seen in db.rows(statement, base + first, base + last, *more)
     ]
 
 

@@ -79,7 +79,8 @@ COLLECTION: Final = Table(
 UID_BITS: Final = 32  # RFC 3501 §2.3.1.1
 
 # id: the collection's id and, in the low 32 bits, the UID, so that a collection's items lie side by side, in
-# the order of their UIDs, without a second index. flags: sorted, with a space between. size: with `lines`.
+# the order of their UIDs, without a second index. flags: the owner's, sorted, with a space between. size:
+# with `lines`. saved_at: when it came into this collection.
 ITEM: Final = Table(
     "item",
     METADATA,
@@ -93,6 +94,7 @@ ITEM: Final = Table(
     Column("message_id", _Text, nullable=False),
     Column("blob", _Text, nullable=False),
     Column("lines", LargeBinary, nullable=False),
+    Column("saved_at", BigInteger, nullable=False, server_default="0"),
 )
 # References sort by age, so these grow at their end: who refers to a blob decides whether it is garbage.
 Index("item_of_blob", ITEM.c.blob)
@@ -119,6 +121,61 @@ SUMMARY: Final = Table(
     Column("sent_day", BigInteger),
     Column("header_id", LargeBinary, nullable=False),
     Column("references", LargeBinary, nullable=False),
+)
+
+# What others than the owner have seen: \Seen is each viewer's own in a mailbox of somebody else. By item, so
+# that it is gone with that; few items are looked at by many.
+SEEN_BY: Final = Table(
+    "seen",
+    METADATA,
+    Column("item_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("account_id", ForeignKey("account.id"), primary_key=True),
+    sqlite_with_rowid=False,
+)
+
+# Items that can be had back; id rises with `at`, in seconds since the epoch. name: of the mailbox.
+EXPUNGED: Final = Table(
+    "expunged",
+    METADATA,
+    Column("id", _Key, primary_key=True),
+    Column("account_id", ForeignKey("account.id"), nullable=False),
+    Column("name", _Text, nullable=False),
+    Column("at", Float, nullable=False),
+    Column("uid", BigInteger, nullable=False),
+    Column("flags", _Text, nullable=False),
+    Column("modseq", BigInteger, nullable=False),
+    Column("size", BigInteger, nullable=False),
+    Column("head_size", BigInteger, nullable=False),
+    Column("internal_date", BigInteger, nullable=False),
+    Column("message_id", _Text, nullable=False),
+    Column("blob", _Text, nullable=False),
+    Column("lines", LargeBinary, nullable=False),
+    Column("saved_at", BigInteger, nullable=False),
+    sqlite_autoincrement=True,
+)
+Index("expunged_of_account", EXPUNGED.c.account_id, EXPUNGED.c.id)
+Index("expunged_of_blob", EXPUNGED.c.blob)
+
+# rights: letters of RFC 4314 §2.1. identifier: with `-` before it for what is taken away.
+GRANT: Final = Table(
+    "mailbox_right",
+    METADATA,
+    Column("collection_id", ForeignKey("collection.id"), primary_key=True),
+    Column("identifier", _Text, primary_key=True),
+    Column("rights", _Text, nullable=False),
+    sqlite_with_rowid=False,
+)
+Index("mailbox_right_of_identifier", GRANT.c.identifier)
+
+# collection_id: 0 for an account's own. account_id: whose it is, 0 for what all see.
+ANNOTATION: Final = Table(
+    "annotation",
+    METADATA,
+    Column("collection_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("account_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("entry", _Text, primary_key=True),
+    Column("value", LargeBinary, nullable=False),
+    sqlite_with_rowid=False,
 )
 
 SUBSCRIPTION: Final = Table(

@@ -21,7 +21,7 @@ _COLUMNS: Final[Mapping[MessageColumn, Column[Any]]] = MappingProxyType(
     {
         MessageColumn.SIZE: ITEM.c.size,
         MessageColumn.INTERNAL_DATE: ITEM.c.internal_date,
-        MessageColumn.SAVED_AT: ITEM.c.internal_date,
+        MessageColumn.SAVED_AT: ITEM.c.saved_at,
         MessageColumn.MESSAGE_ID: ITEM.c.message_id,
         MessageColumn.MODSEQ: ITEM.c.modseq,
         MessageColumn.LINES: ITEM.c.lines,

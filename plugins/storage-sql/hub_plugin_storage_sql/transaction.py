@@ -126,6 +126,7 @@ class Transaction:
         self.connection = connection
         self.now = now
         self._free = free
+        self._saved_at = int(now)
         self._has_room: bool | None = None
         self._modseqs: dict[int, int] = {}
         self._accounts: dict[int, AccountRow] = {}
@@ -220,12 +221,13 @@ class Transaction:
         mailbox.size += size
         account.messages += messages
         account.size += size
+        self._changed_accounts[account.id] = account  # it may have been flushed since it got its modseq
         self._changed_mailboxes[mailbox.id] = mailbox
         return modseq
 
     def add_item(self, row: Row) -> None:
-        """Insert an item, its columns in the order of the table, at the next flush."""
-        self._items.append(row)
+        """Insert an item at the next flush, saved now; its other columns in the order of the table."""
+        self._items.append((*row, self._saved_at))
 
     def log(
         self,

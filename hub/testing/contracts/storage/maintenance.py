@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Final
 
 from hub.mail.address import Address
 from hub.mail.login import AccountRef
@@ -19,6 +20,9 @@ from hub.testing.contracts.storage.fixtures import (
     inbox,
 )
 from hub.testing.contracts.storage_peer import acceptance
+
+AFTER: Final = 1e12
+"""A moment before which everything was expunged."""
 
 
 async def _references(storage: Storage) -> list[str]:
@@ -67,10 +71,12 @@ class MaintenanceContract(StorageFixtures):
             mailbox = (await inbox(storage, account)).id
             await storage.store_flags(mailbox, ALL, FlagMode.ADD, DELETED)
             await storage.expunge(mailbox)
+            await storage.purge_expunged(AFTER)
             assert await _references(storage) == left
         archive = await storage.create_mailbox(ALICE, "Other")
         await storage.accept(acceptance("m3", ALICE, mailbox="Other"))
         await storage.delete_mailbox(ALICE, archive.name)
+        await storage.purge_expunged(AFTER)
         assert await _references(storage) == []
 
     async def test_moved_blobs_are_found_at_their_new_place_and_nobody_is_told(
