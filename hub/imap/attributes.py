@@ -25,6 +25,7 @@ class Kind(enum.Enum):
 
     UID = b"UID"
     FLAGS = b"FLAGS"
+    MODSEQ = b"MODSEQ"
     INTERNALDATE = b"INTERNALDATE"
     SIZE = b"RFC822.SIZE"
     ENVELOPE = b"ENVELOPE"
@@ -92,6 +93,12 @@ def _attribute(reader: Reader) -> Attribute:
 def without_flags(attributes: tuple[Attribute, ...]) -> bool:
     """Whether nobody asked for the flags."""
     return all(attribute.kind is not Kind.FLAGS for attribute in attributes)
+
+
+def with_modseq(attributes: tuple[Attribute, ...]) -> tuple[Attribute, ...]:
+    """CHANGEDSINCE answers with modseqs in any case (RFC 7162 §3.1.4.1)."""
+    modseq = Attribute(Kind.MODSEQ)
+    return attributes if modseq in attributes else (*attributes, modseq)
 
 
 def with_uid(attributes: tuple[Attribute, ...]) -> tuple[Attribute, ...]:

@@ -19,6 +19,7 @@ from hub.tls.info import tls_info
 LOGIN_TIMEOUT: Final = 180.0
 BLOCKED_TIMEOUT: Final = 300.0
 LINGER: Final = 2.0
+TELL_AGAIN: Final = 1.0
 WRITE_BUFFER: Final = 256 << 10
 
 _log = get_logger(area="imap")
@@ -36,6 +37,7 @@ class Connection(asyncio.Protocol):
         "_loop",
         "_lost",
         "_task",
+        "_told_at",
         "_transport",
         "deadline",
         "session",
@@ -49,6 +51,7 @@ class Connection(asyncio.Protocol):
         self._task: asyncio.Task[None] | None = None
         self._transport: asyncio.Transport | None = None
         self.deadline = self._loop.time() + LOGIN_TIMEOUT
+        self._told_at = 0.0  # not before this moment, after it could not be told once
         self._draining = self._leaving = self._lost = False
 
     # -- what the event loop calls -----------------------------------------------------------------
@@ -192,10 +195,10 @@ class Connection(asyncio.Protocol):
             self._close()
         elif self._draining:
             self._bye(BYE_SHUTDOWN, linger=False)
-        elif session.idling is not None and session.view is not None and session.view.stale:
-            self._wakened()
         else:
             session.out.flush()
+            if session.idling is not None and session.view is not None and session.view.stale:
+                self._wakened()
 
     def _wakened(self) -> None:
         """The selected mailbox has changed: a client in IDLE is told at once, any other after its next
@@ -205,6 +208,7 @@ class Connection(asyncio.Protocol):
             and self._task is None
             and not self._lost
             and not self.session.ending
+            and self._loop.time() >= self._told_at
         ):
             self._task = self._loop.create_task(self._tell_idler())
 
@@ -214,11 +218,12 @@ class Connection(asyncio.Protocol):
         try:
             session.out.begin()
             await tell(session, expunged=True)
-            session.out.flush()
         except ConnectionResetError:
             session.ending = True
         except Exception:
             _log.error("a client in IDLE cannot be told", exc_info=True)
+            self._told_at = self._loop.time() + TELL_AGAIN
+            self._loop.call_at(self._told_at + 0.1, self._wakened)
         finally:
             self._task = None
             self._rest()

@@ -12,6 +12,7 @@ from hub.imap.append import COMMANDS as APPEND
 from hub.imap.change import COMMANDS as CHANGE
 from hub.imap.command import Command, State
 from hub.imap.copy import COMMANDS as COPY
+from hub.imap.enabled import Enabled
 from hub.imap.fetch import COMMANDS as FETCH
 from hub.imap.general import COMMANDS as GENERAL
 from hub.imap.input import LineTooLong
@@ -33,6 +34,10 @@ _log = get_logger(area="imap")
 
 _FAMILIES = (GENERAL, LOGIN, MAILBOXES, SELECT, FETCH, SEARCH, CHANGE, COPY, APPEND)
 _COMMANDS = MappingProxyType({command.name: command for family in _FAMILIES for command in family})
+
+
+_NUMBERED = frozenset(("COPY", "FETCH", "MOVE", "REPLACE", "SEARCH", "SORT", "STORE", "THREAD"))
+"""They take or tell sequence numbers, which there are none of with UIDONLY (RFC 9586 §3)."""
 
 
 async def perform(session: ImapSession, line: bytes) -> tuple[str, Reply | None]:
@@ -71,6 +76,8 @@ def _find(session: ImapSession, name: str) -> Command:
     if command is None:
         raise bad(_unknown(name))
     _check_state(session, command)
+    if name in _NUMBERED and Enabled.UIDONLY in session.enabled:
+        raise Refused(replies.UID_REQUIRED)
     return command
 
 

@@ -25,7 +25,7 @@ _ENTRIES: Final = MappingProxyType(
         ("WRONG_LOGIN", "5.7.8"): "Many of them from one address are guesses; `hub account passwd` sets a "
         "new password.",
         ("UNAVAILABLE", "4.3.0"): "A plugin or a driver failed: the log says which. The client tries again.",
-        ("NEEDS_TLS NEEDS_LOGIN NEEDS_MAILBOX ALREADY_IN", "5.5.1"): _CLIENT,
+        ("NEEDS_TLS NEEDS_LOGIN NEEDS_MAILBOX ALREADY_IN UID_REQUIRED", "5.5.1"): _CLIENT,
         ("OVER_QUOTA", "4.2.2"): "Raise the account's quota, or have its owner delete mail.",
         ("STORE_FULL", "4.3.1"): "Free some of the disk of hub.data_dir: accepting stops while 64 MB are "
         "left.",

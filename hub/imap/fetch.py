@@ -5,14 +5,26 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from hub.imap.attributes import Attribute, Kind, parse_attributes, render, with_uid, without_flags
+from hub.imap.attributes import (
+    Attribute,
+    Kind,
+    parse_attributes,
+    render,
+    with_modseq,
+    with_uid,
+    without_flags,
+)
 from hub.imap.command import Command, State
 from hub.imap.contents import Contents, Large, send_large
+from hub.imap.enabled import Enabled
+from hub.imap.modifiers import parse_modifiers
 from hub.imap.render import flag_list
 from hub.imap.replies import EXPUNGE_ISSUED, UNREADABLE, Reply, ok
+from hub.imap.resync import newer, tell_vanished
 from hub.imap.session import ImapSession
 from hub.imap.sets import compress
 from hub.imap.tokens import Reader
+from hub.imap.updates import enable_condstore, fetch_word
 from hub.imap.view import Selection, View, batches
 from hub.log import get_logger
 from hub.services.blobs import BlobGone
@@ -21,7 +33,7 @@ from hub.services.storage import FlagMode
 
 BATCH: Final = 256
 _SEEN: Final = frozenset({"\\Seen"})
-_STATE: Final = (Kind.UID, Kind.FLAGS)
+_STATE: Final = (Kind.UID, Kind.FLAGS, Kind.MODSEQ)
 
 _log = get_logger(area="imap")
 
@@ -39,10 +51,19 @@ async def _run(session: ImapSession, reader: Reader, *, by_uid: bool) -> Reply:
     ranges = reader.sequence_set()
     reader.space()
     attributes = parse_attributes(reader)
+    modifiers = parse_modifiers(reader, session, by_uid=by_uid)
     reader.end()
     selection = session.mailbox.choose(ranges, by_uid=by_uid)
-    if by_uid:
+    if by_uid and Enabled.UIDONLY not in session.enabled:
         attributes = with_uid(attributes)
+    if modifiers.changed_since is not None:
+        attributes = with_modseq(attributes)
+        selection = newer(session.mailbox, selection, modifiers.changed_since)
+    if any(attribute.kind is Kind.MODSEQ for attribute in attributes):
+        enable_condstore(session)
+    if modifiers.vanished:
+        assert modifiers.changed_since is not None
+        await tell_vanished(session, modifiers.changed_since, session.mailbox.definite(ranges))
     if all(attribute.kind in _STATE for attribute in attributes):
         await _fetch_states(session, selection, attributes)
         return ok(b"Fetched")
@@ -56,19 +77,27 @@ async def _fetch_states(session: ImapSession, selection: Selection, attributes: 
     """What the view knows by itself."""
     view, out = session.mailbox, session.out
     for start, end in batches(selection, BATCH):
-        out.send(b"".join([_line(b" ".join(_states(view, at, attributes)), at) for at in range(start, end)]))
+        out.send(
+            b"".join(
+                [
+                    b"%b (%b)\r\n" % (fetch_word(view, at), b" ".join(_states(view, at, attributes)))
+                    for at in range(start, end)
+                ]
+            )
+        )
         await out.flow()
 
 
-def _line(values: bytes, at: int) -> bytes:
-    return b"* %d FETCH (%b)\r\n" % (at + 1, values)
-
-
 def _states(view: View, at: int, attributes: Sequence[Attribute]) -> list[bytes]:
-    return [
-        b"UID %d" % view.uids[at] if attribute.kind is Kind.UID else b"FLAGS " + flag_list(view.flags[at])
-        for attribute in attributes
-    ]
+    return [_state(view, at, attribute.kind) for attribute in attributes]
+
+
+def _state(view: View, at: int, kind: Kind) -> bytes:
+    if kind is Kind.UID:
+        return b"UID %d" % view.uids[at]
+    if kind is Kind.MODSEQ:
+        return b"MODSEQ (%d)" % view.modseqs[at]
+    return b"FLAGS " + flag_list(view.flags[at])
 
 
 async def _fetch_messages(
@@ -91,6 +120,8 @@ async def _fetch_messages(
             wanted = attributes
             if at in marked and without_flags(attributes):
                 wanted = (*attributes, Attribute(Kind.FLAGS))
+                if Enabled.CONDSTORE in session.enabled:
+                    wanted = with_modseq(wanted)
             try:
                 await _send(session, at, Contents(session, item), wanted)
             except BlobGone:
@@ -109,14 +140,9 @@ async def _mark_seen(session: ImapSession, start: int, end: int) -> frozenset[in
     states = await session.storage.store_flags(
         view.id, compress(unseen), FlagMode.ADD, _SEEN, viewer=view.place.viewer
     )
-    marked = set()
-    for state in states:
-        at = view.index(state.uid)
-        if at is not None:
-            view.flags[at] = state.flags
-            marked.add(at)
+    marked = frozenset(view.stored(states))
     session.changed_view(ChangeKind.FLAGGED, tuple(state.uid for state in states))
-    return frozenset(marked)
+    return marked
 
 
 async def _send(session: ImapSession, at: int, contents: Contents, attributes: Sequence[Attribute]) -> None:
@@ -128,7 +154,7 @@ async def _send(session: ImapSession, at: int, contents: Contents, attributes: S
             values.extend(_states(view, at, (attribute,)))
         else:
             values.append(await render(attribute, contents))
-    out.send(b"* %d FETCH (" % (at + 1))
+    out.send(fetch_word(view, at) + b" (")
     for index, value in enumerate(values):
         if index:
             out.send(b" ")

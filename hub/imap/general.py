@@ -9,7 +9,7 @@ from hub.imap.render import string
 from hub.imap.replies import BYE_LOGOUT, Reply, bad, ok
 from hub.imap.session import ImapSession
 from hub.imap.tokens import Reader
-from hub.imap.updates import tell
+from hub.imap.updates import enable_condstore, tell
 from hub.version import __version__
 
 _MAX_ID_PAIRS = 30  # RFC 2971 §3.3
@@ -50,9 +50,9 @@ async def _enable(session: ImapSession, reader: Reader) -> Reply:
         for each in Enabled
         if each.value in asked and each.value in offered and each not in session.enabled
     ]
+    if Enabled.QRESYNC in fresh or Enabled.CONDSTORE in fresh:  # RFC 7162 §3.2.3
+        enable_condstore(session)
     session.enabled.update(fresh)
-    if Enabled.QRESYNC in fresh:
-        session.enabled.add(Enabled.CONDSTORE)  # RFC 7162 §3.2.3
     session.out.send(b" ".join([b"* ENABLED", *(each.value for each in fresh)]) + b"\r\n")
     return ok(b"Enabled" if fresh else b"There was nothing to enable")
 

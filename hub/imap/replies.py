@@ -78,6 +78,9 @@ STORE_FULL = Reply(
 )
 SERVER_BUG = Reply(b"NO", b"Something went wrong in the server; it is in its log", b"SERVERBUG")
 
+UID_REQUIRED = Reply(
+    b"BAD", b"UIDONLY is enabled: use the UID form of the command, without sequence numbers", b"UIDREQUIRED"
+)
 NEEDS_LOGIN = Reply(b"BAD", b"Log in first: LOGIN or AUTHENTICATE")
 NEEDS_MAILBOX = Reply(b"BAD", b"Open a mailbox first: SELECT or EXAMINE")
 ALREADY_IN = Reply(b"BAD", b"This connection is logged in already")

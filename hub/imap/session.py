@@ -11,11 +11,11 @@ from hub.hooks.imap import mailbox_changed
 from hub.hooks.session import TlsInfo
 from hub.imap.enabled import Enabled
 from hub.imap.input import MAX_LINE, Input
+from hub.imap.mirror import Mirrors
 from hub.imap.names import encode_name
 from hub.imap.output import Output
 from hub.imap.render import astring, quoted
 from hub.imap.view import View
-from hub.imap.wakeups import Wakeups
 from hub.loading.generation import Pin
 from hub.loading.kernel import Kernel
 from hub.mail.ident import new_id
@@ -45,7 +45,6 @@ class ImapSession:
         "_pin",
         "_progress_at",
         "_structures",
-        "_unwatch",
         "enabled",
         "ending",
         "failures",
@@ -56,6 +55,7 @@ class ImapSession:
         "kernel",
         "listener",
         "local",
+        "mirrors",
         "out",
         "peer",
         "protocol",
@@ -68,15 +68,14 @@ class ImapSession:
         "trace",
         "view",
         "wakened",
-        "wakeups",
     )  # fmt: skip
 
-    def __init__(self, kernel: Kernel, listener: str, protocol: str, wakeups: Wakeups) -> None:
+    def __init__(self, kernel: Kernel, listener: str, protocol: str, mirrors: Mirrors) -> None:
         self.id = new_id()
         self.kernel = kernel
         self.listener = listener
         self.protocol = protocol
-        self.wakeups = wakeups
+        self.mirrors = mirrors
         self.peer = ("", 0)
         self.local = ("", 0)
         self.tls: TlsInfo | None = None
@@ -97,7 +96,6 @@ class ImapSession:
         self.wakened: Callable[[], None] | None = None
         self._pin: Pin | None = None
         self._progress_at = 0.0
-        self._unwatch: Callable[[], None] | None = None
         self._structures: dict[str, Structure] = {}
 
     @property
@@ -180,14 +178,11 @@ class ImapSession:
         self.input.limit = MAX_LINE
 
     def select(self, view: View | None) -> None:
-        """Look at another mailbox, or at none, and be told of its changes."""
-        if self._unwatch is not None:
-            self._unwatch()
-            self._unwatch = None
+        """Look at another mailbox, or at none, and no longer be told of the one before."""
+        if self.view is not None:
+            self.view.close()
         self.view = view
         self._structures.clear()
-        if view is not None:
-            self._unwatch = self.wakeups.watch(view.id, self._changed)
 
     def changed(
         self, mailbox: str, kind: ChangeKind, uids: tuple[int, ...] = (), account: AccountRef | None = None
@@ -198,7 +193,8 @@ class ImapSession:
         """
         account = account or self.account
         view = self.view
-        if view is not None and (view.place.account, view.place.mailbox.name) == (account, mailbox):
+        is_selected = view is not None and (view.place.account, view.place.mailbox.name) == (account, mailbox)
+        if view is not None and is_selected and kind is not ChangeKind.FLAGGED:  # of which it was told
             view.stale = True
         plan = self.pin.notify(mailbox_changed)
         if plan:
@@ -219,8 +215,7 @@ class ImapSession:
             del self._structures[next(iter(self._structures))]
         self._structures[blob] = structure
 
-    def _changed(self) -> None:
-        if self.view is not None:
-            self.view.stale = True
+    def notice(self) -> None:
+        """Something has happened in the selected mailbox."""
         if self.wakened is not None:
             self.wakened()

@@ -1,48 +1,41 @@
-"""Telling a client what has happened to its mailbox: EXPUNGE, EXISTS, FLAGS, FETCH (RFC 3501 §7.3, §7.4)."""
+"""Telling a client what has happened to its mailbox: EXPUNGE or VANISHED, EXISTS, FLAGS, FETCH (RFC 3501
+§7.3, §7.4, RFC 7162 §3.2.10, RFC 9586 §3.3)."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Final
+
+from hub.imap.enabled import Enabled
 from hub.imap.output import Output
 from hub.imap.render import SYSTEM_FLAGS, flag_list, ordered
 from hub.imap.session import ImapSession
-from hub.imap.view import View
-from hub.services.storage import MailboxChanges, MailboxMissing
+from hub.imap.sets import compress, render_set
+from hub.imap.view import Update, View
+
+_BATCH: Final = 256
 
 
 async def tell(session: ImapSession, *, expunged: bool, with_uid: bool = False) -> None:
-    """Bring the view up to date and the client with it. expunged: sequence numbers may change now.
-
-    A mailbox that was deleted is told as an empty one.
-    """
-    view, out = session.view, session.out
+    """Bring the view up to date and the client with it. expunged: sequence numbers may change now."""
+    view = session.view
     if view is None:
         return
-    if view.stale:
-        view.stale = False
-        try:
-            changes = await session.storage.changes(view.id, view.modseq, view.place.viewer)
-        except MailboxMissing:
-            changes = MailboxChanges(view.modseq, 0, (), ((1, (1 << 32) - 1),))
-        update = view.apply(changes)
-        if view.learn(set().union(*{state.flags for state in changes.changed})):
-            tell_flags(out, view)
-        if expunged and view.vanished:
-            flagged_uids = [view.uids[at] for at in update.flagged]
-            await _tell_expunged(out, view)
-            flagged = [at for uid in flagged_uids if (at := view.index(uid)) is not None]
-        else:
-            flagged = list(update.flagged)
-        if update.grown:
-            out.send(b"* %d EXISTS\r\n* 0 RECENT\r\n" % len(view))
-        for at in flagged:
-            out.send(fetched_flags(view, at, with_uid=with_uid))
-            await out.flow()
-    elif expunged and view.vanished:
-        await _tell_expunged(out, view)
+    update = await view.catch_up(renumber=expunged)
+    if view.keywords != view.told_keywords:
+        tell_flags(session.out, view)
+    await _tell_expunged(session, update)
+    if update.grown:
+        tell_exists(session)
+    # RFC 7162 §3.2.4 and RFC 9051 §7.5.2: who can count on UIDs gets them with what it has not asked for
+    with_uid = with_uid or not session.enabled.isdisjoint((Enabled.QRESYNC, Enabled.IMAP4REV2))
+    changed = update.touched if Enabled.CONDSTORE in session.enabled else update.flagged
+    await tell_states(session, changed, with_uid=with_uid)
 
 
 def tell_flags(out: Output, view: View) -> None:
     """Which flags the mailbox has: all system flags and the keywords in use."""
+    view.told_keywords = view.keywords
     out.send(b"* FLAGS (%b)\r\n" % known_flags(view))
 
 
@@ -51,14 +44,62 @@ def known_flags(view: View) -> bytes:
     return " ".join((*SYSTEM_FLAGS, *ordered(view.keywords.values()))).encode("ascii", "replace")
 
 
-def fetched_flags(view: View, at: int, *, with_uid: bool) -> bytes:
-    """The untagged FETCH that tells one message's flags."""
-    if with_uid:
-        return b"* %d FETCH (UID %d FLAGS %b)\r\n" % (at + 1, view.uids[at], flag_list(view.flags[at]))
-    return b"* %d FETCH (FLAGS %b)\r\n" % (at + 1, flag_list(view.flags[at]))
+def tell_exists(session: ImapSession) -> None:
+    """How many messages there are; nothing is ever recent (RFC 9051 §1.3)."""
+    recent = b"" if Enabled.IMAP4REV2 in session.enabled else b"* 0 RECENT\r\n"
+    session.out.send(b"* %d EXISTS\r\n%b" % (len(session.mailbox), recent))
 
 
-async def _tell_expunged(out: Output, view: View) -> None:
-    for number in view.take_expunged():
-        out.send(b"* %d EXPUNGE\r\n" % number)
+async def tell_states(
+    session: ImapSession, indexes: Sequence[int], *, flags: bool = True, with_uid: bool = False
+) -> None:
+    """An untagged FETCH for each of these messages, with its modseq for who knows what that is.
+
+    flags: whether they are told, too.
+    """
+    view, out = session.mailbox, session.out
+    with_modseq = Enabled.CONDSTORE in session.enabled
+    for start in range(0, len(indexes), _BATCH):
+        lines = []
+        for at in indexes[start : start + _BATCH]:
+            values = [b"UID %d" % view.uids[at]] if with_uid else []
+            if flags:
+                values.append(b"FLAGS " + flag_list(view.flags[at]))
+            if with_modseq:
+                values.append(b"MODSEQ (%d)" % view.modseqs[at])
+            lines.append(b"%b (%b)\r\n" % (fetch_word(view, at), b" ".join(values)))
+        out.send(b"".join(lines))
+        await out.flow()
+
+
+def fetch_word(view: View, at: int) -> bytes:
+    """What a FETCH response begins with: `* 7 FETCH`, or `* 4711 UIDFETCH` by UID (RFC 9586 §3.3)."""
+    if Enabled.UIDONLY in view.enabled:
+        return b"* %d UIDFETCH" % view.uids[at]
+    return b"* %d FETCH" % (at + 1)
+
+
+def enable_condstore(session: ImapSession) -> None:
+    """For every command that only a client sends which knows of modseqs (RFC 7162 §3.1)."""
+    if Enabled.CONDSTORE in session.enabled:
+        return
+    session.enabled.add(Enabled.CONDSTORE)
+    if session.view is not None:
+        tell_highest_modseq(session)
+
+
+def tell_highest_modseq(session: ImapSession) -> None:
+    """Up to where the client has been told everything of the selected mailbox."""
+    session.out.send(b"* OK [HIGHESTMODSEQ %d] The latest change\r\n" % session.mailbox.modseq)
+
+
+async def _tell_expunged(session: ImapSession, update: Update) -> None:
+    if not update.expunged:
+        return
+    out = session.out
+    if not session.enabled.isdisjoint((Enabled.QRESYNC, Enabled.UIDONLY)):
+        out.send(b"* VANISHED %b\r\n" % render_set(compress(update.expunged_uids)))
+        return
+    for at in reversed(update.expunged):
+        out.send(b"* %d EXPUNGE\r\n" % (at + 1))
         await out.flow()

@@ -1,20 +1,23 @@
 """What one session knows of its mailbox: UIDs and flags by sequence number, as far as the client was told.
 
-Sequence numbers move only in `take_expunged`. What was expunged elsewhere keeps its number, and its
-flags, until then (RFC 3501 §7.4.1).
+Sequence numbers move only in `catch_up`, and only where they may. What was expunged elsewhere keeps its
+number, and its flags, until then (RFC 3501 §7.4.1).
 """
 
 from __future__ import annotations
 
 from array import array
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 
+from hub.imap.enabled import Enabled
+from hub.imap.mirror import Mirror
 from hub.imap.place import Place
-from hub.imap.replies import bad
+from hub.imap.replies import UID_REQUIRED, Refused, bad
 from hub.imap.sets import STAR, Ranges, merge
-from hub.services.storage import ItemState, MailboxChanges
+from hub.imap.snapshot import NO_KEYWORDS, Snapshot, keeping, merged, within
+from hub.services.storage import ItemState
 
 Selection = Sequence[tuple[int, int]]
 """Half-open ranges of indexes into a view, ascending and disjoint; index 0 has sequence number 1."""
@@ -22,50 +25,83 @@ Selection = Sequence[tuple[int, int]]
 
 @dataclass(frozen=True, slots=True)
 class Update:
-    """What a sync has found: indexes with other flags than the client knows, and whether messages were
-    added."""
+    """What a client must be told so that it knows what its view knows, in this order.
 
-    flagged: tuple[int, ...]
-    grown: bool
+    expunged: indexes into the view as it was. grown: whether messages were added. flagged, touched: indexes
+    of messages with other flags, and with another modseq, into the view as it is.
+    """
+
+    expunged: Sequence[int] = ()
+    expunged_uids: Sequence[int] = ()
+    grown: bool = False
+    flagged: Sequence[int] = ()
+    touched: Sequence[int] = ()
+
+
+NOTHING = Update()
 
 
 class View:
-    """A selected mailbox. uids: ascending; flags: in step with them; modseq: up to which changes were seen.
+    """A selected mailbox. uids: ascending; flags and modseqs: in step with them, and all of them shared with
+    other sessions: they are never changed, only replaced.
 
-    place: what it was opened as; name: as the client writes it now.
-    keywords: lower-cased → as it was first written; stale: something may have changed in the store.
+    place: what it was opened as; name: as the client writes it now. enabled: the session's own set.
+    told_keywords: those of the last FLAGS.
     """
 
     __slots__ = (
-        "flags", "id", "keywords", "modseq", "name", "place", "read_only", "stale", "uids", "uidvalidity",
-        "vanished",
+        "_end", "_met", "_mirror", "_snapshot", "enabled", "flags", "id", "modseqs", "name", "place",
+        "read_only", "told_keywords", "uids", "uidvalidity",
     )  # fmt: skip
 
-    def __init__(self, place: Place, states: Sequence[ItemState], *, read_only: bool) -> None:
+    def __init__(
+        self,
+        place: Place,
+        mirror: Mirror,
+        end: Callable[[], None],
+        *,
+        read_only: bool,
+        enabled: Set[Enabled] = frozenset(),
+    ) -> None:
         mailbox = place.mailbox
         self.place = place
         self.id = mailbox.id
         self.name = place.name
         self.uidvalidity = mailbox.uidvalidity
-        self.modseq = mailbox.highest_modseq
         self.read_only = read_only
-        self.stale = False
-        self.uids = array("I", [state.uid for state in states])
-        self.flags = [state.flags for state in states]
-        self.vanished: set[int] = set()
-        self.keywords: dict[str, str] = {}
-        self.learn(set().union(*set(self.flags)))
+        self.enabled = enabled
+        self.told_keywords: Mapping[str, str] = NO_KEYWORDS
+        self._mirror = mirror
+        self._end = end
+        self._met = mirror.newest  # what was compared with, which is more than the client may be told
+        self._show(mirror.newest)
 
     def __len__(self) -> int:
         return len(self.uids)
 
-    def learn(self, flags: Iterable[str]) -> bool:
-        """Remember the keywords among the flags; whether any was new."""
-        before = len(self.keywords)
-        for flag in flags:
-            if not flag.startswith("\\"):
-                self.keywords.setdefault(flag.lower(), flag)
-        return len(self.keywords) > before
+    def close(self) -> None:
+        """Be told of nothing any more."""
+        self._end()
+
+    @property
+    def modseq(self) -> int:
+        """All changes up to this one are known here."""
+        return self._snapshot.modseq
+
+    @property
+    def keywords(self) -> Mapping[str, str]:
+        """Lower-cased → as it was first written."""
+        return self._snapshot.keywords
+
+    @property
+    def stale(self) -> bool:
+        """Whether there may be something that `catch_up` has not seen."""
+        return self._mirror.stale or self._mirror.newest is not self._met
+
+    @stale.setter
+    def stale(self, stale: bool) -> None:
+        assert stale
+        self._mirror.doubt()
 
     def spell(self, flags: Iterable[str]) -> frozenset[str]:
         """The flags as this mailbox spells them already: keywords are equal in any case."""
@@ -76,9 +112,19 @@ class View:
         at = bisect_left(self.uids, uid)
         return at if at < len(self.uids) and self.uids[at] == uid else None
 
+    def indexes(self, uids: Sequence[int]) -> Sequence[int]:
+        """Where ascending UIDs stand; those that the client does not know are left out."""
+        if not uids:
+            return ()
+        start = bisect_left(self.uids, uids[0])
+        if self.uids[start : start + len(uids)] == array("I", uids):
+            return range(start, start + len(uids))
+        return [at for uid in uids if (at := self.index(uid)) is not None]
+
     def first_unseen(self) -> int | None:
         """The sequence number of the first message without \\Seen."""
-        return next((at for at, flags in enumerate(self.flags, 1) if "\\Seen" not in flags), None)
+        unseen = [flags for flags in set(self.flags) if "\\Seen" not in flags]
+        return min((self.flags.index(flags) + 1 for flags in unseen), default=None)
 
     # -- choosing messages -------------------------------------------------------------------------
 
@@ -88,7 +134,9 @@ class View:
         return self.by_uids(ranges) if by_uid else self.by_numbers(ranges)
 
     def by_numbers(self, ranges: Ranges) -> list[tuple[int, int]]:
-        """The messages of a set of sequence numbers."""
+        """The messages of a set of sequence numbers, of which there are none with UIDONLY (RFC 9586 §3)."""
+        if Enabled.UIDONLY in self.enabled:
+            raise Refused(UID_REQUIRED)
         count = len(self.uids)
         if not count and any(STAR in pair for pair in ranges):
             return []  # 1:* of an empty mailbox is nothing, and nobody's mistake
@@ -100,15 +148,13 @@ class View:
         return found
 
     def by_uids(self, ranges: Ranges) -> list[tuple[int, int]]:
-        """The messages of a set of UIDs; `*` is the largest one there is."""
-        last = self.uids[-1] if self.uids else 0
-        chosen = []
-        for low, high in merge(self._starless(ranges, last)):
-            start = bisect_left(self.uids, low)
-            end = bisect_left(self.uids, high + 1, start) if high < STAR - 1 else len(self.uids)
-            if start < end:
-                chosen.append((start, end))
-        return chosen
+        """The messages of a set of UIDs."""
+        spans = [within(self.uids, low, high) for low, high in self.definite(ranges)]
+        return [(start, end) for start, end in spans if start < end]
+
+    def definite(self, ranges: Ranges) -> list[tuple[int, int]]:
+        """The UIDs that a set means, ascending and disjoint; `*` is the largest one there is."""
+        return merge(self._starless(ranges, self.uids[-1] if self.uids else 0))
 
     @staticmethod
     def _starless(ranges: Ranges, star: int) -> Iterator[tuple[int, int]]:
@@ -120,38 +166,43 @@ class View:
         """The UIDs of a selection for the storage, unknown ones between them included."""
         return [(self.uids[start], self.uids[end - 1]) for start, end in selection]
 
-    # -- what happens elsewhere --------------------------------------------------------------------
+    # -- what happens ------------------------------------------------------------------------------
 
-    def apply(self, changes: MailboxChanges) -> Update:
-        """Take in what the storage says has changed; expunged messages only wait to be told."""
-        flagged: list[int] = []
-        known = len(self.uids)
-        last = self.uids[-1] if known else 0
-        for state in changes.changed:
-            if state.uid > last:
-                self.uids.append(state.uid)
-                self.flags.append(state.flags)
-                last = state.uid
-            elif (at := self.index(state.uid)) is not None and self.flags[at] != state.flags:
-                self.flags[at] = state.flags
-                flagged.append(at)
-        for low, high in changes.vanished:
-            start = bisect_left(self.uids, low)
-            end = bisect_left(self.uids, high + 1, start)
-            self.vanished.update(self.uids[start:end])
-        self.modseq = changes.highest_modseq
-        return Update(tuple(flagged), len(self.uids) > known)
+    def stored(self, states: Sequence[ItemState]) -> Sequence[int]:
+        """Take in what this session has stored, by UID, as told to the client; where these messages stand."""
+        is_newest = self._snapshot is self._mirror.newest
+        self._mirror.merge(states)
+        if is_newest:
+            self._met = self._mirror.newest
+            self._show(self._mirror.newest)
+        else:
+            self._show(merged(self._snapshot, states))
+        return self.indexes([state.uid for state in states])
 
-    def take_expunged(self) -> list[int]:
-        """Forget what has vanished: its sequence numbers, highest first, so that each is right when it is
-        told."""
-        gone = sorted(at for uid in self.vanished if (at := self.index(uid)) is not None)
-        self.vanished.clear()
-        if gone:
-            dropped = set(gone)
-            self.uids = array("I", [uid for at, uid in enumerate(self.uids) if at not in dropped])
-            self.flags = [flags for at, flags in enumerate(self.flags) if at not in dropped]
-        return [at + 1 for at in reversed(gone)]
+    async def catch_up(self, *, renumber: bool) -> Update:
+        """Learn what has happened elsewhere. renumber: whether messages may go, and the numbers with them."""
+        newest = await self._mirror.current() if self._mirror.stale else self._mirror.newest
+        if newest is self._snapshot or (newest is self._met and not renumber):
+            self._met = newest
+            return NOTHING
+        known = self._snapshot
+        found = self._mirror.difference(known)
+        self._met = newest
+        grown = found.fresh < len(newest.uids)
+        if not found.gone or renumber:
+            self._show(newest)
+            gone_uids = [known.uids[at] for at in found.gone]
+            return Update(found.gone, gone_uids, grown, found.flagged, found.touched)
+        self._show(keeping(known, newest, found.gone))
+        flagged = self.indexes([newest.uids[at] for at in found.flagged])
+        touched = self.indexes([newest.uids[at] for at in found.touched])
+        return Update((), (), grown, flagged, touched)
+
+    def _show(self, snapshot: Snapshot) -> None:
+        self._snapshot = snapshot
+        self.uids = snapshot.uids
+        self.flags = snapshot.flags
+        self.modseqs = snapshot.modseqs
 
 
 def batches(selection: Selection, size: int) -> Iterator[tuple[int, int]]:

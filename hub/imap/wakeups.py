@@ -1,40 +1,51 @@
-"""Who wants to know of a mailbox: one watch on the change log for all sessions of a listener."""
+"""Who wants to know of a mailbox or an account: one watch on the change log for all sessions of a process."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import TypeAlias
 
+from hub.mail.login import AccountRef
 from hub.services.log import LogEntry
 from hub.services.storage import Storage
 
+Key: TypeAlias = int | AccountRef
+"""A mailbox, by its id, or all that happens to an account."""
+Heard: TypeAlias = Callable[[Sequence[LogEntry]], None]
+
 
 class Wakeups:
-    """Calls back, on the event loop, when the log has an entry for a mailbox that somebody looks at."""
+    """Calls back, on the event loop, with what the log says of something that somebody looks at."""
 
     def __init__(self, storage: Storage) -> None:
         self._storage = storage
-        self._watchers: dict[int, set[Callable[[], None]]] = {}
+        self._watchers: dict[Key, set[Heard]] = {}
         self._end: Callable[[], None] | None = None
 
-    def watch(self, mailbox: int, callback: Callable[[], None]) -> Callable[[], None]:
-        """Call back at each change of the mailbox; gives the function that ends it."""
+    def watch(self, key: Key, callback: Heard) -> Callable[[], None]:
+        """Call back with the entries about it, in order; gives the function that ends it."""
         if self._end is None:
             self._end = self._storage.watch(self._changed)
-        self._watchers.setdefault(mailbox, set()).add(callback)
-        return lambda: self._unwatch(mailbox, callback)
+        self._watchers.setdefault(key, set()).add(callback)
+        return lambda: self._unwatch(key, callback)
 
-    def _unwatch(self, mailbox: int, callback: Callable[[], None]) -> None:
-        watchers = self._watchers.get(mailbox)
+    def _unwatch(self, key: Key, callback: Heard) -> None:
+        watchers = self._watchers.get(key)
         if watchers is None:
             return
         watchers.discard(callback)
         if not watchers:
-            del self._watchers[mailbox]
+            del self._watchers[key]
         if not self._watchers and self._end is not None:
             self._end()
             self._end = None
 
     def _changed(self, entries: Sequence[LogEntry]) -> None:
-        for mailbox in {entry.collection for entry in entries if entry.collection is not None}:
-            for callback in tuple(self._watchers.get(mailbox, ())):
-                callback()
+        told: dict[Key, list[LogEntry]] = {}
+        for entry in entries:
+            for key in (entry.collection, entry.account):
+                if key is not None and key in self._watchers:
+                    told.setdefault(key, []).append(entry)
+        for key, about in told.items():
+            for callback in tuple(self._watchers.get(key, ())):
+                callback(about)

@@ -51,7 +51,7 @@ class Kernel:
     ended. sessions: id → trace of the connections that are open. connections: the protocols behind them,
     which drain together. budget: the octets of messages on their way in. census: how many sessions each
     address has. turns: whose large message goes on next. judging: where is written down whose message is
-    being judged.
+    being judged. shared: what the sessions of a protocol share, by its name.
     """
 
     settings: HubSettings
@@ -65,3 +65,4 @@ class Kernel:
     census: Census = field(default_factory=Census)
     turns: Turns = field(default_factory=Turns)
     judging: Judging = field(default_factory=Judging)
+    shared: dict[str, object] = field(default_factory=dict)

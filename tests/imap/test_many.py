@@ -34,9 +34,9 @@ class Counting:
         self.calls[name] += 1
         return getattr(self._driver, name)
 
-    async def items(self, mailbox: int, uids: UidRanges) -> Sequence[Item]:
+    async def items(self, mailbox: int, uids: UidRanges, *viewer: object) -> Sequence[Item]:
         self.calls["items"] += 1
-        found: Sequence[Item] = await self._driver.items(mailbox, uids)  # type: ignore[attr-defined]
+        found: Sequence[Item] = await self._driver.items(mailbox, uids, *viewer)  # type: ignore[attr-defined]
         assert len(found) <= 300
         return found
 

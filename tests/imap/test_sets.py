@@ -2,29 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 from itertools import pairwise
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hub.imap.place import Place
 from hub.imap.replies import Refused
 from hub.imap.sets import STAR, compress, merge, parse_set, render_list, render_set
-from hub.imap.view import View, batches
-from hub.mail.login import AccountRef
-from hub.services.storage import ItemState, Mailbox, MailboxChanges
+from hub.imap.view import batches
+from hub.services.storage import ItemState, MailboxChanges
+from tests.imap.views import view_of
 
 NUMBERS = st.integers(1, 40)
 ENDS = NUMBERS | st.just(STAR)
 RANGES = st.lists(st.tuples(ENDS, ENDS), min_size=1, max_size=8)
 UIDS = st.sets(NUMBERS, max_size=20).map(sorted)
-
-
-def view(uids: list[int]) -> View:
-    mailbox = Mailbox(1, "INBOX", 7, 100, 5, len(uids), 0, 0, None, False)
-    place = Place("INBOX", mailbox, AccountRef("default", "anna"))
-    return View(place, [ItemState(uid, frozenset(), 1) for uid in uids], read_only=False)
 
 
 def written(ranges: list[tuple[int, int]]) -> bytes:
@@ -49,7 +43,7 @@ def test_a_set_is_read_as_it_is_written(ranges: list[tuple[int, int]]) -> None:
 
 @given(RANGES, UIDS)
 def test_uids_are_chosen_and_unknown_ones_passed_over(ranges: list[tuple[int, int]], uids: list[int]) -> None:
-    chosen = view(uids).choose(ranges, by_uid=True)
+    chosen = view_of(uids).choose(ranges, by_uid=True)
     found = [uids[at] for start, end in chosen for at in range(start, end)]
     assert found == sorted(meant(ranges, uids[-1] if uids else 0) & set(uids))
     assert all(end <= start for (_, end), (start, _) in pairwise(chosen))
@@ -58,7 +52,7 @@ def test_uids_are_chosen_and_unknown_ones_passed_over(ranges: list[tuple[int, in
 @given(RANGES, st.integers(0, 40))
 def test_sequence_numbers_are_chosen_or_refused(ranges: list[tuple[int, int]], count: int) -> None:
     wanted = meant(ranges, count) - {0}
-    subject = view(list(range(101, 101 + count)))
+    subject = view_of(list(range(101, 101 + count)))
     try:
         chosen = subject.choose(ranges, by_uid=False)
     except Refused:
@@ -101,15 +95,17 @@ def test_batches_hold_everything_once(ranges: list[tuple[int, int]], size: int) 
 def test_expunges_are_told_so_that_the_client_arrives_at_the_same_mailbox(
     uids: list[int], vanished: set[int], added: set[int]
 ) -> None:
-    subject = view(uids)
-    client = list(uids)
     states = tuple(ItemState(uid, frozenset({"\\Seen"}), 9) for uid in sorted(added))
-    update = subject.apply(MailboxChanges(9, 61, states, tuple(compress(sorted(vanished)))))
+    subject = view_of(uids, MailboxChanges(9, 61, states, tuple(compress(sorted(vanished)))))
+    client = list(uids)
+    update = asyncio.run(subject.catch_up(renumber=False))
     assert update.grown == bool(added)
+    assert not update.expunged
     client += sorted(added)
     assert list(subject.uids) == client  # nothing has moved yet
-    for number in subject.take_expunged():
-        del client[number - 1]
+    for at in reversed(asyncio.run(subject.catch_up(renumber=True)).expunged):
+        del client[at]
     assert list(subject.uids) == client == sorted((set(uids) | added) - vanished)
-    assert len(subject.flags) == len(client)
+    assert len(subject.flags) == len(subject.modseqs) == len(client)
     assert subject.modseq == 9
+    assert not subject.stale

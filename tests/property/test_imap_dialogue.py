@@ -15,16 +15,13 @@ from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
 from hub.config.tables.listeners import Listener
-from hub.imap.place import Place
 from hub.imap.replies import Refused
 from hub.imap.search import _Parser
 from hub.imap.server import factory
 from hub.imap.tokens import Reader
-from hub.imap.view import View
-from hub.mail.login import AccountRef
-from hub.services.storage import ItemState, Mailbox
 from tests.imap.conftest import _hub
 from tests.imap.test_tokens import READS
+from tests.imap.views import view_of
 from tests.property.growth import assert_linear, few, repeated
 from tests.property.wire import cut, said
 
@@ -101,11 +98,7 @@ def read(parse: Callable[[Reader], object]) -> Callable[[bytes], None]:
     return attempt
 
 
-VIEW = View(
-    Place("INBOX", Mailbox(1, "INBOX", 1, 3, 2, 2, 2, 99, None, True), AccountRef("default", "anna")),
-    [ItemState(1, frozenset(), 1), ItemState(2, frozenset(), 2)],
-    read_only=True,
-)
+VIEW = view_of([1, 2])
 
 
 def search(reader: Reader) -> object:
