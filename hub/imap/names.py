@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import binascii
 import re
+import unicodedata
 from collections.abc import Callable
 
 SEPARATOR = "/"
@@ -33,7 +34,10 @@ def decode_name(octets: bytes, *, utf8: bool = False) -> str:
 
 
 def canonical(name: str) -> str:
-    """INBOX, and INBOX before the first separator, in capitals."""
+    """INBOX, and INBOX before the first separator, in capitals; letters composed as in Net-Unicode (RFC
+    5198 §2)."""
+    if not name.isascii():
+        name = unicodedata.normalize("NFC", name)
     first, separator, rest = name.partition(SEPARATOR)
     return "INBOX" + separator + rest if first.upper() == "INBOX" else name
 
