@@ -42,6 +42,7 @@ def password_options(command: Callable[..., None]) -> Callable[..., None]:
 )
 @click.option("--name", default="", help="The person's name.")
 @click.option("--quota", type=parameters.size, help="How much mail it may hold, like 1GB.")
+@click.option("--message-quota", type=click.IntRange(min=1), help="How many messages it may hold.")
 @click.pass_obj
 def add(
     context: Context,
@@ -51,6 +52,7 @@ def add(
     password_hash: str | None,
     name: str,
     quota: int | None,
+    message_quota: int | None,
 ) -> None:
     """Make an account whose mailboxes are those of ADDRESS."""
     if sum((password_stdin, generate, password_hash is not None)) > 1:
@@ -67,7 +69,12 @@ def add(
     async def work(password: str | None) -> None:
         async with context.directory() as directory:
             await directory.add_account(
-                address, password, name=name, quota=quota, password_hash=password_hash
+                address,
+                password,
+                name=name,
+                quota=quota,
+                message_quota=message_quota,
+                password_hash=password_hash,
             )
 
     run(check())  # before anybody types a password for an account that cannot be made
@@ -130,18 +137,30 @@ def passwd(context: Context, address: Address, password_stdin: bool, generate: b
 @click.argument("address", type=parameters.address)
 @click.option("--name", help="The person's name.")
 @click.option("--quota", type=parameters.size, help="How much mail it may hold, like 1GB; 0 is no limit.")
+@click.option(
+    "--message-quota", type=click.IntRange(min=0), help="How many messages it may hold; 0 is no limit."
+)
 @click.option("--enable/--disable", "enabled", default=None, help="Whether it may log in and gets mail.")
 @click.pass_obj
 def change(
-    context: Context, address: Address, name: str | None, quota: int | None, enabled: bool | None
+    context: Context,
+    address: Address,
+    name: str | None,
+    quota: int | None,
+    message_quota: int | None,
+    enabled: bool | None,
 ) -> None:
     """Change the account of ADDRESS."""
-    if name is None and quota is None and enabled is None:
-        raise click.UsageError("nothing to change; give --name, --quota, --enable or --disable")
+    if name is None and quota is None and message_quota is None and enabled is None:
+        raise click.UsageError(
+            "nothing to change; give --name, --quota, --message-quota, --enable or --disable"
+        )
 
     async def work() -> Account:
         async with context.directory() as directory:
-            return await directory.change_account(address, name=name, quota=quota, enabled=enabled)
+            return await directory.change_account(
+                address, name=name, quota=quota, message_quota=message_quota, enabled=enabled
+            )
 
     changed = run(work())
     _, shown_name, quota_text, state, _ = _row(changed)
@@ -185,6 +204,7 @@ def _facts(account: Account) -> dict[str, object]:
         "address": str(account.address),
         "name": account.name,
         "quota": account.quota,
+        "message_quota": account.message_quota,
         "enabled": account.enabled,
         "tenant": account.ref.tenant,
         "key": account.ref.key,
@@ -192,6 +212,8 @@ def _facts(account: Account) -> dict[str, object]:
 
 
 def _row(account: Account) -> tuple[str, str, str, str, str]:
-    quota = "none" if account.quota is None else parameters.size_text(account.quota)
+    limits = [] if account.quota is None else [parameters.size_text(account.quota)]
+    limits += [] if account.message_quota is None else [f"{account.message_quota} messages"]
+    quota = ", ".join(limits) or "none"
     state = "enabled" if account.enabled else "disabled"
     return str(account.address), account.name, quota, state, account.ref.key

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from hub.imap.command import Command, State
 from hub.imap.places import place
+from hub.imap.quota import check_copy
 from hub.imap.replies import EXPUNGE_ISSUED, READ_ONLY, TRY_CREATE, Refused, Reply, ok
 from hub.imap.session import ImapSession
 from hub.imap.sets import render_list
@@ -44,9 +45,12 @@ async def _run(session: ImapSession, reader: Reader, *, by_uid: bool, moves: boo
     nothing = b"There was nothing to move" if moves else b"There was nothing to copy"
     if not selection:
         return ok(nothing)
+    uids = view.uid_ranges(selection)
+    if not moves or target.account != view.place.account:
+        await check_copy(session, view.id, uids, target)
     put = session.storage.move if moves else session.storage.copy
     try:
-        copied = await put(view.id, view.uid_ranges(selection), target.mailbox.id, session.account)
+        copied = await put(view.id, uids, target.mailbox.id, session.account)
     except MailboxMissing:
         raise Refused(TRY_CREATE) from None
     if not copied.pairs:

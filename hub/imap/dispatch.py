@@ -8,6 +8,7 @@ from types import MappingProxyType
 from hub.dispatch.failure import HookFailed
 from hub.hooks.imap import imap_command
 from hub.imap import replies
+from hub.imap.acl import COMMANDS as ACL
 from hub.imap.append import COMMANDS as APPEND
 from hub.imap.change import COMMANDS as CHANGE
 from hub.imap.command import Command, State
@@ -16,23 +17,33 @@ from hub.imap.enabled import Enabled
 from hub.imap.fetch import COMMANDS as FETCH
 from hub.imap.general import COMMANDS as GENERAL
 from hub.imap.input import LineTooLong
+from hub.imap.list import COMMANDS as LIST
 from hub.imap.literals import collect, discard
 from hub.imap.login import COMMANDS as LOGIN
 from hub.imap.mailboxes import COMMANDS as MAILBOXES
+from hub.imap.metadata import COMMANDS as METADATA
+from hub.imap.namespace import COMMANDS as NAMESPACE
+from hub.imap.quota import COMMANDS as QUOTA
 from hub.imap.replies import Refused, Reply, bad, refusal
 from hub.imap.search import COMMANDS as SEARCH
 from hub.imap.select import COMMANDS as SELECT
 from hub.imap.session import ImapSession
+from hub.imap.status import COMMANDS as STATUS
+from hub.imap.subscriptions import COMMANDS as SUBSCRIPTIONS
 from hub.imap.tokens import TAG, Reader
 from hub.imap.updates import tell
 from hub.log import get_logger
 from hub.mail.verdict import Defer, Reject
 from hub.services.blobs import StoreFull
+from hub.services.directory import DirectoryUnavailable
 from hub.services.storage import MailboxMissing
 
 _log = get_logger(area="imap")
 
-_FAMILIES = (GENERAL, LOGIN, MAILBOXES, SELECT, FETCH, SEARCH, CHANGE, COPY, APPEND)
+_FAMILIES = (
+    *(GENERAL, LOGIN, SELECT, FETCH, SEARCH, CHANGE, COPY, APPEND),
+    *(MAILBOXES, LIST, SUBSCRIPTIONS, STATUS, NAMESPACE, ACL, QUOTA, METADATA),
+)
 _COMMANDS = MappingProxyType({command.name: command for family in _FAMILIES for command in family})
 
 
@@ -111,7 +122,7 @@ async def _run(session: ImapSession, command: Command, reader: Reader) -> Reply 
         reply = replies.NO_SUCH_MAILBOX
     except StoreFull:
         reply = replies.STORE_FULL
-    except HookFailed:
+    except (HookFailed, DirectoryUnavailable):
         reply = replies.UNAVAILABLE
     except (ConnectionResetError, LineTooLong):
         raise

@@ -1,33 +1,82 @@
-"""CREATE, DELETE, RENAME, SUBSCRIBE, LIST, LSUB, STATUS (RFC 3501 §6.3), NAMESPACE (RFC 2342): the tree
-of mailboxes."""
+"""CREATE, DELETE and RENAME (RFC 9051 §6.3.4 to §6.3.6): the tree of mailboxes."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import re
+from dataclasses import replace
+from types import MappingProxyType
+from typing import Final
 
 from hub.imap.command import Command, State
-from hub.imap.names import SEPARATOR, check_new, matcher
-from hub.imap.places import place
+from hub.imap.enabled import Enabled
+from hub.imap.list import choose, list_response
+from hub.imap.list_options import ListRequest
+from hub.imap.names import SEPARATOR
+from hub.imap.new_names import Spot, checked, find_spot, inherit, sentence
+from hub.imap.objectid import mailbox_id
+from hub.imap.place import Place
+from hub.imap.places import find_place, place, visible_places
 from hub.imap.replies import ALREADY_EXISTS, NO_SUCH_MAILBOX, Refused, Reply, bad, no, ok
 from hub.imap.session import ImapSession
+from hub.imap.shared import is_foreign
 from hub.imap.tokens import Reader
 from hub.services.log import ChangeKind
-from hub.services.storage import Mailbox, MailboxExists, MailboxMissing
+from hub.services.storage import MailboxExists, MailboxMissing
 
-_STATUS_ITEMS = (b"MESSAGES", b"RECENT", b"UIDNEXT", b"UIDVALIDITY", b"UNSEEN")
+_USES: Final = MappingProxyType(
+    {use.lower(): use for use in ("\\Archive", "\\Drafts", "\\Junk", "\\Sent", "\\Trash")}
+)
+_USE = re.compile(rb"\\[A-Za-z]++")
 
 
 async def _create(session: ImapSession, reader: Reader) -> Reply:
     reader.space()
     name = reader.mailbox().removesuffix(SEPARATOR)  # RFC 3501 §6.3.3: names below it will follow
+    uses = _uses(reader)
     reader.end()
-    _check_new(name)
+    spot = await find_spot(session, checked(name))
+    use = await _free_use(session, spot, uses)
     try:
-        mailbox = await session.storage.create_mailbox(session.account, name)
+        mailbox = await session.storage.create_mailbox(spot.account, spot.inner, use)
     except MailboxExists:
         raise Refused(ALREADY_EXISTS) from None
-    session.changed(mailbox.name, ChangeKind.CREATED)
-    return ok(b"Created")
+    await inherit(session, spot)
+    session.changed(mailbox.name, ChangeKind.CREATED, account=spot.account)
+    return ok(b"Created", b"MAILBOXID (%b)" % mailbox_id(mailbox))
+
+
+def _uses(reader: Reader) -> list[str]:
+    """RFC 6154 §3: `(USE (\\Sent))`."""
+    if reader.at_end():
+        return []
+    reader.space()
+    reader.expect(b"(", "parameters of CREATE in parentheses")
+    if reader.word("USE") != b"USE":
+        raise bad("CREATE has one parameter, USE (RFC 6154 3)")
+    reader.space()
+    reader.expect(b"(", "a list of special uses in parentheses")
+    uses = []
+    while not reader.take(b")"):
+        uses.append(reader.match(_USE, "a special use such as \\Sent")[0].decode("ascii"))
+        if reader.peek() == b" ":
+            reader.space()
+    reader.expect(b")", "a closing parenthesis")
+    return uses
+
+
+async def _free_use(session: ImapSession, spot: Spot, uses: list[str]) -> str | None:
+    """The use that the new mailbox gets. Refused (RFC 6154 §3) if it cannot."""
+    if not uses:
+        return None
+    use = _USES.get(uses[0].lower())
+    if len(uses) > 1 or use is None:
+        known = " ".join(_USES.values()).encode("ascii")
+        raise no(b"A mailbox is given one of these uses: %b" % known, b"USEATTR")
+    if spot.account != session.account:
+        raise no(b"Only its owner gives a mailbox a special use", b"USEATTR")
+    if any(mailbox.special_use == use for mailbox in await session.storage.mailboxes(spot.account)):
+        raise no(b"Another mailbox is %b already" % use.encode("ascii"), b"USEATTR")
+    return use
 
 
 async def _delete(session: ImapSession, reader: Reader) -> Reply:
@@ -36,13 +85,14 @@ async def _delete(session: ImapSession, reader: Reader) -> Reply:
     reader.end()
     if name == "INBOX":
         raise no(b"INBOX cannot be deleted (RFC 3501 6.3.4)", b"CANNOT")
+    found = await place(session, name, "x")
     try:
-        await session.storage.delete_mailbox(session.account, name)
+        await session.storage.delete_mailbox(found.account, found.mailbox.name)
     except MailboxMissing:
         raise Refused(NO_SUCH_MAILBOX) from None
     except MailboxExists as error:
-        raise no(_sentence(error), b"CANNOT") from None
-    session.changed(name, ChangeKind.DELETED)
+        raise no(sentence(error), b"CANNOT") from None
+    session.changed(found.mailbox.name, ChangeKind.DELETED, account=found.account)
     return ok(b"Deleted")
 
 
@@ -52,168 +102,50 @@ async def _rename(session: ImapSession, reader: Reader) -> Reply:
     reader.space()
     new = reader.mailbox().removesuffix(SEPARATOR)
     reader.end()
-    _check_new(new)
+    found = await place(session, old, "x")
+    spot = await find_spot(session, checked(new))
+    if spot.account != found.account:
+        raise no(b"A mailbox stays its owner's: make a new one and copy the messages", b"CANNOT")
+    if found.viewer is not None and found.mailbox.name == "INBOX":
+        raise no(b"Only its owner can empty an INBOX into another mailbox", b"CANNOT")
     try:
-        await session.storage.rename_mailbox(session.account, old, new)
+        await session.storage.rename_mailbox(found.account, found.mailbox.name, spot.inner)
     except MailboxMissing:
         raise Refused(NO_SUCH_MAILBOX) from None
     except MailboxExists as error:
-        if await session.storage.mailbox(session.account, new) is not None:
+        if await find_place(session, new) is not None:
             raise Refused(ALREADY_EXISTS) from None
-        raise no(_sentence(error), b"CANNOT") from None
-    view = session.view
-    if view is not None and view.name != "INBOX" and (view.name + SEPARATOR).startswith(old + SEPARATOR):
-        view.name = new + view.name[len(old) :]
-    session.changed(new, ChangeKind.RENAMED)
-    if view is not None:
-        view.stale = True  # INBOX was emptied
+        raise no(sentence(error), b"CANNOT") from None
+    _rename_view(session, found, new, spot)
+    if Enabled.IMAP4REV2 in session.enabled and found.mailbox.name != "INBOX":
+        await _tell_renamed(session, found.name, new)
+    session.changed(spot.inner, ChangeKind.RENAMED, account=found.account)
+    if session.view is not None:
+        session.view.stale = True  # INBOX was emptied
     return ok(b"Renamed")
 
 
-async def _subscribe(session: ImapSession, reader: Reader) -> Reply:
-    return await _set_subscription(session, reader, subscribed=True)
+def _rename_view(session: ImapSession, old: Place, new: str, spot: Spot) -> None:
+    """The selected mailbox may be the one, or below it; INBOX stays what it is."""
+    view = session.view
+    if view is None or old.mailbox.name == "INBOX" or view.place.account != old.account:
+        return
+    seen, moved = view.place, old.mailbox.name
+    if (seen.mailbox.name + SEPARATOR).startswith(moved + SEPARATOR):
+        rest = seen.mailbox.name[len(moved) :]
+        view.name = new + rest
+        view.place = replace(seen, name=new + rest, mailbox=replace(seen.mailbox, name=spot.inner + rest))
 
 
-async def _unsubscribe(session: ImapSession, reader: Reader) -> Reply:
-    return await _set_subscription(session, reader, subscribed=False)
-
-
-async def _set_subscription(session: ImapSession, reader: Reader, *, subscribed: bool) -> Reply:
-    reader.space()
-    name = reader.mailbox().removesuffix(SEPARATOR)
-    reader.end()
-    if subscribed:
-        _check_new(name)
-    await session.storage.subscribe(session.account, name, subscribed)
-    session.changed(name, ChangeKind.SUBSCRIBED if subscribed else ChangeKind.UNSUBSCRIBED)
-    return ok(b"Subscribed" if subscribed else b"Unsubscribed")
-
-
-async def _list(session: ImapSession, reader: Reader) -> Reply:
-    reference, pattern = _list_arguments(reader)
-    out = session.out
-    if not pattern:  # RFC 3501 §6.3.8: what is the separator, and the root of the reference
-        out.send(b'* LIST (\\Noselect) "/" ""\r\n')
-        return ok(b"Listed")
-    mailboxes = {mailbox.name: mailbox for mailbox in await session.storage.mailboxes(session.account)}
-    parents = _parents(mailboxes)
-    matches = matcher(reference + pattern)
-    for name in sorted({*mailboxes, *parents}):
-        if matches(name):
-            out.send(_list_line(session, b"LIST", _attributes(mailboxes.get(name), name in parents), name))
-            await out.flow()
-    return ok(b"Listed")
-
-
-async def _lsub(session: ImapSession, reader: Reader) -> Reply:
-    reference, pattern = _list_arguments(reader)
-    names = set(await session.storage.subscriptions(session.account))
-    matches = matcher(reference + pattern)
-    found = {name: b"" for name in names if matches(name)}
-    if "%" in pattern:  # RFC 3501 §6.3.9: who matches % is shown for the sake of what lies below it
-        for name in _parents(names):
-            if name not in names and matches(name):
-                found[name] = b"\\Noselect"
-    for name in sorted(found):
-        session.out.send(_list_line(session, b"LSUB", found[name], name))
-        await session.out.flow()
-    return ok(b"Listed")
-
-
-def _list_arguments(reader: Reader) -> tuple[str, str]:
-    reader.space()
-    reference = reader.mailbox()
-    reader.space()
-    pattern = reader.list_mailbox()
-    reader.end()
-    return reference, pattern
-
-
-def _parents(names: Iterable[str]) -> set[str]:
-    """Every name that lies above one of these."""
-    parents: set[str] = set()
-    for name in names:
-        at = name.rfind(SEPARATOR)
-        while at > 0 and name[:at] not in parents:
-            parents.add(name[:at])
-            at = name.rfind(SEPARATOR, 0, at)
-    return parents
-
-
-def _attributes(mailbox: Mailbox | None, has_children: bool) -> bytes:
-    """RFC 3348, RFC 6154; a name that exists only because something lies below it cannot be selected."""
-    words = [] if mailbox is not None else [b"\\Noselect"]
-    words.append(b"\\HasChildren" if has_children else b"\\HasNoChildren")
-    if mailbox is not None and mailbox.special_use:
-        words.append(mailbox.special_use.encode("ascii"))
-    return b" ".join(words)
-
-
-def _list_line(session: ImapSession, word: bytes, attributes: bytes, name: str) -> bytes:
-    return b'* %b (%b) "/" %b\r\n' % (word, attributes, session.name(name))
-
-
-async def _status(session: ImapSession, reader: Reader) -> Reply:
-    reader.space()
-    name = reader.mailbox()
-    reader.space()
-    items = _status_items(reader)
-    reader.end()
-    mailbox = (await place(session, name, "r")).mailbox
-    values = dict(
-        zip(
-            _STATUS_ITEMS,
-            (mailbox.messages, 0, mailbox.uidnext, mailbox.uidvalidity, mailbox.unseen),
-            strict=True,
-        )
-    )
-    pairs = b" ".join([b"%b %d" % (item, values[item]) for item in items])
-    session.out.send(b"* STATUS %b (%b)\r\n" % (session.name(name), pairs))
-    return ok(b"That is how it stands")
-
-
-def _status_items(reader: Reader) -> Sequence[bytes]:
-    reader.expect(b"(", "a list of items in parentheses")
-    items: list[bytes] = []
-    while not reader.take(b")"):
-        item = reader.word("one of " + b" ".join(_STATUS_ITEMS).decode())
-        if item not in _STATUS_ITEMS:
-            raise bad(f"STATUS has no item {item.decode()[:40]}; it has {b' '.join(_STATUS_ITEMS).decode()}")
-        if item not in items:
-            items.append(item)
-        if reader.peek() == b" ":
-            reader.space()
-    if not items:
-        raise bad("STATUS wants at least one item")
-    return items
-
-
-async def _namespace(session: ImapSession, reader: Reader) -> Reply:
-    reader.end()
-    session.out.send(b'* NAMESPACE (("" "/")) NIL NIL\r\n')
-    return ok(b"There is one")
-
-
-def _check_new(name: str) -> None:
-    try:
-        check_new(name)
-    except ValueError as error:
-        raise no(_sentence(error), b"CANNOT") from None
-
-
-def _sentence(error: Exception) -> bytes:
-    text = str(error).splitlines()[0] if str(error) else "That name cannot be had"
-    return text.encode("ascii", "replace")
+async def _tell_renamed(session: ImapSession, old: str, new: str) -> None:
+    """RFC 9051 §6.3.6.1: LIST with OLDNAME."""
+    places = await visible_places(session, foreign=is_foreign(new))
+    for listed in choose(ListRequest((new,), extended=True), places, set()):
+        session.out.send(list_response(session, replace(listed, old=old)))
 
 
 COMMANDS = (
     Command("CREATE", _create, State.AUTHENTICATED),
     Command("DELETE", _delete, State.AUTHENTICATED),
     Command("RENAME", _rename, State.AUTHENTICATED),
-    Command("SUBSCRIBE", _subscribe, State.AUTHENTICATED),
-    Command("UNSUBSCRIBE", _unsubscribe, State.AUTHENTICATED),
-    Command("LIST", _list, State.AUTHENTICATED),
-    Command("LSUB", _lsub, State.AUTHENTICATED),
-    Command("STATUS", _status, State.AUTHENTICATED),
-    Command("NAMESPACE", _namespace, State.AUTHENTICATED),
 )

@@ -57,6 +57,8 @@ def check_new(name: str) -> None:
         raise ValueError(f"The name is longer than {MAX_NAME} octets")
     if _CONTROL.search(name) or "*" in name or "%" in name:
         raise ValueError("A mailbox name has no control characters and no * or %")
+    if name.startswith("\\"):  # that is how a special use begins where mail is delivered by it
+        raise ValueError("A mailbox name does not begin with a backslash")
     if not all(name.split(SEPARATOR)):
         raise ValueError("A part of the name, between two slashes or at an end, is empty")
 

@@ -31,5 +31,10 @@ class Place:
             raise Refused(_lacks(missing[0]))
 
 
+def own_use(place: Place | None) -> str | None:
+    """The special use of one's own mailbox; whoever else may see it has a \\Sent of their own (RFC 6154)."""
+    return place.mailbox.special_use if place is not None and place.viewer is None else None
+
+
 def _lacks(right: str) -> Reply:
     return Reply(b"NO", b"You have no right '%b' in this mailbox" % right.encode(), b"NOPERM")

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from hub.imap.place import Place
 from hub.imap.replies import NO_SUCH_MAILBOX, Refused, Reply
+from hub.imap.rights import effective
 from hub.imap.session import ImapSession
+from hub.imap.shared import find_foreign, foreign_places, is_foreign, own_identifier
+from hub.services.storage import MailboxMissing
 
 
 async def find_place(session: ImapSession, name: str) -> Place | None:
     """The mailbox of that name, None if there is none, or none that this user may know of."""
+    if is_foreign(name):
+        return await find_foreign(session, name)
     mailbox = await session.storage.mailbox(session.account, name)
     return None if mailbox is None else Place(mailbox.name, mailbox, session.account)
 
@@ -16,9 +23,38 @@ async def find_place(session: ImapSession, name: str) -> Place | None:
 async def place(
     session: ImapSession, name: str, rights: str = "", *, missing: Reply = NO_SUCH_MAILBOX
 ) -> Place:
-    """The mailbox of that name, with these rights. Refused."""
+    """The mailbox of that name, with these rights. Refused.
+
+    Who may not see it in a list is told that it is not there (RFC 4314 §6).
+    """
     found = await find_place(session, name)
     if found is None:
         raise Refused(missing)
+    if "l" not in found.rights and not set(rights) <= set(found.rights):
+        raise Refused(missing)
     found.require(rights)
     return found
+
+
+async def visible_places(session: ImapSession, *, foreign: bool) -> dict[str, Place]:
+    """By name, every mailbox that LIST may tell of. foreign: those of others as well."""
+    account = session.account
+    places = {
+        mailbox.name: Place(mailbox.name, mailbox, account)
+        for mailbox in await session.storage.mailboxes(account)
+        if not is_foreign(mailbox.name)
+    }
+    if foreign:
+        places |= {each.name: each for each in await foreign_places(session)}
+    return places
+
+
+async def renewed(session: ImapSession, seen: Place) -> Place:
+    """The same place with the rights of now, which may be none."""
+    if seen.viewer is None:
+        return seen
+    try:
+        listed = await session.storage.rights(seen.mailbox.id)
+    except MailboxMissing:
+        return replace(seen, rights="")
+    return replace(seen, rights=effective(listed, own_identifier(session)))

@@ -73,6 +73,7 @@ NEEDS_TLS = Reply(
     b"NO", b"Use STARTTLS first: a password is not taken over a plain connection", b"PRIVACYREQUIRED"
 )
 OVER_QUOTA = Reply(b"NO", b"The account is over its quota", b"OVERQUOTA")
+NOT_YOUR_QUOTA = Reply(b"NO", b"Only those whom the configuration names look after quotas", b"NOPERM")
 STORE_FULL = Reply(
     b"NO", b"The server has no room for the message now, please try again later", b"UNAVAILABLE"
 )

@@ -21,7 +21,8 @@ from hub.imap.tokens import LITERAL, Reader
 from hub.mail.ident import new_id
 from hub.mail.verdict import Defer, Reject
 from hub.services.blobs import BlobGone
-from hub.services.storage import NewItem
+from hub.services.directory import Account, has_room, is_limited
+from hub.services.storage import NewItem, Usage
 
 _EXTENSION = re.compile(rb"CATENATE|UTF8", re.IGNORECASE)
 _RIGHTS = MappingProxyType({"\\Seen": "s", "\\Deleted": "t"})  # RFC 4314 §4; all other flags want w
@@ -34,13 +35,13 @@ class Upload:
     items: what has come so far. Leave it after the commit: until then no blob of its is garbage.
     """
 
-    __slots__ = ("_room", "_target", "items", "reader", "session")
+    __slots__ = ("_limits", "_target", "items", "reader", "session")
 
     def __init__(self, session: ImapSession, reader: Reader) -> None:
         self.session = session
         self.reader = reader
         self.items: list[NewItem] = []
-        self._room: int | None = None
+        self._limits: tuple[Account, Usage] | None = None
         self._target: Place | None = None
 
     async def __aenter__(self) -> Self:
@@ -60,8 +61,8 @@ class Upload:
         """The messages go there: find out how much room its owner has."""
         self._target = target
         account = await self.session.kernel.services.directory.account_of(target.account)
-        if account is not None and account.quota is not None:
-            self._room = account.quota - (await self.session.storage.usage(target.account)).size
+        if account is not None and is_limited(account):
+            self._limits = account, await self.session.storage.usage(target.account)
 
     async def message(self) -> None:
         """Read flags, date and message, and make it durable. Refused, StoreFull, OSError."""
@@ -144,7 +145,7 @@ class Upload:
 
     def _check_room(self, size: int) -> None:
         before = sum(item.size for item in self.items)
-        if self._room is not None and before + size > self._room:
+        if self._limits is not None and not has_room(*self._limits, before + size, len(self.items) + 1):
             raise Refused(OVER_QUOTA)
 
     # -- the message as a whole --------------------------------------------------------------------

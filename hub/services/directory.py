@@ -8,17 +8,33 @@ from typing import Final, Protocol, runtime_checkable
 
 from hub.mail.address import Address
 from hub.mail.login import AccountRef
+from hub.services.storage import Usage
 
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """Somebody who has mailboxes here. quota: octets, None is no limit; enabled: may log in and gets mail."""
+    """Somebody who has mailboxes here. quota: octets, message_quota: messages, None is no limit; enabled: may
+    log in and gets mail.
+    """
 
     ref: AccountRef
     address: Address
     name: str = ""
     quota: int | None = None
     enabled: bool = True
+    message_quota: int | None = None
+
+
+def is_limited(account: Account) -> bool:
+    """Whether the account has a quota of either kind."""
+    return account.quota is not None or account.message_quota is not None
+
+
+def has_room(account: Account, usage: Usage, size: int, messages: int = 1) -> bool:
+    """Whether messages, of that size together, still go in. size: octets, 0 where it is not known yet."""
+    if account.quota is not None and (usage.size >= account.quota or usage.size + size > account.quota):
+        return False
+    return account.message_quota is None or usage.messages + messages <= account.message_quota
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +110,7 @@ class DirectoryAdmin(Directory, Protocol):
         *,
         name: str = "",
         quota: int | None = None,
+        message_quota: int | None = None,
         password_hash: str | None = None,
     ) -> Account:
         """With a password, or with a hash from elsewhere (argon2, bcrypt, SSHA, crypt …) that is replaced
@@ -110,6 +127,7 @@ class DirectoryAdmin(Directory, Protocol):
         name: str | None = None,
         quota: int | None = None,
         enabled: bool | None = None,
+        message_quota: int | None = None,
     ) -> Account:
         """Change what is given; a quota of 0 is no limit."""
 

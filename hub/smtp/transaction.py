@@ -14,7 +14,7 @@ from hub.mail.envelope import Envelope
 from hub.mail.ident import new_id
 from hub.mail.srs import NotOurs
 from hub.mail.verdict import Defer, Reject
-from hub.services.directory import Account, Resolution
+from hub.services.directory import Account, Resolution, has_room, is_limited
 from hub.smtp import replies
 from hub.smtp.dialogue import Answer, Dialogue
 from hub.smtp.parameters import NO_PARAMETERS, mail_parameters, rcpt_parameters
@@ -219,10 +219,9 @@ async def _has_room(dialogue: Dialogue, recipient: Address, resolution: Resoluti
 
 async def _is_full(dialogue: Dialogue, account: Account, size: int) -> bool:
     """Whether a message of that size is more than the account has room for."""
-    if account.quota is None:
+    if not is_limited(account):
         return False
-    usage = await dialogue.kernel.services.storage.usage(account.ref)
-    return usage.size >= account.quota or usage.size + size > account.quota
+    return not has_room(account, await dialogue.kernel.services.storage.usage(account.ref), size)
 
 
 def data(dialogue: Dialogue, argument: bytes) -> Answer:

@@ -98,6 +98,17 @@ class ImapTable(SessionLimits):
         default=50_000_000,
         description="The largest literal a client may send, and so the largest message that APPEND takes.",
     )
+    admin: str = Field(
+        default="",
+        max_length=1000,
+        description="Where users reach who runs the server, as a URI such as mailto:postmaster@example.org.",
+    )
+    comment: str = Field(
+        default="", max_length=1000, description="What users are told about the server (RFC 5464)."
+    )
+    quota_admins: tuple[str, ...] = Field(
+        default=(), description="The addresses of accounts that may set quotas by SETQUOTA (RFC 9208)."
+    )
 
 
 class HttpTable(SessionLimits):

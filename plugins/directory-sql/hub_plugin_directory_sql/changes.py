@@ -75,7 +75,13 @@ def remove_domain(connection: Connection, domain: str) -> None:
 
 
 def add_account(
-    connection: Connection, address: Address, *, name: str, quota: int | None, secrets_: Secrets
+    connection: Connection,
+    address: Address,
+    *,
+    name: str,
+    quota: int | None,
+    message_quota: int | None,
+    secrets_: Secrets,
 ) -> Account:
     """An account with a key that no account ever had."""
     key = AddressKey(local_id(address.local), require_domain(connection, address.domain))
@@ -92,7 +98,8 @@ def add_account(
             local_id=key.local,
             local=address.local,
             name=_checked_name(name),
-            quota=_checked_quota(quota),
+            quota=_checked_quota(quota, "octets"),
+            message_quota=_checked_quota(message_quota, "messages"),
             enabled=True,
             **secrets_.columns(),
         )
@@ -127,13 +134,17 @@ def change_account(connection: Connection, address: Address, changes: dict[str, 
     return require_account(connection, address)
 
 
-def account_changes(*, name: str | None, quota: int | None, enabled: bool | None) -> dict[str, object]:
+def account_changes(
+    *, name: str | None, quota: int | None, message_quota: int | None, enabled: bool | None
+) -> dict[str, object]:
     """The columns that are given; ValueError for what they cannot hold."""
     changes: dict[str, object] = {}
     if name is not None:
         changes["name"] = _checked_name(name)
     if quota is not None:
-        changes["quota"] = _checked_quota(quota)
+        changes["quota"] = _checked_quota(quota, "octets")
+    if message_quota is not None:
+        changes["message_quota"] = _checked_quota(message_quota, "messages")
     if enabled is not None:
         changes["enabled"] = enabled
     return changes
@@ -199,7 +210,7 @@ def _checked_name(name: str) -> str:
     return name
 
 
-def _checked_quota(quota: int | None) -> int | None:
+def _checked_quota(quota: int | None, counted: str) -> int | None:
     if quota is not None and not 0 <= quota < 1 << 63:
-        raise ValueError(f"a quota is a number of octets, not {quota}")
+        raise ValueError(f"a quota is a number of {counted}, not {quota}")
     return quota or None

@@ -146,6 +146,7 @@ class SqlDirectory:
         *,
         name: str = "",
         quota: int | None = None,
+        message_quota: int | None = None,
         password_hash: str | None = None,
     ) -> Account:
         """LookupError without its domain, ValueError if the address is taken."""
@@ -156,7 +157,9 @@ class SqlDirectory:
         else:
             kept = changes.Secrets(None if password_hash is None else checked_hash(password_hash))
         return await self._change(
-            lambda connection: changes.add_account(connection, address, name=name, quota=quota, secrets_=kept)
+            lambda connection: changes.add_account(
+                connection, address, name=name, quota=quota, message_quota=message_quota, secrets_=kept
+            )
         )
 
     async def set_password(self, address: Address, password: str) -> None:
@@ -171,9 +174,12 @@ class SqlDirectory:
         name: str | None = None,
         quota: int | None = None,
         enabled: bool | None = None,
+        message_quota: int | None = None,
     ) -> Account:
         """LookupError without the account."""
-        columns = changes.account_changes(name=name, quota=quota, enabled=enabled)
+        columns = changes.account_changes(
+            name=name, quota=quota, message_quota=message_quota, enabled=enabled
+        )
         return await self._change(lambda connection: changes.change_account(connection, address, columns))
 
     async def remove_account(self, address: Address) -> None:

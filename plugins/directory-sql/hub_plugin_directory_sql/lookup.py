@@ -66,6 +66,7 @@ _ACCOUNTS: Final = select(
     ACCOUNT.c.name,
     ACCOUNT.c.quota,
     ACCOUNT.c.enabled,
+    ACCOUNT.c.message_quota,
 ).join_from(ACCOUNT, DOMAIN, ACCOUNT.c.domain == DOMAIN.c.id)
 _BY_ADDRESS: Final = (ACCOUNT.c.domain == bindparam("d"), ACCOUNT.c.local_id == bindparam("l"))
 _ACCOUNT: Final = _ACCOUNTS.where(*_BY_ADDRESS)
@@ -274,5 +275,5 @@ def _within(statement: Select[Any], column: Any, domain: str | None) -> Select[A
 
 
 def _account(row: Sequence[Any]) -> Account:
-    key, tenant, local, domain, name, quota, enabled = row[:7]
-    return Account(AccountRef(tenant, key), Address(local, domain), name, quota, enabled)
+    key, tenant, local, domain, name, quota, enabled, messages = row[:8]
+    return Account(AccountRef(tenant, key), Address(local, domain), name, quota, enabled, messages)

@@ -44,6 +44,7 @@ ACCOUNT: Final = Table(
     Column("local", String(255), nullable=False),
     Column("name", String(255), nullable=False),
     Column("quota", BigInteger),  # octets, NULL is no limit
+    Column("message_quota", BigInteger),  # messages, NULL is no limit
     Column("enabled", Boolean, nullable=False),
     Column("password_hash", String(512)),  # NULL: no login with a password
     Column("scram_salt", LargeBinary),

@@ -107,6 +107,19 @@ class DirectoryContract(DirectoryReadingContract):
         again = await directory.change_account(alice.address, quota=0)
         assert (again.name, again.quota, again.enabled) == ("Alice Liddell", None, False)
 
+    async def test_an_account_may_have_a_quota_of_messages(
+        self, directory: DirectoryAdmin, alice: Account
+    ) -> None:
+        assert alice.message_quota is None
+        changed = await directory.change_account(alice.address, message_quota=20)
+        assert (changed.quota, changed.message_quota) == (None, 20)
+        carol = await directory.add_account(at("carol"), "carols", quota=1000, message_quota=3)
+        assert (carol.quota, carol.message_quota) == (1000, 3)
+        assert await directory.account_of(carol.ref) == carol
+        assert (await directory.change_account(alice.address, message_quota=0)).message_quota is None
+        with pytest.raises(ValueError, match="messages"):
+            await directory.change_account(alice.address, message_quota=-1)
+
     async def test_an_address_is_taken_once(self, directory: DirectoryAdmin, alice: Account) -> None:
         with pytest.raises(ValueError, match="already"):
             await directory.add_account(at("ALICE"), "other")
