@@ -35,7 +35,7 @@ BATCH: Final = 100
 GATHERING: Final = 0.25
 """Seconds in which mail gathers, so that not each message is followed by a commit of its own."""
 REST: Final = 0.005
-"""Seconds of rest for each message while mail comes in: making summaries then takes a few percent of a core."""
+"""Seconds of rest for each message while mail comes in: summaries then take a few percent of a core."""
 
 _ADDING: Final = frozenset((ChangeKind.DELIVERED, ChangeKind.APPENDED))
 
