@@ -27,6 +27,7 @@ from hub.dispatch.step import Observe
 from hub.hooks.relay import resolve_tls_policy
 from hub.http import server as http_server
 from hub.imap import server as imap_server
+from hub.imap.summarising import Summarising
 from hub.listening import Bound, Server, Serving, close_all_but, rebind
 from hub.loading.census import Census
 from hub.loading.collecting import Collecting
@@ -104,6 +105,7 @@ class Hub:
         self._watcher: Watcher | None = None
         self._collecting: Collecting | None = None
         self._relay: Relay | None = None
+        self._summarising: Summarising | None = None
         self._first = bound
         self._serving = Serving(self._serve)
         settings = config.settings
@@ -214,6 +216,8 @@ class Hub:
             self._tls.start()
             self.watch()
             self._collecting = Collecting(self.loader.services)
+            self._summarising = Summarising(self.kernel)
+            self._summarising.start()
             self._relay = Relay(self.kernel)
             self._relay.start()
         except BaseException:
@@ -246,6 +250,8 @@ class Hub:
             await self._watcher.close()
         if self._relay is not None:
             await self._relay.close()
+        if self._summarising is not None:
+            await self._summarising.close()
         if self._collecting is not None:
             await self._collecting.close()
         await self._tls.close()

@@ -168,6 +168,9 @@ class MemoryBlobs:
         head, body, _ = self.blobs[reference]
         return (head + body)[offset:][:length]
 
+    async def read_many(self, wanted: Sequence[tuple[str, int | None]]) -> Sequence[bytes | BlobGone]:
+        return [await self.read(reference, 0, length) for reference, length in wanted]
+
     async def stream(
         self, reference: str, offset: int = 0, length: int | None = None
     ) -> AsyncIterator[bytes]:

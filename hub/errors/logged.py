@@ -95,6 +95,10 @@ _ENTRIES: Final = (
         "Its bytes are gone or damaged: hub store check says which, a backup of the segment puts them back.",
     ),
     (
+        "summaries-not-made", _STAYS, "4.3.0", "summaries cannot be made",
+        "Nothing is lost: they are made for each client that asks. The line says why they cannot be kept.",
+    ),
+    (
         "sessions-refused", _AGAIN, "4.7.0", "sessions are refused",
         "Raise the limit that the line names if these clients are wanted.",
     ),

@@ -1,4 +1,4 @@
-"""What a FETCH asks for (RFC 3501 §6.4.5), parsed, and each thing rendered for one message."""
+"""What a FETCH asks for (RFC 9051 §6.4.5 and the extensions that add to it), parsed."""
 
 from __future__ import annotations
 
@@ -7,46 +7,54 @@ import re
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from hub.imap.bodystructure import body_structure
-from hub.imap.contents import Contents, Large
-from hub.imap.envelope import envelope
-from hub.imap.render import internal_date
 from hub.imap.replies import bad
-from hub.imap.sections import Section, Which, parse_section, pieces
+from hub.imap.sections import Section, Which, parse_binary, parse_section
 from hub.imap.tokens import Reader
-from hub.mail.headers import Headers
 
 _NAME = re.compile(rb"[A-Za-z0-9.]++")
 _MAX_ATTRIBUTES = 200
 
 
 class Kind(enum.Enum):
-    """What an attribute is made from."""
+    """What an attribute is made from; the value is its name in the answer, for all but sections."""
 
     UID = b"UID"
     FLAGS = b"FLAGS"
-    MODSEQ = b"MODSEQ"
+    MODSEQ = b"MODSEQ"  # RFC 7162
     INTERNALDATE = b"INTERNALDATE"
+    SAVEDATE = b"SAVEDATE"  # RFC 8514
     SIZE = b"RFC822.SIZE"
+    EMAILID = b"EMAILID"  # RFC 8474
+    THREADID = b"THREADID"
     ENVELOPE = b"ENVELOPE"
     BODY = b"BODY"
     BODYSTRUCTURE = b"BODYSTRUCTURE"
+    PREVIEW = b"PREVIEW"  # RFC 8970
     SECTION = b"BODY["
+    BINARY = b"BINARY["  # RFC 3516
+    BINARY_SIZE = b"BINARY.SIZE["
 
 
 @dataclass(frozen=True, slots=True)
 class Attribute:
-    """One thing asked for. section: for Kind.SECTION; peek: it does not set \\Seen."""
+    """One thing asked for. section: of sections; peek: it does not set \\Seen; lazy: only if it is made."""
 
     kind: Kind
     section: Section | None = None
     peek: bool = True
+    lazy: bool = False
+
+    @property
+    def label(self) -> bytes:
+        """What stands before the value."""
+        return self.kind.value if self.section is None else self.section.label
 
 
+_SECTIONS = frozenset((Kind.SECTION, Kind.BINARY, Kind.BINARY_SIZE))
 _FAST = (Attribute(Kind.FLAGS), Attribute(Kind.INTERNALDATE), Attribute(Kind.SIZE))
 _ALL = (*_FAST, Attribute(Kind.ENVELOPE))
 _MACROS = MappingProxyType({b"ALL": _ALL, b"FAST": _FAST, b"FULL": (*_ALL, Attribute(Kind.BODY))})
-_SIMPLE = MappingProxyType({kind.value: Attribute(kind) for kind in Kind if kind is not Kind.SECTION})
+_SIMPLE = MappingProxyType({kind.value: Attribute(kind) for kind in Kind if kind not in _SECTIONS})
 _RFC822 = MappingProxyType(
     {
         b"RFC822": Attribute(Kind.SECTION, Section((), Which.ALL, (), None, b"RFC822"), peek=False),
@@ -81,12 +89,21 @@ def parse_attributes(reader: Reader) -> tuple[Attribute, ...]:
 
 def _attribute(reader: Reader) -> Attribute:
     name = reader.match(_NAME, "what to fetch, such as FLAGS or BODY[]")[0].upper()
-    if name in (b"BODY", b"BODY.PEEK") and reader.peek() == b"[":
-        return Attribute(Kind.SECTION, parse_section(reader), peek=name == b"BODY.PEEK")
+    if reader.peek() == b"[":
+        if name in (b"BODY", b"BODY.PEEK"):
+            return Attribute(Kind.SECTION, parse_section(reader), peek=name == b"BODY.PEEK")
+        if name in (b"BINARY", b"BINARY.PEEK"):
+            return Attribute(Kind.BINARY, parse_binary(reader, b"BINARY"), peek=name == b"BINARY.PEEK")
+        if name == b"BINARY.SIZE":
+            return Attribute(Kind.BINARY_SIZE, parse_binary(reader, name))
     simple = _SIMPLE.get(name) or _RFC822.get(name)
     if simple is None:
-        known = b" ".join([*_SIMPLE, *_RFC822, b"BODY[section]"]).decode()
+        known = b" ".join([*_SIMPLE, *_RFC822, b"BODY[section]", b"BINARY[part]"]).decode()
         raise bad(f"There is no {name.decode()[:40]} to fetch; there is {known}")
+    if simple.kind is Kind.PREVIEW and reader.take(b" ("):
+        if not reader.take(b"LAZY)"):
+            raise bad("PREVIEW has one modifier, LAZY (RFC 8970)")
+        return Attribute(Kind.PREVIEW, lazy=True)
     return simple
 
 
@@ -105,36 +122,3 @@ def with_uid(attributes: tuple[Attribute, ...]) -> tuple[Attribute, ...]:
     """UID FETCH answers with UIDs in any case (RFC 3501 §6.4.8)."""
     rest = [attribute for attribute in attributes if attribute.kind is not Kind.UID]
     return (Attribute(Kind.UID), *rest)
-
-
-async def render(attribute: Attribute, contents: Contents) -> bytes | Large:
-    """Name and value of an attribute that is made from the message. BlobGone."""
-    item = contents.item
-    match attribute.kind:
-        case Kind.INTERNALDATE:
-            return b"INTERNALDATE " + internal_date(item.internal_date)
-        case Kind.SIZE:
-            return b"RFC822.SIZE %d" % item.size
-        case Kind.ENVELOPE:
-            return b"ENVELOPE " + envelope(Headers(item.lines + await contents.head()))
-        case Kind.BODY | Kind.BODYSTRUCTURE:
-            structure = await contents.structure()
-            extended = attribute.kind is Kind.BODYSTRUCTURE
-            rendered = body_structure(structure.root, await contents.blob(), extended=extended)
-            return b"%b %b" % (attribute.kind.value, rendered)
-        case _:
-            assert attribute.section is not None
-            return await _section(attribute.section, contents)
-
-
-async def _section(section: Section, contents: Contents) -> bytes | Large:
-    head = structure = None
-    if section.needs_structure:
-        structure = await contents.structure()
-        head = await contents.blob() if section.needs_head else None
-    elif section.needs_head:
-        head = await contents.head()
-    found = pieces(section, contents.item, head, structure)
-    if found is None:
-        return section.label + b" NIL"
-    return await contents.literal(section.label, found)

@@ -4,9 +4,9 @@ read."""
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, cast
 
 from hub.imap.sections import Piece, size
 from hub.imap.session import ImapSession
@@ -17,6 +17,8 @@ from hub.services.stored import item_blob
 
 SMALL: Final = 128 << 10
 """Octets that may be read into memory before they are sent, and parsed on the event loop."""
+TOGETHER: Final = 1 << 20
+"""Octets of many messages that are read at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,12 +35,14 @@ class Contents:
 
     __slots__ = ("_blob", "_head", "_session", "_stored", "item")
 
-    def __init__(self, session: ImapSession, item: Item) -> None:
+    def __init__(self, session: ImapSession, item: Item, read: bytes | None = None) -> None:
+        """read: the header block, or all of the blob, if it was read already."""
         self._session = session
         self.item = item
         self._stored = item_blob(session.storage, session.kernel.services.blobs, session.mailbox.id, item)
-        self._head: bytes | None = None
-        self._blob: bytes | None = None
+        is_whole = read is not None and len(read) == self.blob_size
+        self._blob: bytes | None = read if is_whole else None
+        self._head: bytes | None = None if is_whole else read
 
     @property
     def blob_size(self) -> int:
@@ -85,20 +89,52 @@ class Contents:
                 out.append(await self._stored.read(piece.offset, piece.length))
         return b"".join(out)
 
-    async def literal(self, label: bytes, pieces: Sequence[Piece]) -> bytes | Large:
-        """`label {n}` and n octets, or what `send_large` takes. BlobGone."""
+    async def literal(self, pieces: Sequence[Piece]) -> bytes | Large:
+        """`{n}` and n octets, or what `send_large` takes. BlobGone."""
         length = size(pieces)
         if length > SMALL and self._blob is None:
             await self.head()  # whether the blob is there at all is known before anything is sent
-            return Large(b"%b {%d}\r\n" % (label, length), self, tuple(pieces))
+            return Large(b"{%d}\r\n" % length, self, tuple(pieces))
         octets = await self.small(pieces)
         if len(octets) != length:
             raise BlobGone(f"{self.item.blob} is shorter than the index says")
-        return b"%b {%d}\r\n%b" % (label, length, _lawful(octets))
+        return b"{%d}\r\n%b" % (length, lawful(octets))
 
     def stream(self, offset: int, length: int) -> AsyncIterator[bytes]:
         """Part of header block and body as it is read. BlobGone."""
         return self._stored.stream(offset, length)
+
+
+async def prefetched(session: ImapSession, items: Iterable[Item], *, whole: bool) -> AsyncIterator[Contents]:
+    """The messages in their order, neighbours read together: the header block of each, or all that is small.
+
+    What cannot be read is found out by who asks for it."""
+    for group in _groups(items, whole=whole):
+        wanted = [(item.blob, _wanted(item, whole=whole)) for item in group]
+        read = await session.kernel.services.blobs.read_many(wanted)
+        for item, (_, length), octets in zip(group, wanted, read, strict=True):
+            is_there = isinstance(octets, bytes) and length and len(octets) == length
+            yield Contents(session, item, cast(bytes, octets) if is_there else None)
+
+
+def _groups(items: Iterable[Item], *, whole: bool) -> Iterator[list[Item]]:
+    group: list[Item] = []
+    octets = 0
+    for item in items:
+        wanted = _wanted(item, whole=whole)
+        if group and octets + wanted > TOGETHER:
+            yield group
+            group, octets = [], 0
+        group.append(item)
+        octets += wanted
+    if group:
+        yield group
+
+
+def _wanted(item: Item, *, whole: bool) -> int:
+    """Nothing of what is too large to be read beforehand."""
+    size = item.size - len(item.lines) if whole else item.head_size
+    return size if size <= SMALL else 0
 
 
 async def send_large(session: ImapSession, large: Large) -> None:
@@ -109,11 +145,11 @@ async def send_large(session: ImapSession, large: Large) -> None:
     try:
         for piece in large.pieces:
             if isinstance(piece, bytes):
-                out.send(_lawful(piece))
+                out.send(lawful(piece))
                 left -= len(piece)
                 continue
             async for chunk in large.contents.stream(piece.offset, piece.length):
-                out.send(_lawful(chunk))
+                out.send(lawful(chunk))
                 left -= len(chunk)
                 await out.flow()
     except BlobGone as error:
@@ -122,6 +158,6 @@ async def send_large(session: ImapSession, large: Large) -> None:
         raise ConnectionResetError("a message ended within a literal")
 
 
-def _lawful(octets: bytes) -> bytes:
+def lawful(octets: bytes) -> bytes:
     """RFC 3501 §4.3: a literal holds no NUL."""
     return octets.replace(b"\0", b"\x80") if b"\0" in octets else octets

@@ -1,39 +1,34 @@
-"""FETCH and UID FETCH (RFC 3501 §6.4.5, §6.4.8)."""
+"""FETCH and UID FETCH (RFC 9051 §6.4.5, §6.4.9)."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Final
 
-from hub.imap.attributes import (
-    Attribute,
-    Kind,
-    parse_attributes,
-    render,
-    with_modseq,
-    with_uid,
-    without_flags,
-)
+from hub.imap.attributes import Attribute, Kind, parse_attributes, with_modseq, with_uid, without_flags
 from hub.imap.command import Command, State
-from hub.imap.contents import Contents, Large, send_large
+from hub.imap.contents import SMALL, Contents, Large, prefetched, send_large
 from hub.imap.enabled import Enabled
+from hub.imap.listing import Chunk, Listing, chunks
 from hub.imap.modifiers import parse_modifiers
+from hub.imap.partial import cut_selection
 from hub.imap.render import flag_list
 from hub.imap.replies import EXPUNGE_ISSUED, UNREADABLE, Reply, ok
 from hub.imap.resync import newer, tell_vanished
 from hub.imap.session import ImapSession
 from hub.imap.sets import compress
 from hub.imap.tokens import Reader
-from hub.imap.updates import enable_condstore, fetch_word
+from hub.imap.updates import enable_condstore
+from hub.imap.values import value
 from hub.imap.view import Selection, View, batches
 from hub.log import get_logger
 from hub.services.blobs import BlobGone
 from hub.services.log import ChangeKind
 from hub.services.storage import FlagMode
+from hub.services.summary import MessageColumn, Row
 
-BATCH: Final = 256
+BATCH: Final = 512
 _SEEN: Final = frozenset({"\\Seen"})
-_STATE: Final = (Kind.UID, Kind.FLAGS, Kind.MODSEQ)
 
 _log = get_logger(area="imap")
 
@@ -53,7 +48,7 @@ async def _run(session: ImapSession, reader: Reader, *, by_uid: bool) -> Reply:
     attributes = parse_attributes(reader)
     modifiers = parse_modifiers(reader, session, by_uid=by_uid)
     reader.end()
-    selection = session.mailbox.choose(ranges, by_uid=by_uid)
+    selection: Selection = session.mailbox.choose(ranges, by_uid=by_uid)
     if by_uid and Enabled.UIDONLY not in session.enabled:
         attributes = with_uid(attributes)
     if modifiers.changed_since is not None:
@@ -64,105 +59,184 @@ async def _run(session: ImapSession, reader: Reader, *, by_uid: bool) -> Reply:
     if modifiers.vanished:
         assert modifiers.changed_since is not None
         await tell_vanished(session, modifiers.changed_since, session.mailbox.definite(ranges))
-    if all(attribute.kind in _STATE for attribute in attributes):
-        await _fetch_states(session, selection, attributes)
-        return ok(b"Fetched")
-    missing, unreadable = await _fetch_messages(session, selection, attributes)
-    if unreadable:
+    if modifiers.partial is not None:
+        selection = cut_selection(selection, modifiers.partial)
+    fetching = _Fetching(session, attributes)
+    for start, end in batches(selection, BATCH):
+        await fetching.batch(start, end)
+        await session.out.flow()
+    if fetching.unreadable:
         return UNREADABLE
-    return EXPUNGE_ISSUED if missing and not by_uid else ok(b"Fetched")
+    return EXPUNGE_ISSUED if fetching.missing and not by_uid else ok(b"Fetched")
 
 
-async def _fetch_states(session: ImapSession, selection: Selection, attributes: Sequence[Attribute]) -> None:
-    """What the view knows by itself."""
-    view, out = session.mailbox, session.out
-    for start, end in batches(selection, BATCH):
-        out.send(
-            b"".join(
-                [
-                    b"%b (%b)\r\n" % (fetch_word(view, at), b" ".join(_states(view, at, attributes)))
-                    for at in range(start, end)
-                ]
-            )
+class _Fetching:
+    """One command under way. missing: messages were expunged elsewhere; unreadable: some cannot be read."""
+
+    def __init__(self, session: ImapSession, attributes: tuple[Attribute, ...]) -> None:
+        view = session.mailbox
+        self.missing = self.unreadable = False
+        self._session = session
+        self._view = view
+        self._by_uid = Enabled.UIDONLY in session.enabled
+        self._word = b"UIDFETCH" if self._by_uid else b"FETCH"
+        self._attributes = attributes
+        self._sets_seen = not view.read_only and any(not attribute.peek for attribute in attributes)
+
+    async def batch(self, start: int, end: int) -> None:
+        """Tell of the messages at these indexes of the view."""
+        attributes = self._attributes
+        if self._sets_seen and await self._mark_seen(start, end) and without_flags(attributes):
+            attributes = (*attributes, Attribute(Kind.FLAGS))
+            if Enabled.CONDSTORE in self._session.enabled:
+                attributes = with_modseq(attributes)
+        if Listing.can(attributes):
+            await self._list(Listing(attributes, self._word), start, end)
+        else:
+            span = [(self._view.uids[start], self._view.uids[end - 1])]
+            await self._each(attributes, span, end - start)
+
+    async def _mark_seen(self, start: int, end: int) -> bool:
+        """Set \\Seen where it is not; whether it was missing anywhere."""
+        session, view = self._session, self._view
+        unseen = [view.uids[at] for at in range(start, end) if "\\Seen" not in view.flags[at]]
+        if not unseen:
+            return False
+        states = await session.storage.store_flags(
+            view.id, compress(unseen), FlagMode.ADD, _SEEN, viewer=view.place.viewer
         )
-        await out.flow()
+        view.stored(states)
+        session.changed_view(ChangeKind.FLAGGED, tuple(state.uid for state in states))
+        return True
 
+    # -- many at once
 
-def _states(view: View, at: int, attributes: Sequence[Attribute]) -> list[bytes]:
-    return [_state(view, at, attribute.kind) for attribute in attributes]
+    async def _list(self, listing: Listing, start: int, end: int) -> None:
+        view = self._view
+        rows: Sequence[Row]
+        if listing.columns:
+            span = [(view.uids[start], view.uids[end - 1])]
+            rows = await self._session.storage.columns(view.id, span, listing.columns)
+        else:
+            rows = [(uid,) for uid in view.uids[start:end]]
+        places: Sequence[int] = range(start, end)
+        if len(rows) != end - start:
+            self.missing = True
+            known = {row[0]: at for row in rows if (at := view.index(row[0])) is not None}
+            rows, places = [row for row in rows if row[0] in known], list(known.values())
+        for first, last in chunks(listing, rows):
+            await self._chunk(listing, rows[first:last], places[first:last])
 
+    async def _chunk(self, listing: Listing, rows: Sequence[Row], places: Sequence[int]) -> None:
+        """What cannot be told with the others is told behind them."""
+        apart: set[int] = set()
+        octets: Sequence[bytes] = ()
+        if listing.reads:
+            octets, apart = await self._read(listing, rows)
+        if lacking := listing.incomplete(rows):
+            rows, unread = await self._complete(listing, rows, lacking)
+            apart |= unread
+        left = {rows[number][0] for number in apart}
+        if apart:
+            kept = [number for number in range(len(rows)) if number not in apart]
+            rows, places = [rows[number] for number in kept], [places[number] for number in kept]
+            octets = [octets[number] for number in kept] if listing.reads else ()
+        flags = [flag_list(self._view.flags[at]) for at in places]
+        modseqs = [self._view.modseqs[at] for at in places]
+        numbers = [row[0] for row in rows] if self._by_uid else [at + 1 for at in places]
+        self._session.out.send(listing.render(Chunk(rows, numbers, flags, modseqs, octets)))
+        await self._session.out.flow()
+        if left:
+            await self._each(listing.attributes, compress(sorted(left)), len(left))
 
-def _state(view: View, at: int, kind: Kind) -> bytes:
-    if kind is Kind.UID:
-        return b"UID %d" % view.uids[at]
-    if kind is Kind.MODSEQ:
-        return b"MODSEQ (%d)" % view.modseqs[at]
-    return b"FLAGS " + flag_list(view.flags[at])
+    async def _read(self, listing: Listing, rows: Sequence[Row]) -> tuple[list[bytes], set[int]]:
+        """The octets of the messages, and the numbers of those that are large or cannot be read like this."""
+        lengths = [listing.wanted(row) for row in rows]
+        if lengths[0] > SMALL:
+            return [b""], {0}
+        blobs = listing.column(rows, MessageColumn.BLOB)
+        found = await self._session.kernel.services.blobs.read_many(list(zip(blobs, lengths, strict=True)))
+        octets = [each if isinstance(each, bytes) else b"" for each in found]
+        return octets, {number for number, each in enumerate(octets) if len(each) != lengths[number]}
 
+    async def _complete(
+        self, listing: Listing, rows: Sequence[Row], lacking: dict[int, list[Kind]]
+    ) -> tuple[list[Row], set[int]]:
+        """The rows with what their summaries lack, and the numbers of those that cannot be read."""
+        made = list(rows)
+        session, view = self._session, self._view
+        session.kernel.wanted.add(view.id, (rows[number][0] for number in lacking))
+        is_lazy = any(each.lazy for each in listing.attributes)
+        needed = {
+            number: kinds
+            for number, found in lacking.items()
+            if (kinds := [kind for kind in found if not (is_lazy and kind is Kind.PREVIEW)])
+        }
+        values: dict[int, dict[Kind, bytes]] = {}
+        whole = any(kind is not Kind.ENVELOPE for kinds in needed.values() for kind in kinds)
+        numbers = {rows[number][0]: number for number in needed}
+        items = await session.storage.items(view.id, compress(sorted(numbers))) if numbers else ()
+        async for contents in prefetched(session, items, whole=whole):
+            number = numbers[contents.item.uid]
+            try:
+                values[number] = {kind: await _made(kind, contents) for kind in needed[number]}
+            except BlobGone:
+                continue
+            await session.out.flow()
+        for number in lacking:
+            if number in values or number not in needed:
+                made[number] = listing.completed(rows[number], values.get(number, {}))
+        return made, needed.keys() - values.keys()
 
-async def _fetch_messages(
-    session: ImapSession, selection: Selection, attributes: tuple[Attribute, ...]
-) -> tuple[bool, bool]:
-    """Fetch batch by batch; whether messages were missing, and whether some could not be read."""
-    view = session.mailbox
-    sets_seen = not view.read_only and any(not attribute.peek for attribute in attributes)
-    missing = unreadable = False
-    for start, end in batches(selection, BATCH):
-        marked = await _mark_seen(session, start, end) if sets_seen else frozenset()
-        items = await session.storage.items(
-            view.id, [(view.uids[start], view.uids[end - 1])], view.place.viewer
-        )
-        missing = missing or len(items) < end - start
-        for item in items:
-            at = view.index(item.uid)
+    # -- one after the other
+
+    async def _each(
+        self, attributes: Sequence[Attribute], uids: Sequence[tuple[int, int]], count: int
+    ) -> None:
+        """count: how many there are, as far as the client knows."""
+        session, view = self._session, self._view
+        items = await session.storage.items(view.id, uids, view.place.viewer)
+        self.missing = self.missing or len(items) < count
+        whole = not Listing.can(attributes)
+        async for contents in prefetched(session, items, whole=whole):
+            at = view.index(contents.item.uid)
             if at is None:
                 continue
-            wanted = attributes
-            if at in marked and without_flags(attributes):
-                wanted = (*attributes, Attribute(Kind.FLAGS))
-                if Enabled.CONDSTORE in session.enabled:
-                    wanted = with_modseq(wanted)
             try:
-                await _send(session, at, Contents(session, item), wanted)
+                await self._send(at, contents, attributes)
             except BlobGone:
-                _log.error("a message cannot be read", blob=item.blob, exc_info=True)
-                unreadable = True
+                _log.error("a message cannot be read", blob=contents.item.blob, exc_info=True)
+                self.unreadable = True
             await session.out.flow()
-    return missing, unreadable
+
+    async def _send(self, at: int, contents: Contents, attributes: Sequence[Attribute]) -> None:
+        """One FETCH response. Nothing of it is sent before all that is small has been read. BlobGone."""
+        view, out = self._view, self._session.out
+        values = [(each.label, await _value(each, contents, view, at)) for each in attributes]
+        out.send(b"* %d %b (" % (view.uids[at] if self._by_uid else at + 1, self._word))
+        for index, (label, found) in enumerate(values):
+            out.send(b" %b " % label if index else label + b" ")
+            if isinstance(found, bytes):
+                out.send(found)
+            else:
+                await send_large(self._session, found)
+        out.send(b")\r\n")
 
 
-async def _mark_seen(session: ImapSession, start: int, end: int) -> frozenset[int]:
-    """Set \\Seen where it is not; the indexes of these messages."""
-    view = session.mailbox
-    unseen = [view.uids[at] for at in range(start, end) if "\\Seen" not in view.flags[at]]
-    if not unseen:
-        return frozenset()
-    states = await session.storage.store_flags(
-        view.id, compress(unseen), FlagMode.ADD, _SEEN, viewer=view.place.viewer
-    )
-    marked = frozenset(view.stored(states))
-    session.changed_view(ChangeKind.FLAGGED, tuple(state.uid for state in states))
-    return marked
+async def _value(attribute: Attribute, contents: Contents, view: View, at: int) -> bytes | Large:
+    if attribute.kind is Kind.UID:
+        return b"%d" % view.uids[at]
+    if attribute.kind is Kind.FLAGS:
+        return flag_list(view.flags[at])
+    if attribute.kind is Kind.MODSEQ:
+        return b"(%d)" % view.modseqs[at]
+    return await value(attribute, contents)
 
 
-async def _send(session: ImapSession, at: int, contents: Contents, attributes: Sequence[Attribute]) -> None:
-    """One FETCH response. Nothing of it is sent before all that is small has been read. BlobGone."""
-    view, out = session.mailbox, session.out
-    values: list[bytes | Large] = []
-    for attribute in attributes:
-        if attribute.kind in _STATE:
-            values.extend(_states(view, at, (attribute,)))
-        else:
-            values.append(await render(attribute, contents))
-    out.send(fetch_word(view, at) + b" (")
-    for index, value in enumerate(values):
-        if index:
-            out.send(b" ")
-        if isinstance(value, bytes):
-            out.send(value)
-        else:
-            await send_large(session, value)
-    out.send(b")\r\n")
+async def _made(kind: Kind, contents: Contents) -> bytes:
+    found = await value(Attribute(kind), contents)
+    assert isinstance(found, bytes)  # no summary is sent as it is read
+    return found
 
 
 COMMANDS = (

@@ -74,9 +74,7 @@ def parse_section(reader: Reader) -> Section:
     reader.expect(b"[", "[ and a section")
     path: tuple[int, ...] = ()
     if reader.peek().isdigit():
-        path = tuple(map(int, reader.match(_PART, "part numbers such as 1.2")[0].split(b".")))
-        if len(path) > _MAX_DEPTH:
-            raise bad("No message is nested that deeply")
+        path = _path(reader)
         which = _which(reader) if reader.take(b".") else Which.ALL
     else:
         which = Which.ALL if reader.peek() == b"]" else _which(reader)
@@ -87,13 +85,34 @@ def parse_section(reader: Reader) -> Section:
         reader.space()
         names = _names(reader)
     reader.expect(b"]", "] behind the section")
-    partial = None
-    if reader.peek() == b"<":
-        found = reader.match(_PARTIAL, "a range such as <0.1024>")
-        partial = int(found[1]), int(found[2])
-        if not 0 < partial[1] < 1 << 32:
-            raise bad("A range has one octet or more")
-    return Section(path, which, names, partial, _label(path, which, names, partial))
+    partial = _partial(reader)
+    return Section(path, which, names, partial, b"BODY" + _label(path, which, names, partial))
+
+
+def parse_binary(reader: Reader, name: bytes) -> Section:
+    """What follows `BINARY` or `BINARY.SIZE`: part numbers alone (RFC 3516 §4.2)."""
+    reader.expect(b"[", "[ and part numbers")
+    path = () if reader.peek() == b"]" else _path(reader)
+    reader.expect(b"]", "] behind the part numbers")
+    partial = None if name == b"BINARY.SIZE" else _partial(reader)
+    return Section(path, Which.ALL, (), partial, name + _label(path, Which.ALL, (), partial))
+
+
+def _path(reader: Reader) -> tuple[int, ...]:
+    path = tuple(map(int, reader.match(_PART, "part numbers such as 1.2")[0].split(b".")))
+    if len(path) > _MAX_DEPTH:
+        raise bad("No message is nested that deeply")
+    return path
+
+
+def _partial(reader: Reader) -> tuple[int, int] | None:
+    if reader.peek() != b"<":
+        return None
+    found = reader.match(_PARTIAL, "a range such as <0.1024>")
+    partial = int(found[1]), int(found[2])
+    if not 0 < partial[1] < 1 << 32:
+        raise bad("A range has one octet or more")
+    return partial
 
 
 def _which(reader: Reader) -> Which:
@@ -124,7 +143,7 @@ def _label(
     if names:
         label += b" (%b)" % b" ".join([astring(name.encode("latin-1")) for name in names])
     origin = b"" if partial is None else b"<%d>" % partial[0]
-    return b"BODY[%b]%b" % (label, origin)
+    return b"[%b]%b" % (label, origin)
 
 
 def pieces(

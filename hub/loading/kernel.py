@@ -16,6 +16,7 @@ from hub.loading.census import Census
 from hub.loading.connections import Connections
 from hub.loading.generation import Generations
 from hub.loading.turns import Turns
+from hub.loading.wanted import Wanted
 from hub.services.chosen import Services
 from hub.trace.record import Trace
 
@@ -51,7 +52,8 @@ class Kernel:
     ended. sessions: id → trace of the connections that are open. connections: the protocols behind them,
     which drain together. budget: the octets of messages on their way in. census: how many sessions each
     address has. turns: whose large message goes on next. judging: where is written down whose message is
-    being judged. shared: what the sessions of a protocol share, by its name.
+    being judged. shared: what the sessions of a protocol share, by its name. wanted: messages whose
+    summaries were missed.
     """
 
     settings: HubSettings
@@ -66,3 +68,4 @@ class Kernel:
     turns: Turns = field(default_factory=Turns)
     judging: Judging = field(default_factory=Judging)
     shared: dict[str, object] = field(default_factory=dict)
+    wanted: Wanted = field(default_factory=Wanted)

@@ -129,6 +129,12 @@ class Blobs(Protocol):
         BlobGone.
         """
 
+    async def read_many(self, wanted: Sequence[tuple[str, int | None]]) -> Sequence[bytes | BlobGone]:
+        """The first octets of each blob, so many as stand beside its reference or all for None, in order.
+
+        What lies side by side is read in one go. All of it is in memory at once: the caller sees to how much.
+        """
+
     def stream(self, reference: str, offset: int = 0, length: int | None = None) -> AsyncIterator[bytes]:
         """The same in pieces of at most 256 KiB, so that a large message never is in memory whole.
 

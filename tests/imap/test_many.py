@@ -10,8 +10,14 @@ from collections.abc import Sequence
 
 import pytest
 
+from hub.imap.contents import TOGETHER
+from hub.imap.fetch import BATCH
+from hub.imap.summarising import Summarising
 from hub.mail.ident import new_id
+from hub.mail.login import AccountRef
+from hub.services.blobs import BlobGone
 from hub.services.storage import Item, NewItem, UidRanges
+from hub.services.summary import MessageColumn, Row
 from tests.imap.conftest import Client, ImapHub
 
 COUNT = 10_000
@@ -34,10 +40,23 @@ class Counting:
         self.calls[name] += 1
         return getattr(self._driver, name)
 
-    async def items(self, mailbox: int, uids: UidRanges, *viewer: object) -> Sequence[Item]:
+    async def items(self, mailbox: int, uids: UidRanges, viewer: AccountRef | None = None) -> Sequence[Item]:
         self.calls["items"] += 1
-        found: Sequence[Item] = await self._driver.items(mailbox, uids, *viewer)  # type: ignore[attr-defined]
-        assert len(found) <= 300
+        found: Sequence[Item] = await self._driver.items(mailbox, uids, viewer)  # type: ignore[attr-defined]
+        assert len(found) <= BATCH
+        return found
+
+    async def columns(self, mailbox: int, uids: UidRanges, columns: Sequence[MessageColumn]) -> Sequence[Row]:
+        self.calls["columns"] += 1
+        found: Sequence[Row] = await self._driver.columns(mailbox, uids, columns)  # type: ignore[attr-defined]
+        assert len(found) <= BATCH
+        return found
+
+    async def read_many(self, wanted: Sequence[tuple[str, int | None]]) -> Sequence[bytes | BlobGone]:
+        self.calls["read_many"] += 1
+        found: Sequence[bytes] = await self._driver.read_many(wanted)  # type: ignore[attr-defined]
+        assert sum(map(len, found)) <= TOGETHER
+        self.octets += sum(map(len, found))
         return found
 
     async def read(self, reference: str, offset: int = 0, length: int | None = None) -> bytes:
@@ -92,6 +111,18 @@ async def answered(client: Client, tag: bytes) -> int:
     return sum(b" FETCH (" in line for line in lines)
 
 
+async def test_envelopes_are_made_once(many: ImapHub) -> None:
+    services = many.kernel.services
+    blobs = Counting(services.blobs)
+    async with await many.logged_in(mailbox="INBOX") as client:
+        made = await client.ok("FETCH 1:* (UID ENVELOPE)")
+        await Summarising(many.kernel).make_wanted()
+        services.blobs = blobs  # type: ignore[assignment]
+        assert await client.ok("FETCH 1:* (UID ENVELOPE)") == made
+        assert len(await client.ok("FETCH 1:* (BODYSTRUCTURE PREVIEW)")) == COUNT
+        assert blobs.calls == Counter()
+
+
 async def test_only_what_is_asked_for_is_read(many: ImapHub) -> None:
     services = many.kernel.services
     storage, blobs = Counting(services.storage), Counting(services.blobs)
@@ -103,18 +134,20 @@ async def test_only_what_is_asked_for_is_read(many: ImapHub) -> None:
         assert blobs.calls == Counter()
         client.write(b"a2 FETCH 1:* (RFC822.SIZE INTERNALDATE)\r\n")
         assert await answered(client, b"a2") == COUNT
-        assert storage.calls == {"items": -(-COUNT // 256)}
+        batches = -(-COUNT // BATCH)
+        assert storage.calls == {"columns": batches}
         assert blobs.calls == Counter()
-        client.write(b"a3 FETCH 1:* (ENVELOPE BODY.PEEK[HEADER.FIELDS (Subject)] BODY.PEEK[HEADER])\r\n")
+        client.write(b"a3 FETCH 1:* (BODY.PEEK[HEADER.FIELDS (Subject)] BODY.PEEK[HEADER])\r\n")
         assert await answered(client, b"a3") == COUNT
         heads = sum(len(HEAD % (number, number)) for number in range(COUNT))
-        assert blobs.octets == 2 * heads  # once to be parsed, once to be sent
-        assert storage.calls["items"] == 2 * -(-COUNT // 256)
+        assert blobs.octets == heads
+        assert blobs.calls == {"read_many": batches}
+        assert storage.calls == {"columns": 2 * batches}
         client.write(b"a4 SEARCH SEEN\r\na5 SEARCH UID 5000 TEXT line\r\n")
         assert await client.line() == b"* SEARCH"
         assert (await client.line()).startswith(b"a4 OK")
         assert await client.line() == b"* SEARCH 5000"
-        assert storage.calls["items"] == 2 * -(-COUNT // 256) + 1
+        assert storage.calls["items"] == 1
 
 
 @pytest.mark.proves("imap: a mailbox of ten thousand is fetched while others are served")

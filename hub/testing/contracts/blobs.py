@@ -90,6 +90,20 @@ class BlobsContract:
         assert await blobs.read(reference, offset, length) == wanted
         assert b"".join([piece async for piece in blobs.stream(reference, offset, length)]) == wanted
 
+    async def test_many_are_read_at_once_in_the_order_that_was_asked(self, blobs: Blobs) -> None:
+        bodies = [b"%d" % number * size for number, size in enumerate((3, 5000, 0, 300_000, 20_000, 4000, 7))]
+        put = [await blobs.put(HEAD, body, b"r") for body in bodies]
+        elsewhere = "0000.seg:0:52:9"
+        for order in ((0, 1, 2, 3, 4, 5, 6), (6, 2, 4, 4, 0), ()):
+            wanted = [(put[number], length) for number in order for length in (None, len(HEAD), 3, 0, 4999)]
+            found = await blobs.read_many([*wanted, (elsewhere, None)])
+            assert found[:-1] == [
+                (HEAD + bodies[number])[:length]
+                for number in order
+                for length in (None, len(HEAD), 3, 0, 4999)
+            ]
+            assert isinstance(found[-1], BlobGone)
+
     async def test_a_part_behind_the_end_is_empty(self, blobs: Blobs) -> None:
         reference = await blobs.put(HEAD, BODY, b"")
         assert await blobs.read(reference, len(HEAD + BODY)) == b""

@@ -126,6 +126,10 @@ class SegmentBlobs:
         """Part of a message; in a reader thread unless it is cached. BlobGone."""
         return await self._reader.read(reference, offset, length)
 
+    async def read_many(self, wanted: Sequence[tuple[str, int | None]]) -> Sequence[bytes | BlobGone]:
+        """The beginnings of many messages, those that lie side by side in one go."""
+        return await self._reader.read_many(wanted)
+
     def stream(self, reference: str, offset: int = 0, length: int | None = None) -> AsyncIterator[bytes]:
         """The same in pieces. BlobGone, at the latest in place of the last piece."""
         return self._reader.stream(reference, offset, length)

@@ -7,13 +7,14 @@ import errno
 import os
 import zlib
 from collections import OrderedDict
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from hub import BlobGone
+from hub_plugin_blobs_segment.neighbours import Run, cut, runs
 from hub_plugin_blobs_segment.record import Header, Reference, payload_places, unpack
 
 PIECE: Final = 256 << 10
@@ -69,6 +70,38 @@ class Reader:
             return data
         finally:
             self._release(file)
+
+    async def read_many(self, wanted: Sequence[tuple[str, int | None]]) -> Sequence[bytes | BlobGone]:
+        """The first octets of each; neighbours are read in one go."""
+        found: list[bytes | BlobGone | None] = [None] * len(wanted)
+        for run in runs([(Reference.of(text), length) for text, length in wanted]):
+            if len(run.each) == 1 or run.file.store != self._store:
+                continue
+            for number, octets in await self._cut(run):
+                found[number] = octets
+        # What is left: large, alone, damaged or gone; the last two for the reason.
+        return [
+            await self._one(text, length) if octets is None else octets
+            for octets, (text, length) in zip(found, wanted, strict=True)
+        ]
+
+    async def _cut(self, run: Run) -> Sequence[tuple[int, bytes | None]]:
+        try:
+            file = await self._acquire(run.file)
+        except BlobGone:
+            return ()
+        try:
+            return list(cut(await self._read_at(file, run.start, run.end - run.start), run))
+        except BlobGone:
+            return ()
+        finally:
+            self._release(file)
+
+    async def _one(self, text: str, length: int | None) -> bytes | BlobGone:
+        try:
+            return await self.read(text, 0, length)
+        except BlobGone as gone:
+            return gone
 
     async def stream(self, text: str, offset: int, length: int | None) -> AsyncIterator[bytes]:
         """The same in pieces; of a whole blob the last piece is only given if the checksums are right."""

@@ -61,10 +61,16 @@ class Reference:
     @classmethod
     def parse(cls, text: str) -> Reference:
         """BlobGone if it is none of this driver's."""
-        match = _REFERENCE.match(text)
-        if match is None:
+        reference = cls.of(text)
+        if reference is None:
             raise BlobGone(f"{text[:80]!r} is not a reference into segments")
-        return cls(match[1], int(match[2]), int(match[3]), int(match[4]))
+        return reference
+
+    @classmethod
+    def of(cls, text: str) -> Reference | None:
+        """None if it is none of this driver's."""
+        match = _REFERENCE.match(text)
+        return None if match is None else cls(match[1], int(match[2]), int(match[3]), int(match[4]))
 
     @property
     def store(self) -> str:
@@ -127,6 +133,24 @@ def unpack(block: bytes | bytearray | memoryview, *, trailing: bool = False) -> 
     if (version, codec, key, bool(flags & TRAILING)) != (VERSION, PLAIN, NO_KEY, trailing):
         raise BlobGone(f"a record of version {version}, codec {codec}, key {key} cannot be read by this hub")
     return Header(head, body, head_crc, body_crc, time / 1e6, recovery)
+
+
+def checked_sums(view: memoryview, at: int, reference: Reference) -> tuple[int, int, int, int] | None:
+    """Sizes and checksums of head and body, of a record that does not trail; None unless it is the one that
+    is meant. The same as `unpack`, for who reads many and wants no reason."""
+    magic, version, codec, flags, key, recovery, head, body, _, head_sum, body_sum = _FIELDS.unpack_from(
+        view, at
+    )
+    crc_at = at + _FIELDS.size
+    if (
+        (magic, version, codec, flags, key) != (MAGIC, VERSION, PLAIN, 0, NO_KEY)
+        or recovery + HEADER_SIZE != reference.skip
+        or head + body != reference.length
+        or _CRC.unpack_from(view, crc_at)[0]
+        != zlib.crc32(view[at + HEADER_SIZE : at + reference.skip], zlib.crc32(view[at:crc_at]))
+    ):
+        return None
+    return head, body, head_sum, body_sum
 
 
 def payload_places(reference: Reference, header: Header) -> tuple[int, int]:

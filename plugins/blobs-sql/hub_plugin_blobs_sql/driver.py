@@ -92,6 +92,16 @@ class SqlBlobs:
         parse(reference, self._names.store)
         return await reading.read(self._tables, reference, offset, length)
 
+    async def read_many(self, wanted: Sequence[tuple[str, int | None]]) -> Sequence[bytes | BlobGone]:
+        """The beginnings of many messages, one after the other."""
+        return [await self._beginning(reference, length) for reference, length in wanted]
+
+    async def _beginning(self, reference: str, length: int | None) -> bytes | BlobGone:
+        try:
+            return await self.read(reference, 0, length)
+        except BlobGone as gone:
+            return gone
+
     async def stream(
         self, reference: str, offset: int = 0, length: int | None = None
     ) -> AsyncIterator[bytes]:

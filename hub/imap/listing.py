@@ -1,0 +1,197 @@
+"""FETCH of many messages: rows as tuples, column by column, joined into large pieces.
+
+What the view, the index and the summaries know costs a message a few steps of C, and so do the octets of
+small messages, of which neighbours are read together. All else is read message by message by `contents`.
+
+    columns ─► rows ─► chunks ─┬─► cells, one for each attribute ─► one piece of octets
+                               └─► what is large, or cannot be read so
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from types import MappingProxyType
+from typing import Any, Final, TypeAlias
+
+from hub.imap.attributes import Attribute, Kind
+from hub.imap.contents import SMALL, TOGETHER, lawful
+from hub.imap.render import NIL, internal_date
+from hub.imap.sections import Section, Which
+from hub.mail.headers import Headers
+from hub.services.summary import MessageColumn, Row
+
+_SUMMARY: Final = MappingProxyType(
+    {
+        Kind.ENVELOPE: MessageColumn.ENVELOPE,
+        Kind.BODY: MessageColumn.BODY,
+        Kind.BODYSTRUCTURE: MessageColumn.BODYSTRUCTURE,
+        Kind.PREVIEW: MessageColumn.PREVIEW,
+    }
+)
+_BLOB: Final = (MessageColumn.LINES, MessageColumn.HEAD_SIZE, MessageColumn.SIZE, MessageColumn.BLOB)
+
+Values: TypeAlias = Iterable[Any]
+
+_date = lru_cache(maxsize=1024)(internal_date)
+# kind → its column, how it is written, and what makes octets or a number of the column's value.
+_ROW: Final[MappingProxyType[Kind, tuple[MessageColumn, bytes, Callable[[Any], Any] | None]]] = (
+    MappingProxyType(
+        {
+            Kind.INTERNALDATE: (MessageColumn.INTERNAL_DATE, b"%b", _date),
+            Kind.SAVEDATE: (MessageColumn.SAVED_AT, b"%b", _date),
+            Kind.SIZE: (MessageColumn.SIZE, b"%d", None),
+            Kind.EMAILID: (MessageColumn.MESSAGE_ID, b"(%b)", str.encode),
+            Kind.THREADID: (MessageColumn.SIZE, b"%b", lambda _: NIL),
+        }
+    )
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """Some of the rows, whose octets may be in memory together. octets: of each row's blob, if any are
+    wanted. numbers: what stands before FETCH. flags: rendered. modseqs: as far as the client was told."""
+
+    rows: Sequence[Row]
+    numbers: Sequence[int]
+    flags: Sequence[bytes]
+    modseqs: Sequence[int]
+    octets: Sequence[bytes]
+
+
+class Listing:
+    """What is asked of each message, worked out once for a command.
+
+    columns: to be read of each. reads: whether octets of blobs are needed, and `whole` whether all of them.
+    made: the summary's columns by kind. None of it works where a message has to be taken apart.
+    """
+
+    def __init__(self, attributes: Sequence[Attribute], word: bytes) -> None:
+        """word: FETCH or UIDFETCH."""
+        self.attributes = attributes
+        sections = [each.section for each in attributes if each.section is not None]
+        self.reads = bool(sections)
+        self.whole = any(each.which in (Which.ALL, Which.TEXT) for each in sections)
+        wanted = [_ROW[each.kind][0] for each in attributes if each.kind in _ROW]
+        self.made = {each.kind: _SUMMARY[each.kind] for each in attributes if each.kind in _SUMMARY}
+        self.columns = tuple(dict.fromkeys((*wanted, *self.made.values(), *(_BLOB if self.reads else ()))))
+        self._places = {column: at for at, column in enumerate(self.columns, 1)}
+        formats = [b"%b %b" % (each.label.replace(b"%", b"%%"), _format(each)) for each in attributes]
+        self._template = b"* %%d %b (%b)\r\n" % (word, b" ".join(formats))
+
+    @staticmethod
+    def can(attributes: Sequence[Attribute]) -> bool:
+        """Whether all of it is known without taking messages apart."""
+        return not any(
+            each.kind in (Kind.BINARY, Kind.BINARY_SIZE)
+            or (each.section is not None and each.section.needs_structure)
+            for each in attributes
+        )
+
+    def column(self, rows: Sequence[Row], column: MessageColumn) -> list[Any]:
+        """One value of each row."""
+        at = self._places[column]
+        return [row[at] for row in rows]
+
+    def wanted(self, row: Row) -> int:
+        """How many octets of the blob are needed for this row."""
+        if not self.reads:
+            return 0
+        places = self._places
+        head: int = row[places[MessageColumn.HEAD_SIZE]]
+        size: int = row[places[MessageColumn.SIZE]]
+        return size - len(row[places[MessageColumn.LINES]]) if self.whole else head
+
+    def incomplete(self, rows: Sequence[Row]) -> dict[int, list[Kind]]:
+        """Which rows lack what of a summary, by their number."""
+        missing: dict[int, list[Kind]] = {}
+        for kind, column in self.made.items():
+            values = self.column(rows, column)
+            if None in values:
+                for number, found in enumerate(values):
+                    if found is None:
+                        missing.setdefault(number, []).append(kind)
+        return missing
+
+    def completed(self, row: Row, values: Mapping[Kind, bytes]) -> Row:
+        """The row with what was made since; what was not made is NIL."""
+        complete = list(row)
+        for kind, column in self.made.items():
+            at = self._places[column]
+            if complete[at] is None:
+                complete[at] = values.get(kind, NIL)
+        return tuple(complete)
+
+    def render(self, chunk: Chunk) -> bytes:
+        """All responses in one piece."""
+        cells = [self._cell(each, chunk) for each in self.attributes]
+        return b"".join(map(self._template.__mod__, zip(chunk.numbers, *cells, strict=True)))
+
+    def _cell(self, attribute: Attribute, chunk: Chunk) -> Values:
+        if attribute.kind is Kind.UID:
+            return [row[0] for row in chunk.rows]
+        if attribute.kind is Kind.FLAGS:
+            return chunk.flags
+        if attribute.kind is Kind.MODSEQ:
+            return chunk.modseqs
+        if attribute.kind in self.made:
+            return self.column(chunk.rows, self.made[attribute.kind])
+        if attribute.section is not None:
+            return self._sections(attribute.section, chunk)
+        column, _, shown = _ROW[attribute.kind]
+        values = self.column(chunk.rows, column)
+        return values if shown is None else map(shown, values)
+
+    def _sections(self, section: Section, chunk: Chunk) -> Iterator[bytes]:
+        lines = self.column(chunk.rows, MessageColumn.LINES)
+        heads = self.column(chunk.rows, MessageColumn.HEAD_SIZE)
+        for own, head, octets in zip(lines, heads, chunk.octets, strict=True):
+            found = _section(section, own, head, octets)
+            if section.partial is not None:
+                start, length = section.partial
+                found = found[start : start + length]
+            yield b"{%d}\r\n%b" % (len(found), lawful(found))
+
+
+def chunks(listing: Listing, rows: Sequence[Row]) -> Iterator[tuple[int, int]]:
+    """Ranges of rows that are read together; what is large makes one of its own."""
+    if not listing.reads:
+        yield 0, len(rows)
+        return
+    start = together = 0
+    for at, row in enumerate(rows):
+        wanted = listing.wanted(row)
+        if at > start and (wanted > SMALL or together + wanted > TOGETHER):
+            yield start, at
+            start, together = at, 0
+        if wanted > SMALL:
+            yield at, at + 1
+            start = at + 1
+        else:
+            together += wanted
+    if start < len(rows):
+        yield start, len(rows)
+
+
+def _format(attribute: Attribute) -> bytes:
+    if attribute.kind is Kind.UID:
+        return b"%d"
+    if attribute.kind is Kind.MODSEQ:
+        return b"(%d)"
+    return _ROW[attribute.kind][1] if attribute.kind in _ROW else b"%b"
+
+
+def _section(section: Section, lines: bytes, head: int, octets: bytes) -> bytes:
+    """As `sections.pieces` does for one message, of octets that are there already."""
+    match section.which:
+        case Which.ALL:
+            return lines + octets
+        case Which.TEXT:
+            return octets[head:]
+        case Which.HEADER:
+            return lines + octets[:head]
+    headers = Headers(lines + octets[:head])
+    chosen = headers.select if section.which is Which.FIELDS else headers.omit
+    return chosen(section.names) + b"\r\n"

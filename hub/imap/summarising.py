@@ -1,0 +1,141 @@
+"""Summaries of new mail, made after its delivery when the hub has time, and of old mail that somebody has
+missed them of.
+
+    the change log ─► one worker of all, batch by batch ─┐
+    `Kernel.wanted`, what FETCH has missed ─► each worker ─┴─► blobs ─► summaries ─► kept beside the items
+
+It goes on the event loop, a message between two turns of it: a thread would fight the loop for Python's lock.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from functools import partial
+from typing import Final
+
+from hub.dispatch.failure import reason
+from hub.imap.contents import SMALL
+from hub.imap.sets import compress, merge
+from hub.imap.summaries import make_summary
+from hub.loading.follower import Follower
+from hub.loading.kernel import Kernel
+from hub.loading.lease import Lease
+from hub.log import get_logger
+from hub.mail.structure import Structure
+from hub.services.log import ChangeKind, LogEntry
+from hub.services.storage import Item, MailboxMissing
+from hub.services.stored import item_blob
+from hub.services.summary import MessageColumn, Summary
+
+NAME: Final = "summaries"
+BATCH: Final = 100
+"""Messages that are read, and whose summaries are kept, together."""
+GATHERING: Final = 0.25
+"""Seconds in which mail gathers, so that not each message is followed by a commit of its own."""
+REST: Final = 0.005
+"""Seconds of rest for each message while mail comes in: summaries then take a few percent of a core."""
+
+_ADDING: Final = frozenset((ChangeKind.DELIVERED, ChangeKind.APPENDED))
+
+_log = get_logger(area="imap")
+
+
+class Summarising:
+    """One per process, from `start` to `close`."""
+
+    def __init__(self, kernel: Kernel) -> None:
+        self._kernel = kernel
+        self._services = kernel.services
+        self._news = False  # mail has come since this was last looked at
+        self._tasks: list[asyncio.Task[None]] = []
+
+    def start(self) -> None:
+        """Begin to follow the log, wherever the hub got to before."""
+        services, loop = self._services, asyncio.get_running_loop()
+        kv = services.storage.kv("hub")
+        follower = Follower(services.storage, kv, NAME, self._follow, services.clock, _log)
+        lease = Lease(kv, f"follow/{NAME}", services.clock, _log)
+        self._unwatch = services.storage.watch(self._hear)
+        self._tasks = [
+            loop.create_task(lease.guard(follower.run), name="summaries of new mail"),
+            loop.create_task(self._run(), name="summaries that are wanted"),
+        ]
+
+    async def close(self) -> None:
+        """What was not kept is made again."""
+        for task in self._tasks:
+            task.cancel()
+        if self._tasks:
+            self._unwatch()
+            await asyncio.wait(self._tasks)
+
+    async def make_wanted(self) -> None:
+        """All that was missed so far."""
+        while (found := self._kernel.wanted.take()) is not None:
+            mailbox, uids = found
+            for start in range(0, len(uids), BATCH):
+                await self._make(mailbox, compress(uids[start : start + BATCH]))
+
+    async def _run(self) -> None:
+        while True:
+            await self._kernel.wanted.news.wait()
+            await self._services.clock.sleep(GATHERING)  # the client that has missed them is still reading
+            try:
+                await self.make_wanted()
+            except Exception as error:
+                _log.error("summaries cannot be made", reason=reason(error))
+
+    def _hear(self, entries: Sequence[LogEntry]) -> None:
+        self._news = self._news or any(entry.kind in _ADDING for entry in entries)
+
+    async def _follow(self, entries: Sequence[LogEntry]) -> None:
+        """Summaries of what these entries have added and is still there."""
+        added: dict[int, list[tuple[int, int]]] = {}
+        if self._news:
+            self._news = False
+            await self._services.clock.sleep(GATHERING)
+        for entry in entries:
+            if entry.kind in _ADDING and entry.collection is not None:
+                added.setdefault(entry.collection, []).append((entry.first_uid, entry.last_uid))
+        for mailbox, ranges in added.items():
+            for first, last in merge(ranges):
+                for start in range(first, last + 1, BATCH):
+                    await self._make(mailbox, [(start, min(start + BATCH - 1, last))])
+
+    async def _make(self, mailbox: int, uids: Sequence[tuple[int, int]]) -> None:
+        """Make and keep those of these messages that have none yet."""
+        wanted = (MessageColumn.SUBJECT, MessageColumn.PREVIEW)
+        rows = await self._services.storage.columns(mailbox, uids, wanted)
+        lacking = [uid for uid, *made in rows if None in made]
+        if not lacking:
+            return
+        made = await self._made(mailbox, await self._services.storage.items(mailbox, compress(lacking)))
+        with suppress(MailboxMissing):  # it may have been deleted meanwhile
+            await self._services.storage.keep_summaries(mailbox, made)
+        if self._news:  # mail that comes in goes first
+            self._news = False
+            await self._services.clock.sleep(REST * len(made))
+
+    async def _made(self, mailbox: int, items: Sequence[Item]) -> Mapping[int, Summary]:
+        """By UID; without those that cannot be read, which is told to who asks for them."""
+        small = [item for item in items if item.size <= SMALL]
+        read = await self._services.blobs.read_many([(item.blob, None) for item in small])
+        octets: dict[int, object] = {item.uid: each for item, each in zip(small, read, strict=True)}
+        made: dict[int, Summary] = {}
+        for item in items:
+            data = octets.get(item.uid)
+            try:
+                if not isinstance(data, bytes):  # large, or moved meanwhile
+                    data = await item_blob(self._services.storage, self._services.blobs, mailbox, item).read()
+            except LookupError:
+                continue
+            summarise = partial(_summarise, item, data)
+            made[item.uid] = summarise() if len(data) <= SMALL else await asyncio.to_thread(summarise)
+            await asyncio.sleep(0)
+        return made
+
+
+def _summarise(item: Item, data: bytes) -> Summary:
+    return make_summary(item.lines, data[: item.head_size], data, Structure(data))

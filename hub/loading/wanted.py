@@ -1,0 +1,39 @@
+"""Messages whose summaries somebody has missed, for who makes them when there is time."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from typing import Final
+
+MOST: Final = 100_000
+"""Messages that are remembered; who is forgotten is missed again."""
+
+
+class Wanted:
+    """By mailbox; each message once."""
+
+    def __init__(self) -> None:
+        self._uids: dict[int, set[int]] = {}
+        self._count = 0
+        self.news = asyncio.Event()
+        """Set while there is something."""
+
+    def add(self, mailbox: int, uids: Iterable[int]) -> None:
+        """Ask for these."""
+        if self._count >= MOST:
+            return
+        known = self._uids.setdefault(mailbox, set())
+        before = len(known)
+        known.update(uids)
+        self._count += len(known) - before
+        self.news.set()
+
+    def take(self) -> tuple[int, list[int]] | None:
+        """All of one mailbox, ascending; None if nothing is wanted."""
+        if not self._uids:
+            self.news.clear()
+            return None
+        mailbox, uids = self._uids.popitem()
+        self._count -= len(uids)
+        return mailbox, sorted(uids)
