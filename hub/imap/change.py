@@ -8,15 +8,16 @@ from types import MappingProxyType
 
 from hub.imap.command import Command, State
 from hub.imap.enabled import Enabled
-from hub.imap.replies import EXPUNGE_ISSUED, READ_ONLY, Refused, Reply, bad, ok
+from hub.imap.replies import EXPUNGE_ISSUED, NO_FLAG_RIGHT, READ_ONLY, Refused, Reply, bad, ok
 from hub.imap.resync import parse_modseq
+from hub.imap.rights import permitted_change
 from hub.imap.session import ImapSession
 from hub.imap.sets import compress, render_set
 from hub.imap.tokens import Reader
 from hub.imap.updates import enable_condstore, tell, tell_flags, tell_states
 from hub.imap.view import Selection
 from hub.services.log import ChangeKind
-from hub.services.storage import FlagMode, ItemState
+from hub.services.storage import FlagMode, ItemState, UidRanges
 
 _MODES = MappingProxyType({b"FLAGS": FlagMode.SET, b"+FLAGS": FlagMode.ADD, b"-FLAGS": FlagMode.REMOVE})
 
@@ -58,23 +59,37 @@ async def _run_store(session: ImapSession, reader: Reader, *, by_uid: bool) -> R
     if unchanged_since is not None:
         enable_condstore(session)
     selection = view.choose(ranges, by_uid=by_uid)
+    flags = view.spell(flags)
+    changes = permitted_change(mode, flags, view.all_flags, view.place.rights)
+    if not changes:
+        raise Refused(NO_FLAG_RIGHT)
     if not selection:
         return ok(b"There was nothing to store")
-    states = await session.storage.store_flags(
-        view.id,
-        view.uid_ranges(selection),
-        mode,
-        view.spell(flags),
-        unchanged_since=unchanged_since,
-        viewer=view.place.viewer,
-    )
-    await _tell_stored(session, states, mode, view.spell(flags), tell=not silent, with_uid=by_uid)
+    states = await _change(session, view.uid_ranges(selection), changes, unchanged_since)
+    await _tell_stored(session, states, mode, flags, tell=not silent, with_uid=by_uid)
     if len(states) == sum(end - start for start, end in selection):
         return ok(b"Stored")
     stored = {state.uid for state in states}
     asked = [view.uids[at] for start, end in selection for at in range(start, end)]
     left = [uid for uid in asked if uid not in stored]
     return await _not_stored(session, left, unchanged_since, by_uid=by_uid)
+
+
+async def _change(
+    session: ImapSession,
+    uids: UidRanges,
+    changes: Sequence[tuple[FlagMode, frozenset[str]]],
+    unchanged_since: int | None,
+) -> Sequence[ItemState]:
+    """The messages that were changed, as they are now."""
+    view = session.mailbox
+    states: Sequence[ItemState] = ()
+    for mode, flags in changes:
+        states = await session.storage.store_flags(
+            view.id, uids, mode, flags, unchanged_since=unchanged_since, viewer=view.place.viewer
+        )
+        uids, unchanged_since = compress([state.uid for state in states]), None
+    return states
 
 
 def _unchanged_since(reader: Reader) -> int | None:
@@ -158,6 +173,7 @@ async def _run_expunge(session: ImapSession, selection: Selection | None) -> Rep
     view = session.mailbox
     if view.read_only:
         raise Refused(READ_ONLY)
+    view.place.require("e")
     if selection is not None and not selection:
         return ok(b"There was nothing to expunge")
     ranges = None if selection is None else view.uid_ranges(selection)

@@ -6,11 +6,12 @@ from hub.imap.command import Command, State
 from hub.imap.places import place
 from hub.imap.quota import check_copy
 from hub.imap.replies import EXPUNGE_ISSUED, READ_ONLY, TRY_CREATE, Refused, Reply, ok
+from hub.imap.rights import permitted
 from hub.imap.session import ImapSession
-from hub.imap.sets import render_list
+from hub.imap.sets import compress, render_list
 from hub.imap.tokens import Reader
 from hub.services.log import ChangeKind
-from hub.services.storage import Copied, MailboxMissing
+from hub.services.storage import Copied, FlagMode, MailboxMissing
 
 
 async def _copy(session: ImapSession, reader: Reader) -> Reply:
@@ -56,6 +57,11 @@ async def _run(session: ImapSession, reader: Reader, *, by_uid: bool, moves: boo
     if not copied.pairs:
         return ok(nothing) if by_uid else EXPUNGE_ISSUED
     there = tuple(uid for _, uid in copied.pairs)
+    forbidden = view.all_flags - permitted(view.all_flags, target.rights)
+    if forbidden:  # RFC 4314 §4: flags are copied as far as there is a right to set them
+        await session.storage.store_flags(
+            target.mailbox.id, compress(there), FlagMode.REMOVE, forbidden, viewer=target.viewer
+        )
     session.changed(target.mailbox.name, ChangeKind.APPENDED, there, target.account)
     if not moves:
         return ok(b"Copied", _copyuid(copied))

@@ -23,6 +23,7 @@ from hub.imap.login import COMMANDS as LOGIN
 from hub.imap.mailboxes import COMMANDS as MAILBOXES
 from hub.imap.metadata import COMMANDS as METADATA
 from hub.imap.namespace import COMMANDS as NAMESPACE
+from hub.imap.places import still_readable
 from hub.imap.quota import COMMANDS as QUOTA
 from hub.imap.replies import Refused, Reply, bad, refusal
 from hub.imap.search import COMMANDS as SEARCH
@@ -115,6 +116,8 @@ async def _run(session: ImapSession, command: Command, reader: Reader) -> Reply 
     try:
         if command.asked:
             await _ask(session, command)
+        if command.state is State.SELECTED and not await still_readable(session):
+            raise Refused(replies.NO_LONGER_SHARED)
         reply = await command.run(session, reader)
     except Refused as refused:
         reply = refused.reply

@@ -27,6 +27,7 @@ _ENTRIES: Final = MappingProxyType(
         ("UNAVAILABLE", "4.3.0"): "A plugin or a driver failed: the log says which. The client tries again.",
         ("NEEDS_TLS NEEDS_LOGIN NEEDS_MAILBOX ALREADY_IN UID_REQUIRED", "5.5.1"): _CLIENT,
         ("OVER_QUOTA", "4.2.2"): "Raise the account's quota, or have its owner delete mail.",
+        ("NO_FLAG_RIGHT NO_LONGER_SHARED BYE_NO_LONGER_SHARED", "5.7.1"): _USER,
         ("NOT_YOUR_QUOTA", "5.7.1"): "Set it by `hub account set`, or name the user in imap.quota_admins.",
         ("STORE_FULL", "4.3.1"): "Free some of the disk of hub.data_dir: accepting stops while 64 MB are "
         "left.",

@@ -81,7 +81,8 @@ class _Fetching:
         self._by_uid = Enabled.UIDONLY in session.enabled
         self._word = b"UIDFETCH" if self._by_uid else b"FETCH"
         self._attributes = attributes
-        self._sets_seen = not view.read_only and any(not attribute.peek for attribute in attributes)
+        may_set = not view.read_only and "s" in view.place.rights
+        self._sets_seen = may_set and any(not attribute.peek for attribute in attributes)
 
     async def batch(self, start: int, end: int) -> None:
         """Tell of the messages at these indexes of the view."""

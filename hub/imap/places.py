@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from hub.imap.place import Place
-from hub.imap.replies import NO_SUCH_MAILBOX, Refused, Reply
+from hub.imap.replies import BYE_NO_LONGER_SHARED, NO_SUCH_MAILBOX, Refused, Reply
 from hub.imap.rights import effective
 from hub.imap.session import ImapSession
 from hub.imap.shared import find_foreign, foreign_places, is_foreign, own_identifier
@@ -49,12 +49,21 @@ async def visible_places(session: ImapSession, *, foreign: bool) -> dict[str, Pl
     return places
 
 
-async def renewed(session: ImapSession, seen: Place) -> Place:
-    """The same place with the rights of now, which may be none."""
-    if seen.viewer is None:
-        return seen
+async def still_readable(session: ImapSession) -> bool:
+    """Look again at what may be done in the selected mailbox, if it is somebody else's and something has
+    happened there. The session ends, with a BYE, if nothing may be read any longer.
+    """
+    view = session.view
+    if view is None or view.place.viewer is None or not view.stale:
+        return True
     try:
-        listed = await session.storage.rights(seen.mailbox.id)
+        listed = await session.storage.rights(view.id)
     except MailboxMissing:
-        return replace(seen, rights="")
-    return replace(seen, rights=effective(listed, own_identifier(session)))
+        return True  # what was deleted is told as an empty mailbox
+    view.place = replace(view.place, rights=effective(listed, own_identifier(session)))
+    if "r" in view.place.rights:
+        return True
+    session.select(None)
+    session.out.send(BYE_NO_LONGER_SHARED)
+    session.ending = True
+    return False

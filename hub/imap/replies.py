@@ -74,6 +74,8 @@ NEEDS_TLS = Reply(
 )
 OVER_QUOTA = Reply(b"NO", b"The account is over its quota", b"OVERQUOTA")
 NOT_YOUR_QUOTA = Reply(b"NO", b"Only those whom the configuration names look after quotas", b"NOPERM")
+NO_FLAG_RIGHT = Reply(b"NO", b"You have no right to change these flags in this mailbox", b"NOPERM")
+NO_LONGER_SHARED = Reply(b"NO", b"You may not read this mailbox any longer", b"NOPERM")
 STORE_FULL = Reply(
     b"NO", b"The server has no room for the message now, please try again later", b"UNAVAILABLE"
 )
@@ -87,6 +89,7 @@ NEEDS_MAILBOX = Reply(b"BAD", b"Open a mailbox first: SELECT or EXAMINE")
 ALREADY_IN = Reply(b"BAD", b"This connection is logged in already")
 
 BYE_LOGOUT = b"* BYE Until next time\r\n"
+BYE_NO_LONGER_SHARED = b"* BYE [NOPERM] You may not read the mailbox any longer that is open here\r\n"
 BYE_TIMEOUT = b"* BYE [UNAVAILABLE] The connection was silent for too long\r\n"
 BYE_SHUTDOWN = b"* BYE [UNAVAILABLE] The server is going down, please connect again\r\n"
 BYE_TOO_MANY = b"* BYE [LIMIT] Too many sessions here now, please try again later\r\n"

@@ -13,6 +13,7 @@ from hub.services.storage import FlagMode
 
 NEGATIVE: Final = "-"
 _OBSOLETE: Final = MappingProxyType({"c": "kx", "d": "te"})  # RFC 4314 §2.1.1
+FLAG_RIGHTS: Final = frozenset("stw")
 _WRITTEN = re.compile(rb"([+-]?)([a-z0-9]*)")
 
 
@@ -57,6 +58,27 @@ def right_for(flag: str) -> str:
     return {"\\Seen": "s", "\\Deleted": "t"}.get(flag, "w")
 
 
+def permitted_change(
+    mode: FlagMode, flags: frozenset[str], known: Iterable[str], rights: str
+) -> list[tuple[FlagMode, frozenset[str]]]:
+    """What is left of a STORE for who may not change every flag (RFC 4314 §4); empty: nothing.
+
+    known: all flags that the messages may have.
+    """
+    if set(rights) >= FLAG_RIGHTS:
+        return [(mode, flags)]
+    mine = permitted(flags, rights)
+    if mode is not FlagMode.SET:
+        return [(mode, mine)] if mine else []
+    changes = [(FlagMode.REMOVE, permitted(known, rights) - flags), (FlagMode.ADD, mine)]
+    return [(mode, some) for mode, some in changes if some]
+
+
 def permitted(flags: Iterable[str], rights: str) -> frozenset[str]:
     """Those of the flags that may be changed."""
-    return frozenset(flag for flag in flags if right_for(flag) in rights)
+    return frozenset(in_rights(flags, rights))
+
+
+def in_rights(flags: Iterable[str], rights: str) -> list[str]:
+    """`permitted`, in the order given."""
+    return [flag for flag in flags if right_for(flag) in rights]

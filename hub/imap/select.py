@@ -12,11 +12,14 @@ from hub.imap.places import place
 from hub.imap.render import SYSTEM_FLAGS
 from hub.imap.replies import Reply, bad, ok
 from hub.imap.resync import Resync, parse_resync, tell_missed
+from hub.imap.rights import in_rights
 from hub.imap.session import ImapSession
 from hub.imap.tokens import Reader
 from hub.imap.updates import enable_condstore, tell_exists, tell_flags, tell_highest_modseq
 from hub.imap.view import View
 from hub.services.log import ChangeKind
+
+_TO_WRITE = frozenset("stwei")  # RFC 4314 §5.2
 
 
 @dataclass(slots=True)
@@ -44,6 +47,7 @@ async def _open(session: ImapSession, reader: Reader, *, read_only: bool) -> Rep
         session.select(None)  # also when the new one cannot be opened (RFC 3501 §6.3.1)
         session.out.send(b"* OK [CLOSED] The mailbox before it is closed\r\n")  # RFC 7162 §3.2.11
     found = await place(session, name, "r")
+    read_only = read_only or _TO_WRITE.isdisjoint(found.rights)
     if parameters.condstore:
         enable_condstore(session)
     mirror, end = await session.mirrors.open(found.mailbox, found.viewer, session.notice)
@@ -83,7 +87,7 @@ def _tell_opened(session: ImapSession, view: View) -> None:
         out.send(b'* LIST () "/" %b\r\n' % session.name(view.name))
     elif Enabled.UIDONLY not in session.enabled and (unseen := view.first_unseen()) is not None:
         out.send(b"* OK [UNSEEN %d] The first unseen message\r\n" % unseen)
-    permanent = "" if view.read_only else " ".join((*SYSTEM_FLAGS, "\\*"))
+    permanent = "" if view.read_only else " ".join(in_rights((*SYSTEM_FLAGS, "\\*"), view.place.rights))
     out.send(b"* OK [PERMANENTFLAGS (%b)] What can be changed\r\n" % permanent.encode("ascii"))
     uidnext = max(mailbox.uidnext, view.uids[-1] + 1 if len(view) else 1)
     out.send(b"* OK [UIDVALIDITY %d] UIDs are valid\r\n" % mailbox.uidvalidity)
@@ -102,7 +106,7 @@ async def _close(session: ImapSession, reader: Reader) -> Reply:
     reader.end()
     view = session.mailbox
     session.select(None)
-    if view.read_only:
+    if view.read_only or "e" not in view.place.rights:
         return ok(b"The mailbox is closed")
     uids = await session.storage.expunge(view.id)
     if not uids:

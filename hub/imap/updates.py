@@ -8,6 +8,7 @@ from typing import Final
 
 from hub.imap.enabled import Enabled
 from hub.imap.output import Output
+from hub.imap.places import still_readable
 from hub.imap.render import SYSTEM_FLAGS, flag_list, ordered
 from hub.imap.session import ImapSession
 from hub.imap.sets import compress, render_set
@@ -19,7 +20,7 @@ _BATCH: Final = 256
 async def tell(session: ImapSession, *, expunged: bool, with_uid: bool = False) -> None:
     """Bring the view up to date and the client with it. expunged: sequence numbers may change now."""
     view = session.view
-    if view is None:
+    if view is None or not await still_readable(session):
         return
     update = await view.catch_up(renumber=expunged)
     if view.keywords != view.told_keywords:

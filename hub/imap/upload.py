@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from types import MappingProxyType, TracebackType
+from types import TracebackType
 from typing import Self
 
 import orjson
@@ -16,6 +16,7 @@ from hub.imap.intake import Intake, as_message
 from hub.imap.literals import collect_one, discard, invite
 from hub.imap.place import Place
 from hub.imap.replies import OVER_QUOTA, UNREADABLE, Refused, bad, no, refusal
+from hub.imap.rights import permitted
 from hub.imap.session import ImapSession
 from hub.imap.tokens import LITERAL, Reader
 from hub.mail.ident import new_id
@@ -25,7 +26,6 @@ from hub.services.directory import Account, has_room, is_limited
 from hub.services.storage import NewItem, Usage
 
 _EXTENSION = re.compile(rb"CATENATE|UTF8", re.IGNORECASE)
-_RIGHTS = MappingProxyType({"\\Seen": "s", "\\Deleted": "t"})  # RFC 4314 §4; all other flags want w
 
 
 class Upload:
@@ -70,7 +70,7 @@ class Upload:
         reader, rights = self.reader, self._target.rights
         flags: frozenset[str] = frozenset()
         if reader.peek() == b"(":
-            flags = frozenset(flag for flag in reader.flags() if _RIGHTS.get(flag, "w") in rights)
+            flags = permitted(reader.flags(), rights)
             reader.space()
         date = int(self.session.kernel.services.clock.time())
         if reader.peek() == b'"':

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from hub.imap.enabled import Enabled
 from hub.imap.mirror import Mirror
 from hub.imap.place import Place
+from hub.imap.render import SYSTEM_FLAGS
 from hub.imap.replies import UID_REQUIRED, Refused, bad
 from hub.imap.sets import STAR, Ranges, merge
 from hub.imap.snapshot import NO_KEYWORDS, Snapshot, keeping, merged, within
@@ -92,6 +93,11 @@ class View:
     def keywords(self) -> Mapping[str, str]:
         """Lower-cased → as it was first written."""
         return self._snapshot.keywords
+
+    @property
+    def all_flags(self) -> frozenset[str]:
+        """Every flag that a message may have: those of the system, and the keywords in use."""
+        return frozenset((*SYSTEM_FLAGS, *self.keywords.values()))
 
     @property
     def stale(self) -> bool:
