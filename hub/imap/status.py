@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from hub.imap.command import Command, State
-from hub.imap.enabled import Enabled
 from hub.imap.objectid import mailbox_id
 from hub.imap.place import Place
 from hub.imap.places import place
@@ -14,6 +13,7 @@ from hub.imap.replies import Reply, bad, ok
 from hub.imap.session import ImapSession
 from hub.imap.sets import compress
 from hub.imap.tokens import Reader
+from hub.imap.updates import enable_condstore
 
 ITEMS: Final = (
     b"DELETED",  # RFC 9051
@@ -60,7 +60,7 @@ async def status_response(session: ImapSession, found: Place, items: Sequence[by
     """The untagged response. MailboxMissing where messages have to be looked at."""
     mailbox = found.mailbox
     if b"HIGHESTMODSEQ" in items:
-        session.enabled.add(Enabled.CONDSTORE)  # RFC 7162 §3.1: whoever asks wants to hear of modseqs
+        enable_condstore(session)  # RFC 7162 §3.1: whoever asks wants to hear of modseqs
     values: dict[bytes, bytes] = {
         b"HIGHESTMODSEQ": b"%d" % mailbox.highest_modseq,
         b"MAILBOXID": b"(%b)" % mailbox_id(mailbox),
