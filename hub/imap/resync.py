@@ -97,8 +97,8 @@ async def tell_vanished(session: ImapSession, modseq: int, among: Ranges) -> Non
 def newer(view: View, selection: Selection, modseq: int) -> list[tuple[int, int]]:
     """Those of the messages that have changed since a modseq."""
     modseqs = view.modseqs
-    found = compress([at for start, end in selection for at in range(start, end) if modseqs[at] > modseq])
-    return [(first, last + 1) for first, last in found]
+    numbers = [at + 1 for start, end in selection for at in range(start, end) if modseqs[at] > modseq]
+    return [(first - 1, last) for first, last in compress(numbers)]
 
 
 def _starless(reader: Reader) -> Ranges:

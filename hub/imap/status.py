@@ -60,7 +60,7 @@ async def status_response(session: ImapSession, found: Place, items: Sequence[by
     """The untagged response. MailboxMissing where messages have to be looked at."""
     mailbox = found.mailbox
     if b"HIGHESTMODSEQ" in items:
-        enable_condstore(session)
+        enable_condstore(session)  # RFC 7162 §3.1: whoever asks wants to hear of modseqs
     values: dict[bytes, bytes] = {
         b"HIGHESTMODSEQ": b"%d" % mailbox.highest_modseq,
         b"MAILBOXID": b"(%b)" % mailbox_id(mailbox),

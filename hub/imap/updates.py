@@ -60,6 +60,7 @@ async def tell_states(
     """
     view, out = session.mailbox, session.out
     with_modseq = Enabled.CONDSTORE in session.enabled
+    with_uid = with_uid and Enabled.UIDONLY not in session.enabled  # it stands in front already
     for start in range(0, len(indexes), _BATCH):
         lines = []
         for at in indexes[start : start + _BATCH]:
