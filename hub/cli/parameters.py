@@ -1,4 +1,4 @@
-"""Arguments that several verbs read: addresses and amounts of octets."""
+"""Arguments that several verbs read: addresses, amounts of octets, times."""
 
 from __future__ import annotations
 
@@ -29,6 +29,16 @@ def size(text: str) -> int:
 
     try:
         return parse_size(text)
+    except ValueError as error:
+        raise click.BadParameter(f"'{text}' {error}") from None
+
+
+def duration(text: str) -> float:
+    """Seconds: `90s`, `2h`, `7d`; for the `type` of an option."""
+    from hub.config.units import parse_duration
+
+    try:
+        return parse_duration(text)
     except ValueError as error:
         raise click.BadParameter(f"'{text}' {error}") from None
 

@@ -210,7 +210,10 @@ async def killable(
         "log": {"format": "json"},
         "listeners": {"smtp": {"protocol": "smtp", "bind": [f"127.0.0.1:{port}"]}},
         # Small, so that segments are sealed and opened all the time.
-        "plugins": {"blobs-segment": {"segment_size": 100_000, "collect_after": 0, "keep_free": 0}},
+        "plugins": {
+            "blobs-segment": {"segment_size": 100_000, "collect_after": 0, "keep_free": 0},
+            "storage-sql": {"keep_expunged": 0},
+        },
         **tables,
     }
     async with running_hub(folder, tables=said, accounts=(ALICE,)) as made:

@@ -9,11 +9,17 @@ from pathlib import Path
 import pytest
 
 from hub.loading.collecting import SECONDS
+from hub.mail.login import AccountRef
 from hub.testing.clock import ManualClock
 from hub.testing.running import RunningHub, running_hub
 from tests.crew import until
 
-TABLES = {"plugins": {"blobs-segment": {"segment_size": 50_000, "collect_after": 0, "keep_free": 0}}}
+TABLES = {
+    "plugins": {
+        "blobs-segment": {"segment_size": 50_000, "collect_after": 0, "keep_free": 0},
+        "storage-sql": {"keep_expunged": 0},
+    }
+}
 
 
 def text(number: int, octets: int = 3_000) -> str:
@@ -65,9 +71,11 @@ async def test_a_message_that_moved_since_its_row_was_read_is_read_where_it_is_n
         storage, blobs = hub.hub.kernel.services.storage, hub.hub.kernel.services.blobs
         real, moved = storage.items, asyncio.Event()
 
-        async def items(mailbox: int, uids: list[tuple[int, int]]) -> object:
+        async def items(
+            mailbox: int, uids: list[tuple[int, int]], viewer: AccountRef | None = None
+        ) -> object:
             """What a session has read of the index just before all of it moves."""
-            rows = await real(mailbox, uids)
+            rows = await real(mailbox, uids, viewer)
             if not moved.is_set():
                 moved.set()
                 assert (await blobs.collect(storage, force=True)).moved > 0

@@ -17,7 +17,12 @@ from click.testing import CliRunner, Result
 from hub.cli.main import main
 from hub.testing.running import RunningHub, running_hub
 
-TABLES = {"plugins": {"blobs-segment": {"segment_size": 20_000, "collect_after": 0, "keep_free": 0}}}
+TABLES = {
+    "plugins": {
+        "blobs-segment": {"segment_size": 20_000, "collect_after": 0, "keep_free": 0},
+        "storage-sql": {"keep_expunged": 0},
+    }
+}
 
 
 async def run(folder: Path, *words: str) -> Result:

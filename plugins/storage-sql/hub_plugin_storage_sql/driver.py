@@ -45,7 +45,7 @@ from hub import (
 )
 from hub_plugin_storage_sql import (
     accept,
-    annotations,
+    annotating,
     copying,
     expunged,
     items,
@@ -238,13 +238,13 @@ class SqlStorage:
 
     async def annotations(self, viewer: AccountRef, mailbox: int | None) -> Mapping[str, bytes]:
         """Entry → value, of a mailbox or of the viewer's own account. MailboxMissing."""
-        return await self._db.point(lambda db: annotations.annotations(db, viewer, mailbox))
+        return await self._db.point(lambda db: annotating.noted(db, viewer, mailbox))
 
     async def annotate(
         self, viewer: AccountRef, mailbox: int | None, values: Mapping[str, bytes | None]
     ) -> None:
         """Set entries, all or none; None removes one. MailboxMissing."""
-        await self._db.write(annotations.annotate(viewer, mailbox, values))
+        await self._db.write(annotating.annotate(viewer, mailbox, values))
 
     async def columns(self, mailbox: int, uids: UidRanges, columns: Sequence[MessageColumn]) -> Sequence[Row]:
         """UID and columns of the items of those UIDs that are there, by UID."""

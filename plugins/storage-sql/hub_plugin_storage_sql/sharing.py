@@ -68,9 +68,8 @@ def shared_with(
                 _, granted, taken = found.setdefault(row[0], (tuple(row), set(), set()))
                 (taken if row[-1] != identifier else granted).update(said)
     shared = []
-    for row, granted, taken in found.values():
+    for (*columns, owner, key, _), granted, taken in found.values():
         if left := _ordered(granted - taken):
-            *columns, owner, key, _ = row
             mailbox = _as_seen(db, mailbox_of(columns), owner, viewer)
             shared.append(Shared(AccountRef(tenant, key), mailbox, left))
     return sorted(shared, key=lambda each: (each.account.key, each.mailbox.name))

@@ -1,4 +1,4 @@
-"""Any sequence of appends, flags, copies and expunges leaves what a model in memory says."""
+"""Any sequence of appends, flags, copies, moves, expunges and undeletes leaves what a model says."""
 
 from __future__ import annotations
 
@@ -49,16 +49,30 @@ class Copy:
 
 
 @dataclass(frozen=True)
+class Move:
+    uids: list[Range]
+    into_itself: bool
+
+
+@dataclass(frozen=True)
+class Undelete:
+    newest: int  # how many of what was expunged last
+
+
+@dataclass(frozen=True)
 class Expunge:
     uids: list[Range] | None
 
 
+Change: TypeAlias = Append | Store | Copy | Move | Expunge | Undelete
 CHANGES = st.lists(
     st.one_of(
         st.builds(Append, st.lists(FLAGS, min_size=1, max_size=5)),
         st.builds(Store, ranges(), st.sampled_from(FlagMode), FLAGS, st.none() | st.integers(0, 3)),
         st.builds(Copy, ranges(), st.booleans()),
+        st.builds(Move, ranges(), st.booleans()),
         st.builds(Expunge, st.none() | ranges()),
+        st.builds(Undelete, st.integers(1, 4)),
     ),
     min_size=1,
     max_size=12,
@@ -91,6 +105,7 @@ class Model:
     inbox: Box
     other: Box
     modseq: int
+    kept: list[frozenset[str]] = field(default_factory=list)
 
     def append(self, change: Append) -> None:
         self.modseq += 1
@@ -115,7 +130,7 @@ class Model:
             self.inbox.items |= {uid: (flags, self.modseq) for uid, flags in changed.items()}
         return chosen
 
-    def copy(self, change: Copy) -> list[Range]:
+    def copy(self, change: Copy | Move) -> list[Range]:
         target = self.inbox if change.into_itself else self.other
         chosen = self.inbox.among(change.uids)
         if chosen:
@@ -124,15 +139,34 @@ class Model:
         target.add([self.inbox.items[uid][0] for uid in chosen], self.modseq)
         return [(uid, first + place) for place, uid in enumerate(chosen)]
 
+    def move(self, change: Move) -> list[Range]:
+        pairs = self.copy(change)
+        self._remove([uid for uid, _ in pairs])
+        return pairs
+
+    def undelete(self, change: Undelete) -> list[int]:
+        back = self.kept[-change.newest :]
+        del self.kept[-change.newest :]
+        first = self.inbox.uidnext
+        if back:
+            self.modseq += 1
+            self.inbox.add([flags - {"\\Deleted"} for flags in back], self.modseq)
+        return list(range(first, self.inbox.uidnext))
+
     def expunge(self, change: Expunge) -> list[int]:
         gone = [uid for uid in self.inbox.among(change.uids) if "\\Deleted" in self.inbox.items[uid][0]]
         if gone:
             self.modseq += 1
+            self.kept += [self.inbox.items[uid][0] for uid in gone]
+            self._remove(gone)
+        return gone
+
+    def _remove(self, gone: Sequence[int]) -> None:
+        if gone:
             self.inbox.highest = self.modseq
         for uid in gone:
             del self.inbox.items[uid]
             self.inbox.vanished[uid] = self.modseq
-        return gone
 
 
 async def check(storage: SqlStorage, box_id: int, name: str, box: Box, marks: Sequence[int]) -> None:
@@ -156,7 +190,7 @@ async def check(storage: SqlStorage, box_id: int, name: str, box: Box, marks: Se
         assert vanished == {uid for uid, modseq in box.vanished.items() if modseq > since}
 
 
-async def play(storage: SqlStorage, changes: Sequence[Append | Store | Copy | Expunge]) -> None:
+async def play(storage: SqlStorage, changes: Sequence[Change]) -> None:
     await storage.ensure_account(ALICE)
     inbox, other = [await storage.mailbox(ALICE, name) for name in ("INBOX", "Archive")]
     assert inbox is not None
@@ -184,6 +218,15 @@ async def play(storage: SqlStorage, changes: Sequence[Append | Store | Copy | Ex
                     inbox.id, change.uids, inbox.id if change.into_itself else other.id
                 )
                 assert list(copied.pairs) == model.copy(change)
+            case Move():
+                moved = await storage.move(
+                    inbox.id, change.uids, inbox.id if change.into_itself else other.id
+                )
+                assert list(moved.pairs) == model.move(change)
+            case Undelete():
+                kept = [each.id for each in await storage.expunged(ALICE)]
+                placed = await storage.undelete(ALICE, kept[-change.newest :])
+                assert [each.uid for each in placed] == model.undelete(change)
             case Expunge():
                 assert await storage.expunge(inbox.id, change.uids) == model.expunge(change)
         marks.append(model.modseq)
@@ -191,11 +234,13 @@ async def play(storage: SqlStorage, changes: Sequence[Append | Store | Copy | Ex
     await check(storage, other.id, "Archive", model.other, marks)
     messages = len(model.inbox.items) + len(model.other.items)
     assert await storage.usage(ALICE) == Usage(100 * messages, messages)
+    assert [each.item.flags for each in await storage.expunged(ALICE)] == model.kept
+    assert await storage.check(ALICE) == []
 
 
 @given(CHANGES)
 @settings(max_examples=60, deadline=None)
-def test_a_mailbox_is_what_the_model_says(changes: list[Append | Store | Copy | Expunge]) -> None:
+def test_a_mailbox_is_what_the_model_says(changes: list[Change]) -> None:
     async def run(folder: Path) -> None:
         async with SqlStorage(make_scope("storage-sql", folder, ManualClock())) as storage:
             await play(storage, changes)

@@ -35,8 +35,8 @@ class ViewingContract(StorageFixtures):
 
     async def test_seeing_is_each_viewers_own_and_a_change_of_the_mailbox(self, storage: Storage) -> None:
         mailbox = await filled(storage, 4)
-        for viewer in (BOB, CAROL):
-            await storage.ensure_account(viewer)
+        for account in (BOB, CAROL):
+            await storage.ensure_account(account)
         before, position = await inbox(storage), await storage.log_position()
         stored = await storage.store_flags(mailbox, [(1, 2), (4, 4)], FlagMode.ADD, SEEN, viewer=BOB)
         assert flags_by_uid(stored) == {1: SEEN, 2: SEEN, 4: SEEN}

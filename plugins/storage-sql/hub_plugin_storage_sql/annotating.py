@@ -41,7 +41,7 @@ _REMOVE = Statement(
 _ADD = Statement(insert(ANNOTATION), "collection_id account_id entry value")
 
 
-def annotations(db: Reads, viewer: AccountRef, mailbox: int | None) -> Mapping[str, bytes]:
+def noted(db: Reads, viewer: AccountRef, mailbox: int | None) -> Mapping[str, bytes]:
     """Entry → value. MailboxMissing."""
     if mailbox is not None:
         require_mailbox(db, mailbox)
