@@ -163,6 +163,9 @@ def test_accounts_are_changed_and_listed(run: Run, alice: None) -> None:
         assert text in changed.output
     (row,) = json.loads(run("account", "list", "example.test", "--json").output)
     assert (row["address"], row["quota"], row["enabled"]) == ("alice@example.test", 1_500_000_000, False)
+    limited = run("account", "set", str(ALICE), "--message-quota", "20")
+    assert "quota 1.5 GB, 20 messages" in limited.output
+    assert run("account", "set", str(ALICE), "--message-quota", "0").exit_code == 0
     assert run("account", "set", str(ALICE), "--enable", "--quota", "0").exit_code == 0
     (row,) = json.loads(run("account", "list", "--json").output)
     assert (row["name"], row["quota"], row["enabled"]) == ("Alice [b]", None, True)

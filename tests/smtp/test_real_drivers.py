@@ -76,6 +76,14 @@ async def test_full_mailbox_is_refused_at_rcpt(tmp_path: Path) -> None:
         assert (await client.ask("RCPT TO:<bob@example.test>")).startswith("452 4.2.2")
 
 
+async def test_mailbox_with_as_many_messages_as_it_may_have_is_refused_at_rcpt(tmp_path: Path) -> None:
+    async with running_hub(tmp_path) as hub, connected(hub.port()) as client:
+        await directory(hub).change_account(Address.parse("bob@example.test"), message_quota=1)
+        assert (await client.submit(b"Subject: a\r\n\r\nb")).startswith("250")
+        await client.ask("MAIL FROM:<a@b.example>")
+        assert (await client.ask("RCPT TO:<bob@example.test>")).startswith("452 4.2.2")
+
+
 @pytest.mark.proves(
     "mail: submission with PLAIN, LOGIN and SCRAM-SHA-256, with STARTTLS or TLS from the start"
 )
