@@ -1,4 +1,4 @@
-"""`hub mailbox`: what was removed from mailboxes, had back."""
+"""`hub mailbox`: mailboxes shared, and what was removed from them had back."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import click
 
 from hub.cli import parameters
 from hub.cli.context import Context, run, show_json
+from hub.cli.sharing import share, shares
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -37,7 +38,11 @@ class _Wanted:
 
 @click.group()
 def mailbox() -> None:
-    """Bring back what was removed from mailboxes."""
+    """Share mailboxes, and bring back what was removed from them."""
+
+
+mailbox.add_command(share)
+mailbox.add_command(shares)
 
 
 @mailbox.command()

@@ -24,7 +24,7 @@ VERBS = {
     "config": ("hub.cli.config:config", "Check, show and explain the configuration."),
     "trace": ("hub.cli.trace:trace", "Show the life of one message."),
     "dns": ("hub.cli.dns:dns", "Show and check what a domain needs in DNS."),
-    "mailbox": ("hub.cli.mailbox:mailbox", "Bring back what was removed from mailboxes."),
+    "mailbox": ("hub.cli.mailbox:mailbox", "Share mailboxes, and bring back what was removed."),
     "queue": ("hub.cli.queue:queue", "Show the mail that waits to be sent on."),
     "explain": ("hub.cli.explain:explain", "Walk through a decision, step by step."),
     "errors": ("hub.cli.errors:errors", "Say what an error means and what to do about it."),

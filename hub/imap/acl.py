@@ -9,13 +9,12 @@ from hub.imap.place import Place
 from hub.imap.places import place
 from hub.imap.render import astring, string
 from hub.imap.replies import Refused, Reply, no, ok
-from hub.imap.rights import NEGATIVE, every_right, in_order, read_rights, wire_rights
+from hub.imap.rights import NEGATIVE, changed_rights, every_right, identifier_of, read_rights, wire_rights
 from hub.imap.session import ImapSession
 from hub.imap.tokens import Reader
 from hub.mail.login import AccountRef
 from hub.services.log import ChangeKind
-from hub.services.sharing import ANYONE, RIGHTS
-from hub.services.storage import FlagMode
+from hub.services.sharing import RIGHTS
 
 MAX_IDENTIFIERS: Final = 1000
 _NEEDED_TO_ASK: Final = frozenset("lrikxa")  # RFC 4314 §4
@@ -33,13 +32,7 @@ async def _setacl(session: ImapSession, reader: Reader) -> Reply:
     listed = await session.storage.rights(found.mailbox.id)
     if identifier not in listed and len(listed) >= MAX_IDENTIFIERS:
         raise no(b"A mailbox is shared with at most %d" % MAX_IDENTIFIERS, b"LIMIT")
-    had = listed.get(identifier, "")
-    if mode is FlagMode.ADD:
-        rights = in_order(had + rights)
-    elif mode is FlagMode.REMOVE:
-        rights = in_order(set(had) - set(rights))
-    else:
-        rights = in_order(rights)
+    rights = changed_rights(listed.get(identifier, ""), mode, rights)
     return await _change(session, found, identifier, rights, b"They have these rights now")
 
 
@@ -106,17 +99,10 @@ def _name_and_identifier(reader: Reader) -> tuple[str, str]:
 
 
 async def _identifier(session: ImapSession, found: Place, written: str) -> str | None:
-    """As it stands on lists, with its minus sign; None for nobody. Refused for the owner."""
-    sign = NEGATIVE if written.startswith(NEGATIVE) else ""
-    bare = written.removeprefix(NEGATIVE)
-    if bare.lower() == ANYONE:
-        return sign + ANYONE
-    account = await session.kernel.services.directory.account(bare)
-    if account is None or account.ref.tenant != found.account.tenant:
-        return None
-    if account.ref == found.account:
+    """As it stands on lists, None for nobody. Refused for the owner."""
+    if await _account(session, written.removeprefix(NEGATIVE)) == found.account:
         raise Refused(Reply(b"NO", b"The owner of a mailbox always has every right in it", b"CANNOT"))
-    return sign + str(account.address)
+    return await identifier_of(session.kernel.services.directory, found.account, written)
 
 
 async def _account(session: ImapSession, login: str) -> AccountRef | None:

@@ -8,6 +8,8 @@ from types import MappingProxyType
 from typing import Final
 
 from hub.imap.replies import bad
+from hub.mail.login import AccountRef
+from hub.services.directory import Directory
 from hub.services.sharing import ANYONE, RIGHTS
 from hub.services.storage import FlagMode
 
@@ -28,6 +30,27 @@ def read_rights(text: bytes) -> tuple[FlagMode, str]:
     if unknown:
         raise bad(f"There is no right '{unknown[0]}'; there are {RIGHTS}, and c and d of RFC 2086")
     return mode, in_order(letters)
+
+
+def changed_rights(had: str, mode: FlagMode, rights: str) -> str:
+    """What somebody has after a change."""
+    if mode is FlagMode.ADD:
+        return in_order(had + rights)
+    return in_order(set(had) - set(rights) if mode is FlagMode.REMOVE else rights)
+
+
+async def identifier_of(directory: Directory, owner: AccountRef, written: str) -> str | None:
+    """Who is meant, as it stands on lists, with a minus sign before it if there is one; None for nobody of
+    the owner's tenant, and for the owner.
+    """
+    sign = NEGATIVE if written.startswith(NEGATIVE) else ""
+    bare = written.removeprefix(NEGATIVE)
+    if bare.lower() == ANYONE:
+        return sign + ANYONE
+    account = await directory.account(bare)
+    if account is None or account.ref.tenant != owner.tenant or account.ref == owner:
+        return None
+    return sign + str(account.address)
 
 
 def in_order(letters: Iterable[str]) -> str:

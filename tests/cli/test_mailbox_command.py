@@ -1,4 +1,4 @@
-"""`hub mailbox undelete` beside a hub that runs, and without one."""
+"""`hub mailbox` beside a hub that runs, and without one."""
 
 from __future__ import annotations
 
@@ -105,3 +105,36 @@ async def test_what_cannot_be_done_is_said(tmp_path: Path) -> None:
         result = await undelete(tmp_path, *words)
         assert result.exit_code != 0
         assert said in result.output
+
+
+async def test_a_mailbox_is_shared_with_others(tmp_path: Path) -> None:
+    async def said(*words: str) -> Result:
+        arguments = ["-c", str(tmp_path / "hub.toml"), "mailbox", *words]
+        return await asyncio.to_thread(CliRunner().invoke, main, arguments)
+
+    async with running_hub(tmp_path) as hub:
+        await hub.send("Subject: one\r\n\r\nText.\r\n")
+        done = await said("share", ALICE, "INBOX", "BOB@example.test", "lrd")
+        assert done.output == f"bob@example.test has lrte in INBOX of {ALICE}.\n"
+        await said("share", ALICE, "INBOX", "bob@example.test", "-t")
+        await said("share", ALICE, "Sent", "anyone", "+l")
+        listed = json.loads((await said("shares", ALICE, "--json")).stdout)
+        assert listed == [
+            {"mailbox": "INBOX", "who": "bob@example.test", "rights": "lre"},
+            {"mailbox": "Sent", "who": "anyone", "rights": "l"},
+        ]
+        await said("share", ALICE, "Sent", "anyone", "none")
+        assert "anyone" not in (await said("shares", ALICE)).output
+        for words, part in (
+            (
+                ("share", ALICE, "INBOX", "nobody@example.test", "lr"),
+                "there is no account nobody@example.test",
+            ),
+            (("share", ALICE, "INBOX", ALICE, "lr"), "but its owner"),
+            (("share", ALICE, "Nothing", "anyone", "lr"), "has no mailbox Nothing"),
+            (("share", ALICE, "INBOX", "anyone", "z"), "There is no right 'z'"),
+            (("shares", "nobody@example.test"), "there is no account nobody@example.test"),
+        ):
+            refused = await said(*words)
+            assert refused.exit_code != 0
+            assert part in refused.output

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import cast
 
+import pytest
+
 from hub.mail.address import Address
 from hub.services.directory import DirectoryAdmin
 from tests.imap.conftest import ImapHub, OpenHub
@@ -62,6 +64,7 @@ async def test_quotas_are_set_by_those_whom_the_configuration_names(open_hub: Op
             )
 
 
+@pytest.mark.proves("imap: quotas of octets and messages are told, set, and kept by whatever brings mail")
 async def test_a_quota_of_messages_is_kept_by_append_copy_and_move(imap: ImapHub) -> None:
     await directory(imap).change_account(Address("alice", "example.test"), message_quota=2)
     async with await imap.logged_in(mailbox="INBOX") as client:

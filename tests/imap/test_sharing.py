@@ -27,6 +27,7 @@ async def flags(client: Client) -> bytes:
     return (await client.ok("FETCH 1 (FLAGS)"))[0]
 
 
+@pytest.mark.proves("imap: mailboxes are shared with rights, and \\Seen in them is each user's own")
 async def test_seen_is_everybodys_own_and_other_flags_are_not(imap: ImapHub) -> None:
     alice, bob = await share(imap, "lrsw")
     async with alice, bob:
