@@ -9,17 +9,17 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
 
 from importlib_metadata import Distribution, EntryPoint, PackagePath, PathDistribution
 
 from hub.config.key import suggestion
 from hub.loading.errors import LoadError
+from hub.loading.installed import Remembered, why_unreadable
 from hub.loading.sources import (
+    PLUGINS,
     FileDistribution,
     Kind,
     Source,
@@ -27,7 +27,6 @@ from hub.loading.sources import (
     TreeDistribution,
     file_plugin_name,
     module_name,
-    plugin_entries,
     sources_of,
 )
 from hub.loading.trust import why_untrusted
@@ -60,7 +59,7 @@ class Catalogue:
         found = (
             (entry, source)
             for source in self.sources.values()
-            for entry in source.distribution.entry_points
+            for entry in source.entry_points
             if entry.group == group and entry.name == source.name
         )
         return sorted(found, key=lambda pair: pair[0].name)
@@ -106,11 +105,16 @@ class _Finding:
         (self.problems if watched else self.doubts).append(LoadError(path.name, reason, str(path)))
 
 
-def scan(watched: Sequence[Path], trees: Sequence[Path] = (), path: Sequence[str] | None = None) -> Catalogue:
+def scan(
+    watched: Sequence[Path],
+    trees: Sequence[Path] = (),
+    path: Sequence[str] | None = None,
+    remembered: Remembered | None = None,
+) -> Catalogue:
     """Look into the watched folders, what `--plugins` names, and along `sys.path`; imports nothing.
 
     A folder that is not there holds nothing. trees: source trees, files, and folders of both. path: for
-    `sys.path`.
+    `sys.path`. remembered: what the last scan has found out about `sys.path`.
     """
     finding = _Finding()
     for folder in watched:
@@ -120,7 +124,7 @@ def scan(watched: Sequence[Path], trees: Sequence[Path] = (), path: Sequence[str
             _scan_child(finding, place, watched=False)
         else:
             _scan_folder(finding, place, watched=False)
-    _scan_path(finding, path)
+    _scan_path(finding, path, remembered or Remembered())
     best: dict[str, Source] = {}
     for source in sorted(finding.sources, key=lambda source: source.kind):  # stable: else as discovered
         best.setdefault(source.name, source)
@@ -193,9 +197,9 @@ def _scan_installed(finding: _Finding, folder: Path, *, watched: bool) -> None:
     """What `pip install --target` has put into a folder; of two versions the one that is whole."""
     by_name: dict[str, list[Distribution]] = {}
     for distribution in Distribution.discover(path=[str(folder)]):
-        if reason := _why_unreadable(distribution):
+        if reason := why_unreadable(distribution):
             finding.problem(folder, reason, watched=watched)
-        elif plugin_entries(distribution):
+        elif any(entry.group == PLUGINS for entry in distribution.entry_points):
             by_name.setdefault(distribution.name, []).append(distribution)
     for name, versions in by_name.items():
         whole = versions if len(versions) == 1 else [version for version in versions if _is_whole(version)]
@@ -226,19 +230,9 @@ def _claimed(folder: Path) -> frozenset[Path]:
     return frozenset(
         folder / file
         for distribution in Distribution.discover(path=[str(folder)])
-        if not _why_unreadable(distribution)
+        if not why_unreadable(distribution)
         for file in distribution.files or ()
     )
-
-
-def _why_unreadable(distribution: Distribution) -> str | None:
-    """What is wrong with the metadata of something installed, None if it can be used."""
-    try:
-        usable = distribution.name, distribution.version, distribution.entry_points, distribution.files
-    except Exception as error:  # the library raises what its parsers raise
-        place = getattr(distribution, "_path", "an installed distribution")
-        return f"the metadata of {place} cannot be read: {type(error).__name__}: {error}"
-    return None if all(usable[:2]) else "an installed distribution has no name or no version"
 
 
 def _is_whole(distribution: Distribution) -> bool:
@@ -257,31 +251,22 @@ def _has_its_hash(file: PackagePath) -> bool:
     return base64.urlsafe_b64encode(made).rstrip(b"=").decode() == file.hash.value
 
 
-def _scan_path(finding: _Finding, path: Iterable[str] | None) -> None:
+def _scan_path(finding: _Finding, path: Iterable[str] | None, remembered: Remembered) -> None:
     seen: set[str] = set()
     for distribution in Distribution.discover() if path is None else Distribution.discover(path=list(path)):
         try:
-            if "hub.plugins" not in (distribution.read_text("entry_points.txt") or ""):
+            facts = remembered.facts(distribution)
+            if not facts.is_plugin:
                 continue
-            if reason := _why_unreadable(distribution):
-                raise SourceError(reason)
-            if distribution.name in seen:
+            if facts.wrong:
+                raise SourceError(facts.wrong)
+            if facts.name in seen:
                 continue
-            seen.add(distribution.name)
-            if (tree := _editable(distribution)) is not None:
-                finding.add(TreeDistribution(tree), Kind.TREE, tree, watched=False)
+            seen.add(facts.name)
+            if facts.tree is not None and _is_tree(facts.tree):
+                finding.add(TreeDistribution(facts.tree), Kind.TREE, facts.tree, watched=False)
             elif isinstance(distribution, PathDistribution):
                 place = Path(str(distribution.locate_file("")))
                 finding.add(distribution, Kind.INSTALLED, place, watched=False)
         except (ValueError, OSError) as error:
             finding.doubts.append(LoadError("hub", str(error)))
-
-
-def _editable(distribution: Distribution) -> Path | None:
-    """The source tree of an editable install (PEP 610, PEP 660)."""
-    origin: object = json.loads(distribution.read_text("direct_url.json") or "{}")
-    match origin:
-        case {"url": str(url), "dir_info": {"editable": True}}:
-            tree = Path(unquote(urlsplit(url).path))
-            return tree if (tree / "pyproject.toml").is_file() else None
-    return None

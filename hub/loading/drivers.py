@@ -33,7 +33,7 @@ def chosen(services: ServicesTable) -> dict[str, str]:
 
 def driver_module(source: Source, service: str) -> str | None:
     """The module that the plugin's driver for a service is in."""
-    for entry in source.distribution.entry_points:
+    for entry in source.entry_points:
         if entry.group == f"hub.{service}" and entry.name == source.name:
             return str(entry.module)
     return None
@@ -58,7 +58,7 @@ class _Chooser(DriverManager[object]):
     def list_entry_points(self) -> EntryPoints:
         return EntryPoints(
             EntryPoint(entry.name, entry.value, entry.group)
-            for entry in self._source.distribution.entry_points
+            for entry in self._source.entry_points
             if entry.group == self.namespace
         )
 

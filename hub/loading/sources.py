@@ -44,7 +44,8 @@ class Source:
 
     location: the file, the tree's folder, or the folder that it is installed in. base: the folder that holds
     its top-level module. module: dotted name. version: the distribution's when it was found, for another may
-    lie there since; of a single file the first digits of its content's hash. watched: being there enables it.
+    lie there since; of a single file the first digits of its content's hash. entry_points: all of the
+    distribution's. watched: being there enables it.
     """
 
     name: str
@@ -54,6 +55,7 @@ class Source:
     module: str
     distribution: Distribution
     version: str
+    entry_points: tuple[EntryPoint, ...]
     watched: bool = False
 
     @property
@@ -92,7 +94,7 @@ class Source:
     def digest(self) -> str:
         """A hash of all content. OSError if a file goes away meanwhile."""
         total = hashlib.sha256(f"{self.version}\0{self.module}".encode())
-        for group, name, value in sorted((e.group, e.name, e.value) for e in self.distribution.entry_points):
+        for group, name, value in sorted((e.group, e.name, e.value) for e in self.entry_points):
             total.update(f"\0{group}\0{name}\0{value}".encode())
         for file in self.files():
             content = file.read_bytes()
@@ -113,6 +115,11 @@ class FileDistribution(Distribution):
         self._name = file_plugin_name(file)
         self._file = file
         self._version = hashlib.sha256(file.read_bytes()).hexdigest()[:8]
+
+    @property
+    def version(self) -> str:
+        """Without METADATA being parsed, which a scan would pay for with every plugin."""
+        return self._version
 
     def read_text(self, filename: str | os.PathLike[str]) -> str | None:
         """METADATA and entry_points.txt as if it were installed."""
@@ -141,6 +148,11 @@ class TreeDistribution(Distribution):
             raise SourceError("it has no [project] table with a name")
         self._project = project
         self._version = _tree_version(root, document, project)
+
+    @property
+    def version(self) -> str:
+        """Without METADATA being parsed, which a scan would pay for with every plugin."""
+        return self._version
 
     def read_text(self, filename: str | os.PathLike[str]) -> str | None:
         """METADATA and entry_points.txt as a build would write them."""
@@ -203,27 +215,34 @@ def check_name(name: str) -> str:
 
 def sources_of(distribution: Distribution, kind: Kind, location: Path, *, watched: bool) -> list[Source]:
     """The plugins of a distribution, none if it is something else. SourceError."""
-    return [_source(entry, distribution, kind, location, watched) for entry in plugin_entries(distribution)]
+    entries = tuple(distribution.entry_points)
+    found = _Found(distribution, kind, location, entries, watched)
+    return [_source(entry, found) for entry in entries if entry.group == PLUGINS]
 
 
-def plugin_entries(distribution: Distribution) -> list[EntryPoint]:
-    """Its entry points in `hub.plugins`."""
-    return [entry for entry in distribution.entry_points if entry.group == PLUGINS]
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """What all plugins of a distribution have in common."""
+
+    distribution: Distribution
+    kind: Kind
+    location: Path
+    entries: tuple[EntryPoint, ...]
+    watched: bool
 
 
-def _source(
-    entry: EntryPoint, distribution: Distribution, kind: Kind, location: Path, watched: bool
-) -> Source:
+def _source(entry: EntryPoint, found: _Found) -> Source:
+    distribution, kind, location = found.distribution, found.kind, found.location
     check_name(entry.name)
     if entry.attr:
         raise SourceError(f"{entry.name} = '{entry.value}' must name a module, not something inside of it")
     top = entry.module.partition(".")[0]
-    made = (entry.module, distribution, distribution.version, watched)
+    made = (entry.module, distribution, distribution.version, found.entries, found.watched)
     if kind is Kind.FILE:
         return Source(entry.name, kind, location, location.parent, *made)
     for form in (f"{top}/__init__.py", f"{top}.py"):
-        found = Path(str(distribution.locate_file(form)))
-        if found.is_file():
-            base = found.parents[form.count("/")]
+        file = Path(str(distribution.locate_file(form)))
+        if file.is_file():
+            base = file.parents[form.count("/")]
             return Source(entry.name, kind, location, base, *made)
     raise SourceError(f"{entry.name} = '{entry.value}', but there is neither {top}.py nor {top}/__init__.py")
