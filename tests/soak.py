@@ -51,11 +51,11 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """At full length a loop may take ten minutes."""
+    """At full length a loop may take many minutes."""
     if config.getoption("--soak"):
         for item in items:
             if item.get_closest_marker("soak"):
-                item.add_marker(pytest.mark.timeout(1200), append=False)
+                item.add_marker(pytest.mark.timeout(2400), append=False)
 
 
 @pytest.fixture

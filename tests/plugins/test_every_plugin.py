@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
 import sysconfig
 import zipfile
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Final
 
@@ -106,8 +108,10 @@ def test_all_load_from_their_wheels_where_nothing_else_is(wheels: Path, tmp_path
 @pytest.mark.soak
 def test_the_wheel_passes_the_tests_of_its_plugin(wheels: Path, soak: Soak) -> None:
     first = ROOT / "plugins" / "helo-checks"
-    for plugin in PLUGINS if soak.long else [first]:
-        config = ["-c", str(ROOT / "pyproject.toml"), "--rootdir", str(ROOT), "-p", "no:cacheprovider", "-q"]
-        run = run_isolated(wheels, TEST, *config, str(plugin / "tests"))
+    config = ["-c", str(ROOT / "pyproject.toml"), "--rootdir", str(ROOT), "-p", "no:cacheprovider", "-q"]
+    plugins = PLUGINS if soak.long else [first]
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        runs = pool.map(lambda plugin: run_isolated(wheels, TEST, *config, str(plugin / "tests")), plugins)
+    for plugin, run in zip(plugins, runs, strict=True):
         assert run.returncode == 0, run.stdout + run.stderr
         soak.found(f"tests of {plugin.name} on its wheel", run.stdout.strip().splitlines()[-1])
