@@ -1,16 +1,22 @@
-"""Long loops: short in `make test`, as long as promised in `make soak`, which keeps what they found."""
+"""Long loops: short in `make test`, as long as promised in `make soak`, which keeps what they found.
+
+Each test's last run that passed is kept by itself, so that one that failed can be run again alone:
+`pytest --soak -m soak -k reload`. A test that fails has no figures.
+"""
 
 from __future__ import annotations
 
+import json
 import platform
-import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator, Mapping
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import pytest
 
-KEPT: Final = Path(__file__).parents[1] / "docs" / "benchmarks" / "soak.md"
+KEPT: Final = Path(__file__).parents[1] / "docs" / "benchmarks" / "soak.json"
+"""By test: when it ran, for how many seconds, and what it found; the page beside it is made from that."""
 
 
 class Soak:
@@ -47,7 +53,6 @@ def pytest_configure(config: pytest.Config) -> None:
     """Make the session's one `Soak`, and its marker known."""
     config.addinivalue_line("markers", "soak: a loop that `make soak` runs at full length")
     config.stash[_SOAK] = Soak(long=config.getoption("--soak"))
-    config.stash[_BEGAN] = time.monotonic()
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -69,24 +74,45 @@ def soak(request: pytest.FixtureRequest) -> Iterator[Soak]:
         print(f"{what}: {figure}")  # noqa: T201 (pytest shows it with the test)
 
 
-def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
-    """Keep the report of a run at full length that went well."""
-    found = session.config.stash[_SOAK]
-    if not (found.long and found.lines and exitstatus == pytest.ExitCode.OK):
-        return
-    minutes = (time.monotonic() - session.config.stash[_BEGAN]) / 60
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Keep what a test at full length has found, if it passed."""
+    report = yield
+    found = item.config.stash[_SOAK]
+    if found.long and item.get_closest_marker("soak") and (call.when == "call" or report.failed):
+        kept: dict[str, Mapping[str, Any]] = json.loads(KEPT.read_text()) if KEPT.exists() else {}
+        kept.pop(item.nodeid, None)
+        if report.passed:
+            kept[item.nodeid] = {
+                "ended": f"{datetime.now(UTC):%Y-%m-%d %H:%M}",
+                "python": platform.python_version(),
+                "seconds": round(report.duration),
+                "found": [[what, figure] for test, what, figure in found.lines if test == item.nodeid],
+            }
+        _keep(dict(sorted(kept.items())))
+    return report
+
+
+def _keep(kept: Mapping[str, Mapping[str, Any]]) -> None:
+    KEPT.parent.mkdir(parents=True, exist_ok=True)
+    KEPT.write_text(json.dumps(kept, indent=1, ensure_ascii=False) + "\n")
+    minutes = sum(each["seconds"] for each in kept.values()) / 60
     lines = [
         "# Soak: long loops at full length",
         "",
-        f"Made by `make soak` in {minutes:.0f} minutes on Python {platform.python_version()}; all passed.",
+        f"Made by `make soak`; the tests took {minutes:.0f} minutes. Each row is of a test's last run; it passed.",
         "",
-        "| test | what | found |",
-        "|---|---|---|",
-        *(f"| `{test}` | {what} | {figure} |" for test, what, figure in found.lines),
+        "| test | ended (UTC) | seconds | what | found |",
+        "|---|---|---|---|---|",
     ]
-    KEPT.parent.mkdir(parents=True, exist_ok=True)
-    KEPT.write_text("\n".join(lines) + "\n")
+    for test, each in kept.items():
+        about = f"`{test}` | {each['ended']} | {each['seconds']:,}"
+        for what, figure in each["found"]:
+            lines.append(f"| {about} | {what} | {figure} |")
+            about = " | | "
+    KEPT.with_suffix(".md").write_text("\n".join(lines) + "\n")
 
 
 _SOAK: Final = pytest.StashKey[Soak]()
-_BEGAN: Final = pytest.StashKey[float]()

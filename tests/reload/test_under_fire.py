@@ -161,7 +161,7 @@ async def stamps(crew: Crew) -> Counter[tuple[int, str]]:
 async def test_a_plugin_is_rewritten_again_and_again_while_mail_flows(
     tmp_path: Path, soak: Soak, workers: int
 ) -> None:
-    rounds = soak.times(100 if workers == 1 else 20, soak=1000 if workers == 1 else 200)
+    rounds = soak.times(100 if workers == 1 else 20, soak=1000 if workers == 1 else 400)
     plugins = {f"bystander_{n}.py": BYSTANDER for n in range(PLUGINS - 4)}
     plugins["stamp.py"] = STAMP.format(version=0)
     # One session sends more here than any client would.

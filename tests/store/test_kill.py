@@ -108,7 +108,7 @@ async def test_a_compaction_that_is_killed_loses_nothing_while_mail_comes_in(
 ) -> None:
     """Two of three messages are removed, again and again, and `hub store compact` is killed as often."""
     chance = random.Random(6)
-    rounds = soak.times(10, soak=200)
+    rounds = soak.times(10, soak=60)
     removed: set[int] = set()
     async with killable(tmp_path) as hub:
         await hub.start()
