@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from hub.imap.output import Output
+from hub.imap.partial import Partial, parse_partial
 from hub.imap.replies import bad
 from hub.imap.sets import render_list
 from hub.imap.tokens import Reader
@@ -15,33 +15,15 @@ from hub.imap.tokens import Reader
 _OPTIONS: Final = (b"MIN", b"MAX", b"ALL", b"COUNT", b"SAVE", b"PARTIAL", b"CONTEXT", b"UPDATE", b"RELEVANCY")
 _TOLD: Final = frozenset((b"MIN", b"MAX", b"ALL", b"COUNT", b"PARTIAL", b"RELEVANCY"))
 _WHOLE: Final = frozenset((b"ALL", b"COUNT"))
-_RANGE = re.compile(rb"(-?)([1-9][0-9]{0,9}):(-?)([1-9][0-9]{0,9})")
 _PIECE: Final = 4000
 
 
 @dataclass(frozen=True, slots=True)
-class Window:
-    """A part of the results: from `first` to `last`, both from 1 on. from_end: counted from the last one."""
-
-    first: int
-    last: int
-    from_end: bool
-    written: bytes
-
-    def of(self, results: Sequence[int]) -> Sequence[int]:
-        """Those results, in their order."""
-        if self.from_end:
-            end = len(results) - self.first + 1
-            return results[max(len(results) - self.last, 0) : max(end, 0)]
-        return results[self.first - 1 : self.last]
-
-
-@dataclass(frozen=True, slots=True)
 class Returns:
-    """options: of `_OPTIONS`. window: that of PARTIAL."""
+    """options: of `_OPTIONS`. partial: which part PARTIAL asks for."""
 
     options: frozenset[bytes]
-    window: Window | None = None
+    partial: Partial | None = None
 
     @property
     def is_told(self) -> bool:
@@ -56,7 +38,7 @@ class Returns:
         some = self.options & _TOLD
         if not some or some & _WHOLE or not results:
             return results
-        chosen = set(self.window.of(results)) if self.window else set[int]()
+        chosen = set(_part(self.partial, results)) if self.partial else set[int]()
         if b"MIN" in self.options:
             chosen.add(min(results))
         if b"MAX" in self.options:
@@ -74,30 +56,26 @@ def read_returns(reader: Reader) -> Returns | None:
     reader.space()
     reader.expect(b"(", "the options of RETURN in parentheses")
     options: set[bytes] = set()
-    window: Window | None = None
+    partial: Partial | None = None
     while not reader.take(b")"):
         option = reader.word("an option of RETURN")
         if option not in _OPTIONS:
             raise bad(f"RETURN takes {b' '.join(_OPTIONS).decode()}, not {option.decode()[:40]}")
         if option == b"PARTIAL":
             reader.space()
-            window = read_window(reader)
+            partial = parse_partial(reader)
         options.add(option)
         if reader.peek() == b" ":
             reader.space()
     if {b"ALL", b"PARTIAL"} <= options:
         raise bad("RETURN takes ALL or PARTIAL, not both (RFC 9394 3.1)")
     reader.space()
-    return Returns(frozenset(options), window) if options else ALL
+    return Returns(frozenset(options), partial) if options else ALL
 
 
-def read_window(reader: Reader) -> Window:
-    """`1:500`, or `-1:-500` from the end."""
-    found = reader.match(_RANGE, "a range such as 1:500 or -1:-500")
-    if found[1] != found[3]:
-        raise bad("Both ends of a range count from the beginning, or both from the end (RFC 9394 3.1)")
-    first, last = sorted((int(found[2]), int(found[4])))
-    return Window(first, last, found[1] == b"-", found[0])
+def _part(partial: Partial, results: Sequence[int]) -> Sequence[int]:
+    start, end = partial.span(len(results))
+    return results[start:end]
 
 
 async def send_esearch(
@@ -121,9 +99,10 @@ async def send_esearch(
         out.send(b" MAX %d" % max(results))
     if b"COUNT" in returns:
         out.send(b" COUNT %d" % len(results))
-    if returns.window is not None:
-        part = returns.window.of(results)
-        out.send(b" PARTIAL (%b " % returns.window.written)
+    if returns.partial is not None:
+        part = _part(returns.partial, results)
+        sign = b"-" if returns.partial.from_end else b""
+        out.send(b" PARTIAL (%b%d:%b%d " % (sign, returns.partial.first, sign, returns.partial.last))
         await _send_set(out, part) if part else out.send(b"NIL")
         out.send(b")")
     if results and b"ALL" in returns:

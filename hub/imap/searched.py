@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from hub.imap.columns import Column, Listed, column_cache
 from hub.imap.criteria import Indexes, Level, Node, leaves, split
@@ -23,6 +23,9 @@ from hub.services.summary import MessageColumn, Row
 
 _log = get_logger(area="imap")
 
+_Said: TypeAlias = tuple[int, SearchText]
+"""A UID and what the message says."""
+
 ROWS: Final = 10_000
 """Messages of which columns are read at once."""
 BATCH: Final = 64
@@ -32,6 +35,7 @@ TESTS: Final = 200_000
 """Tests of one message each that may pass before other sessions have their turn."""
 
 _WHERE: Final = (MessageColumn.LINES, MessageColumn.HEAD_SIZE, MessageColumn.SIZE, MessageColumn.BLOB)
+_LINES, _HEAD_SIZE, _SIZE, _BLOB = range(1, 5)
 _FROM_KEYS: Final[Mapping[Column, Callable[[SortKeys], Any]]] = MappingProxyType(
     {
         MessageColumn.SUBJECT: lambda keys: keys.subject,
@@ -123,43 +127,40 @@ class Searched:
 
     # -- messages ----------------------------------------------------------------------------------
 
-    async def _messages(
-        self, uids: Sequence[int], level: Level
-    ) -> AsyncIterator[list[tuple[int, SearchText]]]:
-        """UIDs and texts, a batch at a time. What cannot be read is logged and left out."""
-        batch: list[tuple[int, SearchText]] = []
-        octets = 0
-        for start in range(0, len(uids), ROWS):
-            rows = await self.session.storage.columns(
-                self.mailbox, compress(uids[start : start + ROWS]), _WHERE
-            )
-            for row in rows:
-                text = await self._read(row, level)
-                if text is None:
-                    continue
-                batch.append((row[0], text))
-                octets += row[3] if level is Level.BODY else row[2]
-                if len(batch) == BATCH or octets > BATCH_OCTETS:
-                    yield batch
-                    batch, octets = [], 0
-        if batch:
-            yield batch
-
-    async def _read(self, row: Row, level: Level) -> SearchText | None:
-        uid, lines, head_size, _, reference = row
+    async def _messages(self, uids: Sequence[int], level: Level) -> AsyncIterator[list[_Said]]:
+        """A batch at a time. What cannot be read is logged and left out."""
         storage = self.session.storage
+        for start in range(0, len(uids), ROWS):
+            spans = compress(uids[start : start + ROWS])
+            rows = await storage.columns(self.mailbox, spans, _WHERE)
+            sizes = [row[_SIZE] if level is Level.BODY else row[_HEAD_SIZE] for row in rows]
+            for first, last in _batches(sizes):
+                yield await self._read(rows[first:last], level)
+
+    async def _read(self, rows: Sequence[Row], level: Level) -> list[_Said]:
+        wanted = [(row[_BLOB], None if level is Level.BODY else row[_HEAD_SIZE]) for row in rows]
+        read = await self.session.kernel.services.blobs.read_many(wanted)
+        found: list[_Said] = []
+        for row, (_, length), first in zip(rows, wanted, read, strict=True):
+            data = await self._read_again(row, length) if isinstance(first, BlobGone) else first
+            if data is not None:
+                head = row[_LINES] + data[: row[_HEAD_SIZE]]
+                body = data[row[_HEAD_SIZE] :] if level is Level.BODY else None
+                found.append((row[0], SearchText(head, body)))
+        return found
+
+    async def _read_again(self, row: Row, length: int | None) -> bytes | None:
+        """What may have been moved since its row was read."""
 
         async def look() -> str | None:
-            return next((item.blob for item in await storage.items(self.mailbox, [(uid, uid)])), None)
+            items = await self.session.storage.items(self.mailbox, [(row[0], row[0])])
+            return next((item.blob for item in items), None)
 
-        stored = StoredBlob(self.session.kernel.services.blobs, reference, look)
         try:
-            data = await stored.read(0, None if level is Level.BODY else head_size)
+            return await StoredBlob(self.session.kernel.services.blobs, row[_BLOB], look).read(0, length)
         except BlobGone:
-            _log.error("a message cannot be read", blob=reference, exc_info=True)
+            _log.error("a message cannot be read", blob=row[_BLOB], exc_info=True)
             return None
-        body = data[head_size:] if level is Level.BODY else None
-        return SearchText(lines + data[:head_size], body)
 
     # -- the search --------------------------------------------------------------------------------
 
@@ -213,7 +214,7 @@ class Searched:
         self,
         criteria: Node,
         places: Mapping[int, int],
-        batch: Sequence[tuple[int, SearchText]],
+        batch: Sequence[_Said],
         level: Level,
     ) -> list[tuple[int, bool | None]]:
         decided: list[tuple[int, bool | None]] = []
@@ -238,7 +239,19 @@ def _parts(among: Indexes, step: int) -> Iterator[Indexes]:
         yield frozenset(ordered[start : start + step])
 
 
-def _made(columns: Sequence[Column], batch: Sequence[tuple[int, SearchText]]) -> dict[Column, dict[int, Any]]:
+def _batches(sizes: Sequence[int]) -> Iterator[tuple[int, int]]:
+    """Half-open ranges of what is read together. sizes: octets of each message."""
+    start = octets = 0
+    for at, size in enumerate(sizes):
+        if at > start and (at - start == BATCH or octets + size > BATCH_OCTETS):
+            yield start, at
+            start, octets = at, 0
+        octets += size
+    if start < len(sizes):
+        yield start, len(sizes)
+
+
+def _made(columns: Sequence[Column], batch: Sequence[_Said]) -> dict[Column, dict[int, Any]]:
     made: dict[Column, dict[int, Any]] = {column: {} for column in columns}
     with_keys = any(column in _FROM_KEYS for column in columns)
     for uid, text in batch:
