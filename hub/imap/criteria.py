@@ -1,206 +1,147 @@
-"""Search criteria as a tree that is asked with as little of a message as will do: flags, then row,
-header, body."""
+"""Search criteria as a tree that is asked of many messages at once, with as little of them as will do.
+
+A set of messages, by their indexes, comes in; those that match come out, and those of which more must be
+known: first flags and UIDs alone, then columns of the index, then the header blocks, then the bodies.
+"""
 
 from __future__ import annotations
 
 import enum
-from bisect import bisect_right
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from datetime import date
-from email.utils import parsedate_tz
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeAlias
 
-from hub.imap.view import Selection
-from hub.mail.encoded import decode_words
-from hub.mail.headers import Headers
-from hub.mail.structure import Structure, text
-from hub.services.storage import Item
+from hub.imap.columns import Column
+from hub.mail.searchtext import SearchText
 
-DAY = 86400
-_EPOCH = date(1970, 1, 1).toordinal()
+Indexes: TypeAlias = AbstractSet[int]
 
 
 class Level(enum.IntEnum):
     """How much of a message is at hand; each includes those before it."""
 
-    STATE = 0  # UID and flags, from the view
-    ITEM = 1  # its row in the index
+    STATE = 0  # UID and flags
+    ROW = 1  # the columns that the criteria ask for
     HEAD = 2
     BODY = 3
 
 
-@dataclass(slots=True)
-class Candidate:
-    """A message that is being asked about; `at` is its index in the view."""
+class Table(Protocol):
+    """Messages by their index. text: of the one message that is asked about from Level.HEAD on."""
 
-    at: int
-    uid: int
-    flags: frozenset[str]
-    item: Item | None = None
-    headers: Headers | None = None
-    body: Sequence[str] = ()
-    decoded: dict[str, list[str]] = field(default_factory=dict)
+    @property
+    def uids(self) -> Sequence[int]:
+        """Ascending."""
 
-    def row(self) -> Item:
-        """The row in the index, at Level.ITEM and above."""
-        assert self.item is not None
-        return self.item
+    @property
+    def flags(self) -> Sequence[frozenset[str]]:
+        """In step with the UIDs."""
 
-    def values(self, name: str) -> list[str]:
-        """Decoded, case-folded values of a header field, at Level.HEAD and above."""
-        found = self.decoded.get(name)
-        if found is None:
-            assert self.headers is not None
-            found = self.decoded[name] = [value.casefold() for value in self.headers.get_all(name)]
-        return found
+    @property
+    def modseqs(self) -> Sequence[int]:
+        """In step with the UIDs."""
 
-    def header_text(self) -> str:
-        """The whole header, decoded and case-folded, at Level.HEAD and above."""
-        found = self.decoded.get("")
-        if found is None:
-            assert self.headers is not None
-            found = self.decoded[""] = [header_text(self.headers)]
-        return found[0]
+    @property
+    def text(self) -> SearchText:
+        """What the message says."""
+
+    def column(self, column: Column) -> Mapping[int, Any]:
+        """By UID."""
 
 
-Criterion = Callable[[Candidate, Level], bool | None]
-"""True, False, or None: this level does not tell."""
+@dataclass(frozen=True, slots=True)
+class Leaf:
+    """One test. select: which of these match. needle: mapped text without which a message cannot match."""
+
+    level: Level
+    select: Callable[[Table, Indexes], Indexes]
+    columns: tuple[Column, ...] = ()
+    needle: bytes = b""
 
 
-def leaf(level: Level, test: Callable[[Candidate], bool]) -> Criterion:
-    """A test that needs a level of knowledge."""
-    return lambda candidate, known: test(candidate) if known >= level else None
+@dataclass(frozen=True, slots=True)
+class Not:
+    """All others."""
+
+    node: Node
 
 
-def negation(criterion: Criterion) -> Criterion:
-    """NOT."""
+@dataclass(frozen=True, slots=True)
+class And:
+    """All of them; asked in this order."""
 
-    def decide(candidate: Candidate, known: Level) -> bool | None:
-        answer = criterion(candidate, known)
-        return None if answer is None else not answer
-
-    return decide
+    nodes: tuple[Node, ...]
 
 
-def conjunction(criteria: Sequence[Criterion]) -> Criterion:
-    """AND; decided by the first that says no, though others cannot tell yet."""
-    return criteria[0] if len(criteria) == 1 else _joined(criteria, False)
+@dataclass(frozen=True, slots=True)
+class Or:
+    """Any of them."""
+
+    nodes: tuple[Node, ...]
 
 
-def disjunction(criteria: Sequence[Criterion]) -> Criterion:
-    """OR."""
-    return _joined(criteria, True)
+Node: TypeAlias = Leaf | Not | And | Or
+
+EVERY = And(())
+NONE = Or(())
 
 
-def _joined(criteria: Sequence[Criterion], decisive: bool) -> Criterion:
-    def decide(candidate: Candidate, known: Level) -> bool | None:
-        unknown = False
-        for criterion in criteria:
-            answer = criterion(candidate, known)
-            if answer is decisive:
-                return decisive
-            unknown = unknown or answer is None
-        return None if unknown else not decisive
-
-    return decide
+def conjunction(nodes: Sequence[Node]) -> Node:
+    """AND, what costs least first."""
+    return nodes[0] if len(nodes) == 1 else And(tuple(sorted(nodes, key=dearest)))
 
 
-# -- the leaves ------------------------------------------------------------------------------------
+def leaves(node: Node) -> Iterator[Leaf]:
+    """Every test in the tree."""
+    match node:
+        case Leaf():
+            yield node
+        case Not():
+            yield from leaves(node.node)
+        case And() | Or():
+            for each in node.nodes:
+                yield from leaves(each)
 
 
-def has_flag(flag: str) -> Criterion:
-    """A flag, in any case of letters."""
-    lowered = flag.lower()
-
-    def test(candidate: Candidate) -> bool:
-        return flag in candidate.flags or any(other.lower() == lowered for other in candidate.flags)
-
-    return leaf(Level.STATE, test)
+def dearest(node: Node) -> Level:
+    """The level at which all is decided."""
+    return max((leaf.level for leaf in leaves(node)), default=Level.STATE)
 
 
-def is_among(selection: Selection) -> Criterion:
-    """Membership in a sequence set; found by halving, so that a set of a million elements costs no more."""
-    starts = [start for start, _ in selection]
-
-    def test(candidate: Candidate) -> bool:
-        place = bisect_right(starts, candidate.at) - 1
-        return place >= 0 and candidate.at < selection[place][1]
-
-    return leaf(Level.STATE, test)
-
-
-def internal_day(compare: Callable[[int, int], bool], day: int) -> Criterion:
-    """INTERNALDATE, its time disregarded; days since the epoch in UTC."""
-    return leaf(Level.ITEM, lambda candidate: compare(candidate.row().internal_date // DAY, day))
-
-
-def message_size(compare: Callable[[int, int], bool], octets: int) -> Criterion:
-    """RFC822.SIZE."""
-    return leaf(Level.ITEM, lambda candidate: compare(candidate.row().size, octets))
+def split(node: Node, table: Table, among: Indexes, level: Level) -> tuple[Indexes, Indexes]:
+    """Those that match, and those that this level does not tell about."""
+    match node:
+        case Leaf():
+            if node.level > level:
+                return frozenset(), among
+            return node.select(table, among), frozenset()
+        case Not():
+            yes, unknown = split(node.node, table, among, level)
+            return among - yes - unknown, unknown
+        case And():
+            return _all(node.nodes, table, among, level)
+        case Or():
+            return _any(node.nodes, table, among, level)
 
 
-def sent_day(compare: Callable[[int, int], bool], day: int) -> Criterion:
-    """The Date header, its time and zone disregarded; a message without a readable one never matches."""
-
-    def test(candidate: Candidate) -> bool:
-        assert candidate.headers is not None
-        sent = _sent_day(candidate.headers)
-        return sent is not None and compare(sent, day)
-
-    return leaf(Level.HEAD, test)
-
-
-def _sent_day(headers: Headers) -> int | None:
-    value = headers.get("Date")
-    try:
-        parsed = parsedate_tz(value) if value else None
-        return None if parsed is None else days(parsed[0], parsed[1], parsed[2])
-    except (ValueError, IndexError, OverflowError):
-        return None
+def _all(nodes: Sequence[Node], table: Table, among: Indexes, level: Level) -> tuple[Indexes, Indexes]:
+    yes, possible = among, among
+    for node in nodes:
+        if not possible:
+            break
+        found, unknown = split(node, table, possible, level)
+        yes, possible = yes & found, found | unknown
+    return yes, possible - yes
 
 
-def days(year: int, month: int, day: int) -> int:
-    """Days since the epoch."""
-    return date(year, month, day).toordinal() - _EPOCH
-
-
-def header_has(name: str, needle: str) -> Criterion:
-    """A substring of a decoded field; without a needle, whether the field is there."""
-    folded = needle.casefold()
-    return leaf(Level.HEAD, lambda candidate: any(folded in value for value in candidate.values(name)))
-
-
-def body_has(needle: str) -> Criterion:
-    """A substring of one of the decoded text parts."""
-    folded = needle.casefold()
-    return leaf(Level.BODY, lambda candidate: any(folded in part for part in candidate.body))
-
-
-def text_has(needle: str) -> Criterion:
-    """A substring of the header or of the body."""
-    folded = needle.casefold()
-    in_header = leaf(Level.HEAD, lambda candidate: folded in candidate.header_text())
-    return disjunction([in_header, body_has(needle)])
-
-
-# -- what is searched ------------------------------------------------------------------------------
-
-
-def header_text(headers: Headers) -> str:
-    """A header block as decoded, case-folded lines."""
-    lines = [
-        name.decode("ascii") + ": " + decode_words(value.replace(b"\r", b"").replace(b"\n", b""))
-        for name, value in headers
-    ]
-    return "\n".join(lines).casefold()
-
-
-def body_texts(structure: Structure, data: bytes) -> list[str]:
-    """Every text part, decoded and case-folded, and the headers of the messages and parts below the top."""
-    found: list[str] = []
-    for part in structure.walk():
-        if part is not structure.root:
-            found.append(header_text(Headers(data[part.header_start : part.body_start])))
-        if part.type.lower() == b"text":
-            found.append(text(part, data).casefold())
-    return found
+def _any(nodes: Sequence[Node], table: Table, among: Indexes, level: Level) -> tuple[Indexes, Indexes]:
+    yes: Indexes = frozenset()
+    unknown: Indexes = frozenset()
+    rest = among
+    for node in nodes:
+        if not rest:
+            break
+        found, open_ = split(node, table, rest, level)
+        yes, unknown, rest = yes | found, (unknown | open_) - found, rest - found
+    return yes, unknown

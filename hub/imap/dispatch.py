@@ -29,8 +29,10 @@ from hub.imap.replies import Refused, Reply, bad, refusal
 from hub.imap.search import COMMANDS as SEARCH
 from hub.imap.select import COMMANDS as SELECT
 from hub.imap.session import ImapSession
+from hub.imap.sort import COMMANDS as SORT
 from hub.imap.status import COMMANDS as STATUS
 from hub.imap.subscriptions import COMMANDS as SUBSCRIPTIONS
+from hub.imap.thread import COMMANDS as THREAD
 from hub.imap.tokens import TAG, Reader
 from hub.imap.updates import tell
 from hub.log import get_logger
@@ -42,7 +44,7 @@ from hub.services.storage import MailboxMissing
 _log = get_logger(area="imap")
 
 _FAMILIES = (
-    *(GENERAL, LOGIN, SELECT, FETCH, SEARCH, CHANGE, COPY, APPEND),
+    *(GENERAL, LOGIN, SELECT, FETCH, SEARCH, SORT, THREAD, CHANGE, COPY, APPEND),
     *(MAILBOXES, LIST, SUBSCRIPTIONS, STATUS, NAMESPACE, ACL, QUOTA, METADATA),
 )
 _COMMANDS = MappingProxyType({command.name: command for family in _FAMILIES for command in family})

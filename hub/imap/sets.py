@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator, Sequence
 
 Ranges = Sequence[tuple[int, int]]
 """Ascending, disjoint, both ends included."""
 
 STAR = 1 << 32
 """Stands for `*` until it is known what the largest number is."""
+
+SAVED: Ranges = [(0, 0)]
+"""Stands for `$`, the result that was saved last (RFC 5182)."""
 
 SET = re.compile(
     rb"(?:[1-9][0-9]{0,9}+|\*)(?::(?:[1-9][0-9]{0,9}+|\*))?+(?:,(?:[1-9][0-9]{0,9}+|\*)(?::(?:[1-9][0-9]{0,9}+|\*))?+)*+"
@@ -42,6 +46,24 @@ def merge(ranges: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
         else:
             merged.append((low, high))
     return merged
+
+
+def starless(ranges: Ranges, star: int) -> Iterator[tuple[int, int]]:
+    """The ranges with a number in place of STAR, each with its smaller end first."""
+    for low, high in ranges:
+        first, last = (star if low == STAR else low), (star if high == STAR else high)
+        yield (first, last) if first <= last else (last, first)
+
+
+def uid_spans(uids: Sequence[int], ranges: Ranges) -> list[tuple[int, int]]:
+    """Half-open ranges of the indexes of those UIDs that are there. uids: ascending; `*` is the last."""
+    spans = []
+    for low, high in merge(starless(ranges, uids[-1] if uids else 0)):
+        start = bisect_left(uids, low)
+        end = bisect_left(uids, high + 1, start) if high < STAR - 1 else len(uids)
+        if start < end:
+            spans.append((start, end))
+    return spans
 
 
 def compress(numbers: Iterable[int]) -> list[tuple[int, int]]:

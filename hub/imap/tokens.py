@@ -12,7 +12,7 @@ from types import MappingProxyType
 from hub.imap.names import decode_name
 from hub.imap.render import MONTHS, SYSTEM_FLAGS
 from hub.imap.replies import bad
-from hub.imap.sets import SET, parse_set
+from hub.imap.sets import SAVED, SET, parse_set
 
 LITERAL = re.compile(rb"~?+\{([0-9]{1,10}+)(\+?)\}\Z")  # RFC 7888: {5+} is sent without waiting
 TAG = re.compile(rb"[!#$&',\-./0-9:;<=>?@A-Z\[\]^_`a-z|}~]++")
@@ -107,6 +107,14 @@ class Reader:
         """An atom in capitals."""
         return self.atom(what).upper()
 
+    def take_word(self, word: bytes) -> bool:
+        """Pass over this atom if it comes next, in any case of letters."""
+        found = _ATOM.match(self.line, self.at)
+        if found is None or found[0].upper() != word:
+            return False
+        self.at = found.end()
+        return True
+
     def string(self, what: str = "a string") -> bytes:
         """Quoted, or a literal."""
         if self.peek() == b'"':
@@ -160,7 +168,9 @@ class Reader:
         return number
 
     def sequence_set(self) -> list[tuple[int, int]]:
-        """Ranges as they are written; STAR stands for `*`."""
+        """Ranges as they are written; STAR stands for `*`, SAVED for `$`."""
+        if self.take(b"$"):
+            return list(SAVED)
         found = self.match(SET, "a sequence set such as 1:4,7 or 10:*")
         try:
             return parse_set(found[0])

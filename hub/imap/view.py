@@ -16,8 +16,8 @@ from hub.imap.mirror import Mirror
 from hub.imap.place import Place
 from hub.imap.render import SYSTEM_FLAGS
 from hub.imap.replies import UID_REQUIRED, Refused, bad
-from hub.imap.sets import STAR, Ranges, merge
-from hub.imap.snapshot import NO_KEYWORDS, Snapshot, keeping, merged, within
+from hub.imap.sets import SAVED, STAR, Ranges, compress, merge, starless, uid_spans
+from hub.imap.snapshot import NO_KEYWORDS, Snapshot, keeping, merged
 from hub.services.storage import ItemState
 
 Selection = Sequence[tuple[int, int]]
@@ -47,12 +47,12 @@ class View:
     other sessions: they are never changed, only replaced.
 
     place: what it was opened as; name: as the client writes it now. enabled: the session's own set.
-    told_keywords: those of the last FLAGS.
+    told_keywords: those of the last FLAGS. saved: ascending UIDs, what `$` stands for (RFC 5182).
     """
 
     __slots__ = (
         "_end", "_met", "_mirror", "_snapshot", "enabled", "flags", "id", "modseqs", "name", "place",
-        "read_only", "told_keywords", "uids", "uidvalidity",
+        "read_only", "saved", "told_keywords", "uids", "uidvalidity",
     )  # fmt: skip
 
     def __init__(
@@ -72,6 +72,7 @@ class View:
         self.read_only = read_only
         self.enabled = enabled
         self.told_keywords: Mapping[str, str] = NO_KEYWORDS
+        self.saved: Sequence[int] = ()
         self._mirror = mirror
         self._end = end
         self._met = mirror.newest  # what was compared with, which is more than the client may be told
@@ -141,13 +142,15 @@ class View:
 
     def by_numbers(self, ranges: Ranges) -> list[tuple[int, int]]:
         """The messages of a set of sequence numbers, of which there are none with UIDONLY (RFC 9586 §3)."""
+        if ranges == SAVED:
+            return self._saved_spans()
         if Enabled.UIDONLY in self.enabled:
             raise Refused(UID_REQUIRED)
         count = len(self.uids)
         if not count and any(STAR in pair for pair in ranges):
             return []  # 1:* of an empty mailbox is nothing, and nobody's mistake
         found: list[tuple[int, int]] = []
-        for low, high in merge((low, high) for low, high in self._starless(ranges, count)):
+        for low, high in merge(starless(ranges, count)):
             if high > count:
                 raise bad(f"There is no message {high}, the mailbox has {count}")
             found.append((low - 1, high))
@@ -155,18 +158,17 @@ class View:
 
     def by_uids(self, ranges: Ranges) -> list[tuple[int, int]]:
         """The messages of a set of UIDs."""
-        spans = [within(self.uids, low, high) for low, high in self.definite(ranges)]
-        return [(start, end) for start, end in spans if start < end]
+        return self._saved_spans() if ranges == SAVED else uid_spans(self.uids, ranges)
 
     def definite(self, ranges: Ranges) -> list[tuple[int, int]]:
         """The UIDs that a set means, ascending and disjoint; `*` is the largest one there is."""
-        return merge(self._starless(ranges, self.uids[-1] if self.uids else 0))
+        if ranges == SAVED:
+            return compress(self.saved)
+        return merge(starless(ranges, self.uids[-1] if self.uids else 0))
 
-    @staticmethod
-    def _starless(ranges: Ranges, star: int) -> Iterator[tuple[int, int]]:
-        for low, high in ranges:
-            first, last = (star if low == STAR else low), (star if high == STAR else high)
-            yield (first, last) if first <= last else (last, first)
+    def _saved_spans(self) -> list[tuple[int, int]]:
+        """Those messages of the saved result that the client still knows."""
+        return uid_spans(self.uids, compress(self.saved))
 
     def uid_ranges(self, selection: Selection) -> list[tuple[int, int]]:
         """The UIDs of a selection for the storage, unknown ones between them included."""

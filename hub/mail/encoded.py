@@ -55,12 +55,17 @@ _CHARSETS = MappingProxyType(
 )
 
 
+def charset_codec(charset: str) -> str | None:
+    """The codec of a charset as a message or a client names it; None if it is unknown or unfit."""
+    return _CHARSETS.get(_PUNCTUATION.sub("_", charset.lower()))
+
+
 def decode_charset(data: bytes, charset: str) -> str:
     """Text of `data` in a charset as a message names it; what does not fit becomes U+FFFD.
 
     An unknown or unfit charset, or none (empty), reads as UTF-8, else as Latin-1.
     """
-    codec = _CHARSETS.get(_PUNCTUATION.sub("_", charset.lower()))
+    codec = charset_codec(charset)
     if codec:
         try:
             return data.decode(codec, "replace")

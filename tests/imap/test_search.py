@@ -67,7 +67,9 @@ KEYS = {
     'HEADER x-spam ""': "1",
     "HEADER X-Spam yes": "",
     'NOT HEADER X-Spam ""': "2 3",
-    'BODY "grüsse"': "1",
+    'BODY "grüsse"': "",  # i;unicode-casemap leaves ß alone
+    'BODY "grüßE"': "1",
+    "BODY schone": "",
     'BODY "GRÜßE"': "1",
     "BODY hidden": "2",
     'BODY "<b>hidden</b>"': "2",

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
 from hub.config.tables.listeners import Listener
+from hub.imap.program import Program
 from hub.imap.replies import Refused
-from hub.imap.search import _Parser
 from hub.imap.server import factory
 from hub.imap.tokens import Reader
 from tests.imap.conftest import _hub
@@ -102,7 +102,7 @@ VIEW = view_of([1, 2])
 
 
 def search(reader: Reader) -> object:
-    return _Parser(reader, VIEW).run()
+    return Program(reader, VIEW, 0).read()
 
 
 PARSERS = (*READS, search)

@@ -11,13 +11,13 @@ from hypothesis import strategies as st
 
 from hub.delivery.headers import own_message_id, received_count
 from hub.imap.bodystructure import body_structure
-from hub.imap.criteria import body_texts, header_text
 from hub.imap.envelope import envelope
 from hub.mail.address import Address, AddressError, parse_path
 from hub.mail.encoded import decode_base64, decode_charset, decode_quoted_printable, decode_words
 from hub.mail.headers import Headers, addresses
 from hub.mail.ident import is_id
 from hub.mail.parameters import find_parameter, parse_value
+from hub.mail.searchtext import body_texts, header_text
 from hub.mail.structure import MAX_PARTS, Structure, decoded, text
 from tests.property.growth import assert_linear, few, many, repeated
 
@@ -77,7 +77,7 @@ def bodies(octets: bytes) -> None:
     root = Structure(octets).root
     decoded(root, octets)
     text(root, octets)
-    body_texts(Structure(octets), octets)
+    tuple(body_texts(Structure(octets), octets))
 
 
 def shown(octets: bytes) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Callable
 from contextlib import suppress
 
@@ -11,8 +10,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from hub.accepting.header import SIGNATURE, BadHeader, parse, wanted
-from hub.imap.criteria import Candidate, Level, sent_day
-from hub.mail.headers import Headers
+from hub.mail.sentdate import sent_date
 from hub.mail.xtext import decode_utf8_xtext, decode_xtext
 from hub.smtp.parameters import mail_parameters, rcpt_parameters
 from hub.smtp.replies import Reply
@@ -66,9 +64,7 @@ def proxy(octets: bytes) -> None:
 
 
 def dates(octets: bytes) -> None:
-    head = b"Date: " + octets.replace(b"\n", b"\n ") + b"\r\n\r\n"
-    for day in (0, 20_000):
-        sent_day(operator.lt, day)(Candidate(0, 1, frozenset(), None, Headers(head)), Level.HEAD)
+    sent_date(octets)
 
 
 READERS: tuple[Callable[[bytes], object], ...] = (mail, rcpt, xtext, proxy, dates)

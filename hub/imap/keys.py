@@ -1,0 +1,130 @@
+"""The tests behind the search keys (RFC 9051 §6.4.4, RFC 5032, RFC 8514, RFC 8474, RFC 7162)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, TypeAlias
+
+from hub.imap.columns import Listed
+from hub.imap.criteria import Indexes, Leaf, Level, Table
+from hub.imap.sets import Ranges, uid_spans
+from hub.mail.casemap import casemap
+from hub.mail.searchtext import LISTED, SearchText, listed_has
+from hub.mail.sentdate import DAY
+from hub.services.summary import MessageColumn
+
+Compare: TypeAlias = Callable[[int, int], bool]
+Has: TypeAlias = Callable[[str], Leaf]
+"""What makes a test of the text to search for."""
+
+
+def has_flag(flag: str) -> Leaf:
+    """A flag, in any case of letters."""
+    lowered = flag.lower()
+
+    def select(table: Table, among: Indexes) -> Indexes:
+        flags = table.flags
+        kinds = set(flags) if len(among) > 1 else {flags[at] for at in among}
+        wanted = {kind for kind in kinds if any(each.lower() == lowered for each in kind)}
+        return {at for at in among if flags[at] in wanted} if wanted else frozenset()
+
+    return Leaf(Level.STATE, select)
+
+
+def is_among(selection: Sequence[tuple[int, int]]) -> Leaf:
+    """Membership in a sequence set. selection: half-open ranges of indexes."""
+    chosen = frozenset(at for start, end in selection for at in range(start, end))
+    return Leaf(Level.STATE, lambda _, among: among & chosen)
+
+
+def has_uid(ranges: Ranges) -> Leaf:
+    """Membership in a set of UIDs, in whichever mailbox is asked."""
+    known: Sequence[int] = ()
+    chosen: Indexes = frozenset()
+
+    def select(table: Table, among: Indexes) -> Indexes:
+        nonlocal known, chosen
+        if known is not table.uids:
+            known = table.uids
+            spans = uid_spans(known, ranges)
+            chosen = frozenset(at for start, end in spans for at in range(start, end))
+        return among & chosen
+
+    return Leaf(Level.STATE, select)
+
+
+def _by_column(column: MessageColumn, test: Callable[[Any], bool]) -> Leaf:
+    def select(table: Table, among: Indexes) -> Indexes:
+        values, uids = table.column(column), table.uids
+        return {at for at in among if test(values[uids[at]])}
+
+    return Leaf(Level.ROW, select, (column,))
+
+
+def day_of(column: MessageColumn, compare: Compare, day: int) -> Leaf:
+    """INTERNALDATE or SAVEDATE, its time disregarded; days since the epoch in UTC."""
+    return _by_column(column, lambda seconds: compare(seconds // DAY, day))
+
+
+def received(compare: Compare, moment: int) -> Leaf:
+    """INTERNALDATE; seconds since the epoch."""
+    return _by_column(MessageColumn.INTERNAL_DATE, lambda seconds: compare(seconds, moment))
+
+
+def message_size(compare: Compare, octets: int) -> Leaf:
+    """RFC822.SIZE."""
+    return _by_column(MessageColumn.SIZE, lambda size: compare(size, octets))
+
+
+def modseq_from(modseq: int) -> Leaf:
+    """Changed at this modseq or later."""
+
+    def select(table: Table, among: Indexes) -> Indexes:
+        modseqs = table.modseqs
+        return {at for at in among if modseqs[at] >= modseq}
+
+    return Leaf(Level.STATE, select)
+
+
+def email_id(wanted: str) -> Leaf:
+    """The hub's id of the message, the same for every copy."""
+    return _by_column(MessageColumn.MESSAGE_ID, lambda value: value == wanted)
+
+
+def sent_day(compare: Compare, day: int) -> Leaf:
+    """The Date field, its time and zone disregarded; without a readable one a message never matches."""
+    return _by_column(MessageColumn.SENT_DAY, lambda sent: sent is not None and compare(sent, day))
+
+
+def _by_text(level: Level, holds: Callable[[SearchText], bool], needle: bytes = b"") -> Leaf:
+    def select(table: Table, among: Indexes) -> Indexes:
+        return among if holds(table.text) else frozenset()  # among is one message here
+
+    return Leaf(level, select, (), needle)
+
+
+def header_has(name: str, needle: str) -> Leaf:
+    """A substring of a decoded field; without a needle, whether the field is there."""
+    mapped = casemap(needle)
+    field = name.lower().encode("utf-8", "replace")
+    if field not in LISTED:
+        return _by_text(Level.HEAD, lambda text: text.field_has(name, mapped), mapped)
+    capitals = field.upper()
+
+    def select(table: Table, among: Indexes) -> Indexes:
+        fields, uids = table.column(Listed.FIELDS), table.uids
+        return {at for at in among if listed_has(fields[uids[at]], capitals, mapped)}
+
+    return Leaf(Level.ROW, select, (Listed.FIELDS,), mapped)
+
+
+def body_has(needle: str) -> Leaf:
+    """A substring of one of the decoded text parts."""
+    mapped = casemap(needle)
+    return _by_text(Level.BODY, lambda text: text.body_has(mapped), mapped)
+
+
+def text_has(needle: str) -> Leaf:
+    """A substring of the header or of the body."""
+    mapped = casemap(needle)
+    return _by_text(Level.BODY, lambda text: text.has(mapped), mapped)

@@ -1,0 +1,265 @@
+"""A mailbox under a search: its columns, as far as they are asked for, and the messages behind them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any, Final, TypeAlias
+
+from hub.imap.columns import Column, Listed, column_cache
+from hub.imap.criteria import Indexes, Level, Node, leaves, split
+from hub.imap.session import ImapSession
+from hub.imap.sets import compress
+from hub.imap.view import View
+from hub.log import get_logger
+from hub.mail.searchtext import SearchText, listed_fields
+from hub.mail.sortkeys import SortKeys, sort_keys
+from hub.services.blobs import BlobGone
+from hub.services.stored import StoredBlob
+from hub.services.summary import MessageColumn, Row
+
+_log = get_logger(area="imap")
+
+_Said: TypeAlias = tuple[int, SearchText]
+"""A UID and what the message says."""
+
+ROWS: Final = 10_000
+"""Messages of which columns are read at once."""
+BATCH: Final = 64
+"""Messages that go to a reader thread together."""
+BATCH_OCTETS: Final = 1 << 20
+TESTS: Final = 200_000
+"""Tests of one message each that may pass before other sessions have their turn."""
+
+_WHERE: Final = (MessageColumn.LINES, MessageColumn.HEAD_SIZE, MessageColumn.SIZE, MessageColumn.BLOB)
+_LINES, _HEAD_SIZE, _SIZE, _BLOB = range(1, 5)
+_FROM_KEYS: Final[Mapping[Column, Callable[[SortKeys], Any]]] = MappingProxyType(
+    {
+        MessageColumn.SUBJECT: lambda keys: keys.subject,
+        MessageColumn.IS_REPLY: lambda keys: keys.is_reply,
+        MessageColumn.SENDER: lambda keys: keys.sender,
+        MessageColumn.TO: lambda keys: keys.to,
+        MessageColumn.CC: lambda keys: keys.cc,
+        MessageColumn.SENDER_NAME: lambda keys: keys.sender_name,
+        MessageColumn.TO_NAME: lambda keys: keys.to_name,
+        MessageColumn.SENT: lambda keys: keys.sent and keys.sent.seconds,
+        MessageColumn.SENT_DAY: lambda keys: keys.sent and keys.sent.day,
+        MessageColumn.HEADER_ID: lambda keys: keys.message_id,
+        MessageColumn.REFERENCES: lambda keys: b"\n".join(keys.references),
+    }
+)
+
+
+@dataclass(slots=True)
+class Searched:
+    """Messages by their index, as the client knows them.
+
+    gone: those that turned out to be expunged, which match nothing.
+    """
+
+    session: ImapSession
+    mailbox: int
+    uids: Sequence[int]
+    flags: Sequence[frozenset[str]]
+    modseqs: Sequence[int]
+    gone: set[int] = field(default_factory=set)
+    _text: SearchText | None = None
+
+    # -- what criteria ask -------------------------------------------------------------------------
+
+    @property
+    def text(self) -> SearchText:
+        """The message that is asked about, from Level.HEAD on."""
+        assert self._text is not None
+        return self._text
+
+    def column(self, column: Column) -> dict[int, Any]:
+        """What was loaded, by UID."""
+        return column_cache(self.session.kernel).values(self.mailbox, column)
+
+    # -- columns -----------------------------------------------------------------------------------
+
+    async def load(self, columns: Iterable[Column], among: Indexes) -> Indexes:
+        """Have these columns of these messages; those of them that are there."""
+        wanted = sorted(set(columns), key=lambda column: column.value)
+        if not wanted or not among:
+            return among
+        uids, tables = self.uids, [self.column(column) for column in wanted]
+        missing = sorted({uids[at] for table in tables for at in among if uids[at] not in table})
+        for start in range(0, len(missing), ROWS):
+            await self._load(wanted, missing[start : start + ROWS])
+            await self.session.out.flow()
+        if missing:
+            lost = {at for at in among if any(uids[at] not in table for table in tables)}
+            self.gone |= lost
+            among = among - lost
+            column_cache(self.session.kernel).trim(self.mailbox, len(uids))
+        return among
+
+    async def _load(self, wanted: Sequence[Column], uids: Sequence[int]) -> None:
+        """The columns that the index has, and those that only header blocks tell."""
+        stored = [column for column in wanted if isinstance(column, MessageColumn)]
+        made = [column for column in stored if column in _FROM_KEYS]
+        if made and MessageColumn.SUBJECT not in stored:
+            stored.append(MessageColumn.SUBJECT)  # which tells whether the others were made
+        unmade = set(uids) if len(stored) < len(wanted) else set[int]()
+        if stored:
+            rows = await self.session.storage.columns(self.mailbox, compress(uids), stored)
+            at = stored.index(MessageColumn.SUBJECT) + 1 if made else 0
+            late = {row[0] for row in rows if row[at] is None} if made else set[int]()
+            unmade |= late
+            for place, column in enumerate(stored, 1):
+                if column in wanted:
+                    rows_there = rows if column not in _FROM_KEYS else [r for r in rows if r[0] not in late]
+                    self.column(column).update({row[0]: row[place] for row in rows_there})
+        if unmade:
+            await self._make([column for column in wanted if column not in stored or column in made], unmade)
+
+    async def _make(self, columns: Sequence[Column], uids: AbstractSet[int]) -> None:
+        async for batch in self._messages(sorted(uids), Level.HEAD):
+            made = await asyncio.to_thread(_made, columns, batch)
+            for column, values in made.items():
+                self.column(column).update(values)
+            await self.session.out.flow()
+
+    # -- messages ----------------------------------------------------------------------------------
+
+    async def _messages(self, uids: Sequence[int], level: Level) -> AsyncIterator[list[_Said]]:
+        """A batch at a time. What cannot be read is logged and left out."""
+        storage = self.session.storage
+        for start in range(0, len(uids), ROWS):
+            spans = compress(uids[start : start + ROWS])
+            rows = await storage.columns(self.mailbox, spans, _WHERE)
+            sizes = [row[_SIZE] if level is Level.BODY else row[_HEAD_SIZE] for row in rows]
+            for first, last in _batches(sizes):
+                yield await self._read(rows[first:last], level)
+
+    async def _read(self, rows: Sequence[Row], level: Level) -> list[_Said]:
+        wanted = [(row[_BLOB], None if level is Level.BODY else row[_HEAD_SIZE]) for row in rows]
+        read = await self.session.kernel.services.blobs.read_many(wanted)
+        found: list[_Said] = []
+        for row, (_, length), first in zip(rows, wanted, read, strict=True):
+            data = await self._read_again(row, length) if isinstance(first, BlobGone) else first
+            if data is not None:
+                head = row[_LINES] + data[: row[_HEAD_SIZE]]
+                body = data[row[_HEAD_SIZE] :] if level is Level.BODY else None
+                found.append((row[0], SearchText(head, body)))
+        return found
+
+    async def _read_again(self, row: Row, length: int | None) -> bytes | None:
+        """What may have been moved since its row was read."""
+
+        async def look() -> str | None:
+            items = await self.session.storage.items(self.mailbox, [(row[0], row[0])])
+            return next((item.blob for item in items), None)
+
+        try:
+            return await StoredBlob(self.session.kernel.services.blobs, row[_BLOB], look).read(0, length)
+        except BlobGone:
+            _log.error("a message cannot be read", blob=row[_BLOB], exc_info=True)
+            return None
+
+    # -- the search --------------------------------------------------------------------------------
+
+    async def find(self, criteria: Node, among: Indexes | None = None) -> set[int]:
+        """The indexes of the messages that match. among: the only ones that are asked about."""
+        asked = frozenset(range(len(self.uids))) if among is None else among
+        tests = list(leaves(criteria))
+        step = max(BATCH, TESTS // (len(tests) + 1))
+        found, rest = await self._split(criteria, asked, Level.STATE, step)
+        if rest:
+            rest = await self.load([column for leaf in tests for column in leaf.columns], rest)
+            more, rest = await self._split(criteria, rest, Level.ROW, step)
+            found |= more
+        for level in (Level.HEAD, Level.BODY):
+            if rest and any(leaf.level is level for leaf in tests):
+                more, rest = await self._read_on(criteria, rest, level)
+                found |= more
+        return found
+
+    async def _split(
+        self, criteria: Node, among: Indexes, level: Level, step: int
+    ) -> tuple[set[int], Indexes]:
+        found: set[int] = set()
+        unknown: set[int] = set()
+        for part in _parts(among, step):
+            yes, rest = split(criteria, self, part, level)
+            found |= yes
+            unknown |= rest
+            await self.session.out.flow()
+        return found, unknown
+
+    async def _read_on(self, criteria: Node, among: Indexes, level: Level) -> tuple[set[int], Indexes]:
+        """Ask about messages one by one, in a reader thread."""
+        places = {self.uids[at]: at for at in sorted(among)}
+        found: set[int] = set()
+        unknown: set[int] = set()
+        seen: set[int] = set()
+        async for batch in self._messages(list(places), level):
+            decided = await asyncio.to_thread(self._decide, criteria, places, batch, level)
+            for at, is_match in decided:
+                seen.add(at)
+                if is_match is None:
+                    unknown.add(at)
+                elif is_match:
+                    found.add(at)
+            await self.session.out.flow()
+        self.gone |= among - seen
+        return found, unknown
+
+    def _decide(
+        self,
+        criteria: Node,
+        places: Mapping[int, int],
+        batch: Sequence[_Said],
+        level: Level,
+    ) -> list[tuple[int, bool | None]]:
+        decided: list[tuple[int, bool | None]] = []
+        for uid, self._text in batch:
+            at = places[uid]
+            yes, unknown = split(criteria, self, frozenset((at,)), level)
+            decided.append((at, None if unknown else bool(yes)))
+        return decided
+
+
+def searched(session: ImapSession, view: View) -> Searched:
+    """The selected mailbox."""
+    return Searched(session, view.id, view.uids, view.flags, view.modseqs)
+
+
+def _parts(among: Indexes, step: int) -> Iterator[Indexes]:
+    if len(among) <= step:
+        yield among
+        return
+    ordered = sorted(among)
+    for start in range(0, len(ordered), step):
+        yield frozenset(ordered[start : start + step])
+
+
+def _batches(sizes: Sequence[int]) -> Iterator[tuple[int, int]]:
+    """Half-open ranges of what is read together. sizes: octets of each message."""
+    start = octets = 0
+    for at, size in enumerate(sizes):
+        if at > start and (at - start == BATCH or octets + size > BATCH_OCTETS):
+            yield start, at
+            start, octets = at, 0
+        octets += size
+    if start < len(sizes):
+        yield start, len(sizes)
+
+
+def _made(columns: Sequence[Column], batch: Sequence[_Said]) -> dict[Column, dict[int, Any]]:
+    made: dict[Column, dict[int, Any]] = {column: {} for column in columns}
+    with_keys = any(column in _FROM_KEYS for column in columns)
+    for uid, text in batch:
+        headers = text.headers
+        keys = sort_keys(headers) if with_keys else None
+        for column in columns:
+            if column is Listed.FIELDS:
+                made[column][uid] = listed_fields(headers)
+            elif keys is not None:
+                made[column][uid] = _FROM_KEYS[column](keys)
+    return made

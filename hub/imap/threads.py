@@ -1,0 +1,234 @@
+"""Threads of messages: ORDEREDSUBJECT and REFERENCES (RFC 5256 §3), each step as it is written there.
+
+A thread is a tree of nodes. Every walk is a loop, for a thread may be as deep as a mailbox is long.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import groupby
+from typing import NamedTuple, TypeAlias
+
+
+class Threaded(NamedTuple):
+    """What THREAD knows of a message. number: how the client calls it, ascending as they have arrived.
+
+    sent: seconds since the epoch. subject: the base subject. id: empty for none.
+    references: the oldest first.
+    """
+
+    number: int
+    sent: int
+    subject: bytes
+    is_reply: bool = False
+    id: bytes = b""
+    references: Sequence[bytes] = ()
+
+
+class Node:
+    """A message in its thread; without one a dummy, for a message that is not there."""
+
+    __slots__ = ("children", "is_parent", "message", "parent")
+
+    def __init__(self, message: Threaded | None = None, children: list[Node] | None = None) -> None:
+        self.message = message
+        self.parent: Node | None = None
+        self.is_parent = False  # or was one
+        self.children = [] if children is None else children
+
+    @property
+    def first(self) -> Threaded:
+        """The message, or that of a dummy's first child."""
+        node = self
+        while node.message is None:
+            node = node.children[0]
+        return node.message
+
+
+Algorithm: TypeAlias = Callable[[Sequence[Threaded]], list[Node]]
+
+
+def by_subject(messages: Sequence[Threaded]) -> list[Node]:
+    """ORDEREDSUBJECT: who shares a base subject answers the first one."""
+    ordered = sorted(messages, key=lambda each: (each.subject, each.sent, each.number))
+    roots = []
+    for _, group in groupby(ordered, key=lambda each: each.subject):
+        first, *rest = group
+        roots.append(Node(first, [Node(each) for each in rest]))
+    return sorted(roots, key=_age)
+
+
+def by_references(messages: Sequence[Threaded]) -> list[Node]:
+    """REFERENCES: who answers whom, and what shares a base subject."""
+    roots = _pruned(_rooted(_linked(messages)))
+    for root in roots:
+        if root.message is None:
+            root.children.sort(key=_age)
+    roots.sort(key=_age)  # step 4
+    roots = _gathered(roots)
+    _sort_siblings(roots)
+    return sorted(roots, key=_age)
+
+
+def _age(node: Node) -> tuple[int, int]:
+    first = node.first
+    return first.sent, first.number
+
+
+# -- step 1: who answers whom ----------------------------------------------------------------------
+
+
+def _linked(messages: Sequence[Threaded]) -> list[Node]:
+    by_id: dict[bytes, Node] = {}
+    nodes: list[Node] = []
+    for message in messages:
+        node = by_id.get(message.id) if message.id else None
+        if node is None or node.message is not None:  # no id, a new one, or one that was there before
+            node = Node(message)
+            nodes.append(node)
+            if message.id and message.id not in by_id:
+                by_id[message.id] = node
+        if node.message is None:
+            node.message = message
+        parent: Node | None = None
+        for reference in message.references:
+            child = by_id.get(reference)
+            if child is None:
+                child = by_id[reference] = Node()
+                nodes.append(child)
+            if parent is not None and child.parent is None and not _is_above(child, parent):
+                _link(child, parent)
+            parent = child
+        _adopt(node, parent)
+    return nodes
+
+
+def _adopt(node: Node, parent: Node | None) -> None:
+    """The message itself knows best whom it answers, unless that would be a loop."""
+    if node.parent is parent:
+        return
+    if node.parent is not None:
+        node.parent = None
+    if parent is not None and not _is_above(node, parent):
+        _link(node, parent)
+
+
+def _link(child: Node, parent: Node) -> None:
+    child.parent = parent
+    parent.is_parent = True
+
+
+def _is_above(node: Node, other: Node) -> bool:
+    """Whether it is the other, or an ancestor of it; who has no children is above nobody."""
+    if not node.is_parent:
+        return node is other
+    climbing: Node | None = other
+    while climbing is not None:
+        if climbing is node:
+            return True
+        climbing = climbing.parent
+    return False
+
+
+def _rooted(nodes: Sequence[Node]) -> list[Node]:
+    """Step 2: those without a parent; all others are with theirs."""
+    roots: list[Node] = []
+    for node in nodes:
+        (roots if node.parent is None else node.parent.children).append(node)
+    return roots
+
+
+# -- step 3: dummies go ----------------------------------------------------------------------------
+
+
+def _pruned(roots: Sequence[Node]) -> list[Node]:
+    for node in _deepest_first(roots):
+        node.children = [
+            kept
+            for child in node.children
+            for kept in ([child] if child.message is not None else child.children)
+        ]
+    kept_roots: list[Node] = []
+    for root in roots:
+        if root.message is not None or len(root.children) > 1:
+            kept_roots.append(root)
+        else:
+            kept_roots += root.children
+    return kept_roots
+
+
+def _deepest_first(roots: Iterable[Node]) -> list[Node]:
+    """Every node, each behind all that is below it."""
+    found = list(roots)
+    for node in found:  # which grows meanwhile
+        found += node.children
+    found.reverse()
+    return found
+
+
+# -- step 5: threads with the same subject ---------------------------------------------------------
+
+
+def _gathered(roots: Sequence[Node]) -> list[Node]:
+    table: dict[bytes, Node] = {}
+    for root in roots:
+        subject = root.first.subject
+        known = table.get(subject)
+        if subject and (known is None or _is_better(root, known)):
+            table[subject] = root
+    kept: dict[int, Node] = {id(root): root for root in roots}
+    for root in roots:
+        subject = root.first.subject
+        known = table[subject] if subject else root
+        if known is root:
+            continue
+        del kept[id(root)]
+        if known.message is None:
+            known.children += root.children if root.message is None else [root]
+        elif _is_reply(root) and not _is_reply(known):
+            known.children.append(root)
+        else:
+            del kept[id(known)]
+            table[subject] = both = Node(None, [known, root])
+            kept[id(both)] = both
+    return list(kept.values())
+
+
+def _is_better(root: Node, known: Node) -> bool:
+    """Whether it stands for the subject rather than the one that does now."""
+    if known.message is None:
+        return False
+    return root.message is None or (_is_reply(known) and not _is_reply(root))
+
+
+def _is_reply(root: Node) -> bool:
+    return root.message is not None and root.message.is_reply
+
+
+# -- step 6, and what is told ----------------------------------------------------------------------
+
+
+def _sort_siblings(roots: Sequence[Node]) -> None:
+    for node in _deepest_first(roots):
+        node.children.sort(key=_age)
+
+
+def render(root: Node) -> Iterator[bytes]:
+    """A thread as THREAD tells it, in pieces: `(2 3 (4)(5 6))`."""
+    pending: list[Node | bytes] = [b")", root, b"("]
+    glue = b""
+    while pending:
+        item = pending.pop()
+        if isinstance(item, bytes):
+            yield item
+            glue = b""
+            continue
+        if item.message is not None:
+            yield b"%b%d" % (glue, item.message.number)
+            glue = b" "
+        if len(item.children) == 1:
+            pending.append(item.children[0])
+        elif item.children:
+            yield glue
+            for child in reversed(item.children):
+                pending += (b")", child, b"(")

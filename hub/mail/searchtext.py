@@ -1,0 +1,116 @@
+"""What SEARCH looks for text in: header fields, text parts and names of attachments, decoded and mapped.
+
+Whether a message can have a text at all is mostly told by its octets, at a fraction of the cost of decoding.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Final
+
+from hub.mail.casemap import casemap
+from hub.mail.encoded import decode_words
+from hub.mail.headers import Headers
+from hub.mail.structure import Structure, text
+
+LISTED: Final = frozenset((b"bcc", b"cc", b"from", b"list-id", b"message-id", b"subject", b"to"))
+"""Fields that are searched for so often that they are kept in memory."""
+
+# Of a message in ASCII that has none of these, each text is a piece of it as it stands.
+_ENCODED: Final = (b"=?", b"BASE64", b"QUOTED-PRINTABLE", b"*=", b"*0")
+_CHARSET: Final = b"CHARSET"
+_LIKE_ASCII = re.compile(rb'CHARSET(?:["= ]*+(?:US-ASCII|UTF-8|ISO-8859|WINDOWS-125)|(?!\s*+=))')
+_NOT_FOLDED = re.compile(rb"[^\s]++")
+
+
+class SearchText:
+    """One message as it is searched. head: its header block, own lines included. body: what follows it, None
+    if it is not at hand."""
+
+    __slots__ = ("_body", "_body_text", "_head", "_header_text", "_raw")
+
+    def __init__(self, head: bytes, body: bytes | None = None) -> None:
+        self._head = head
+        self._body = body
+        self._header_text: bytes | None = None
+        self._body_text: bytes | None = None
+        self._raw: bytes | None = None
+
+    @property
+    def headers(self) -> Headers:
+        """The header block as fields."""
+        return Headers(self._head)
+
+    def field_has(self, name: str, needle: bytes) -> bool:
+        """Whether a field of that name has the needle, which may be empty, in its mapped value."""
+        return any(needle in casemap(value) for value in self.headers.get_all(name))
+
+    def has(self, needle: bytes) -> bool:
+        """TEXT: in the header or in the body."""
+        return self._may_have(needle) and (needle in self._head_decoded() or needle in self._decoded())
+
+    def body_has(self, needle: bytes) -> bool:
+        """BODY: in a text part, or in the header of a part or of a message within."""
+        return self._may_have(needle) and needle in self._decoded()
+
+    def _may_have(self, needle: bytes) -> bool:
+        """Whether it is worth decoding."""
+        if self._raw is None:
+            raw = self._head + (self._body or b"")
+            self._raw = raw.upper() if raw.isascii() else b""
+            if not _is_plain(self._raw):
+                self._raw = b""
+        return not self._raw or needle in self._raw or _NOT_FOLDED.fullmatch(needle) is None
+
+    def _head_decoded(self) -> bytes:
+        if self._header_text is None:
+            self._header_text = header_text(self.headers)
+        return self._header_text
+
+    def _decoded(self) -> bytes:
+        if self._body_text is None:
+            body = self._body or b""
+            self._body_text = b"\n".join(body_texts(Structure(body, self._head), body))
+        return self._body_text
+
+
+def _is_plain(raw: bytes) -> bool:
+    """Whether nothing in it is encoded. raw: in capitals."""
+    if any(mark in raw for mark in _ENCODED) or (b"NAME=" in raw and b"\\" in raw):
+        return False
+    return _CHARSET not in raw or raw.count(_CHARSET) == len(_LIKE_ASCII.findall(raw))
+
+
+def header_text(headers: Headers) -> bytes:
+    """A header block as decoded, mapped lines."""
+    return b"\n".join([_line(name, value) for name, value in headers])
+
+
+def listed_fields(headers: Headers) -> bytes:
+    """The lines of those fields that are `LISTED`."""
+    return b"\n".join([_line(name, value) for name, value in headers if name.lower() in LISTED])
+
+
+def listed_has(fields: bytes, name: bytes, needle: bytes) -> bool:
+    """Whether a listed field has the needle. fields: of `listed_fields`; name: in capitals."""
+    if needle not in fields:
+        return False
+    begin = name + b":"
+    return any(line.startswith(begin) and needle in line[len(begin) + 1 :] for line in fields.split(b"\n"))
+
+
+def body_texts(structure: Structure, data: bytes) -> Iterator[bytes]:
+    """Every text part, and the headers of the messages and parts below the top with names of attachments."""
+    for part in structure.walk():
+        if part is not structure.root:
+            yield header_text(Headers(data[part.header_start : part.body_start]))
+        if part.filename:
+            yield casemap(part.filename)
+        if part.type.lower() == b"text":
+            yield casemap(text(part, data))
+
+
+def _line(name: bytes, value: bytes) -> bytes:
+    unfolded = value.replace(b"\r", b"").replace(b"\n", b"").strip(b" \t")
+    return casemap(name.decode("ascii") + ": " + decode_words(unfolded))
