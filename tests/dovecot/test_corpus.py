@@ -1,0 +1,98 @@
+"""What FETCH makes of malformed and multilingual messages is what Dovecot makes of them, or it is explained."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.corpus.messages import MESSAGES
+from tests.dovecot.client import Session
+from tests.dovecot.explained import EXPLAINED
+from tests.dovecot.mail import literal
+from tests.dovecot.observed import observed
+from tests.dovecot.oracle import Oracle
+from tests.dovecot.parser import Value
+
+FIRST = b"FETCH 1 (RFC822.SIZE ENVELOPE BODY BODYSTRUCTURE BODY.PEEK[] BODY.PEEK[HEADER] BODY.PEEK[TEXT] RFC822.HEADER)"
+FIELDS = b"BODY.PEEK[HEADER.FIELDS (Subject From X-More)] BODY.PEEK[HEADER.FIELDS.NOT (Subject From)]"
+OF_A_PART = b"BODY.PEEK[%b] BODY.PEEK[%b.MIME] BODY.PEEK[%b]<3.5>"
+OF_A_MESSAGE = b" BODY.PEEK[%b.HEADER] BODY.PEEK[%b.TEXT]"
+Told = dict[str, object]
+
+
+@pytest.mark.parametrize("name", MESSAGES)
+@pytest.mark.timeout(60)
+def test_a_message_is_read_as_dovecot_reads_it(oracle: Oracle, name: str) -> None:
+    ours, theirs = read(oracle, MESSAGES[name])
+    differing = {key: (ours.get(key), theirs.get(key)) for key in ours.keys() | theirs.keys() if ours.get(key) != theirs.get(key)}
+    explained = {key for each in EXPLAINED if name in each.messages for key in differing if each.covers(key)}
+    assert not {key: value for key, value in differing.items() if key not in explained}
+    assert differing or not explained_by_name(name), "what is explained is no difference any more"
+
+
+def explained_by_name(name: str) -> bool:
+    """Whether the table has this message."""
+    return any(name in each.messages for each in EXPLAINED)
+
+
+def read(oracle: Oracle, message: bytes) -> tuple[Told, Told]:
+    """All that FETCH tells of it, by both. Paths are those of Dovecot's structure."""
+    sessions = [server.session() for server in (oracle.ours, oracle.theirs)]
+    try:
+        for session in sessions:
+            session.ask("DELETE corpus")
+            session.ok("CREATE corpus")
+            session.ok(b"APPEND corpus " + literal(message))
+            session.ok("EXAMINE corpus")
+        told = [fetched(session, FIRST) for session in sessions]
+        paths = list(parts(told[1]["BODY"], ()))[:30]
+        binary = "BINARY" in sessions[0].capabilities()
+        for session, found in zip(sessions, told, strict=True):
+            found |= fetched(session, b"FETCH 1 (%b)" % FIELDS)
+            for path, is_message in paths:
+                found |= fetched(session, b"FETCH 1 (%b)" % wanted(path, is_message=is_message))
+                if binary and not is_message:
+                    found |= fetched(session, b"FETCH 1 (BINARY.PEEK[%b] BINARY.SIZE[%b])" % (path, path), b" " + path)
+        return told[0], told[1]
+    finally:
+        for session in sessions:
+            session.close()
+
+
+def wanted(path: bytes, *, is_message: bool) -> bytes:
+    """What a part has."""
+    items = OF_A_PART.replace(b"%b", path)
+    return items + OF_A_MESSAGE.replace(b"%b", path) if is_message else items
+
+
+def fetched(session: Session, command: bytes, about: bytes = b"") -> Told:
+    """Attributes and their values; a NO is told too."""
+    answer = session.ask(command)
+    messages = observed(answer, session.known, b"corpus")["messages"]
+    assert isinstance(messages, dict)
+    found = dict(messages.get(0, {}))
+    if answer.condition != "OK":
+        found["condition" + about.decode()] = answer.condition
+    return found
+
+
+def parts(structure: Value | object, path: tuple[int, ...]) -> Iterator[tuple[bytes, bool]]:
+    """The section numbers of a BODY, and whether each is a message (RFC 3501 §6.4.5)."""
+    assert isinstance(structure, tuple)
+    if isinstance(structure[0], tuple):
+        for number, child in enumerate(structure[0], 1):
+            yield from parts_of_child(child, (*path, number))
+    else:
+        yield from parts_of_child(structure, (*path, 1))
+
+
+def parts_of_child(child: Value | object, path: tuple[int, ...]) -> Iterator[tuple[bytes, bool]]:
+    """A part and what is below it."""
+    assert isinstance(child, tuple)
+    is_message = child[:2] == (b"message", b"rfc822") and len(child) > 8
+    yield b".".join([b"%d" % number for number in path]), is_message
+    if isinstance(child[0], tuple):
+        yield from parts(child, path)
+    elif is_message:
+        yield from parts(child[8], path)
