@@ -36,12 +36,15 @@ LINES: Final[Mapping[str, bytes]] = MappingProxyType(
         "lines of dots": _FROM + b"\r\n.\r\n..\r\n...x\r\n",
         "long lines": _FROM + b"\r\n" + b"x" * 5000 + b"\r\n" + b"y" * 998 + b"\r\n",
         "From at the start of a line": _FROM + b"\r\nFrom here on\r\n>From there\r\n",
-        "hyphens": _FROM + b"Content-Type: multipart/mixed; boundary=b\r\n\r\n--\r\n---\r\n--b\r\n\r\n--\r\n-- \r\n--b--\r\n",
+        "hyphens": _FROM
+        + b"Content-Type: multipart/mixed; boundary=b\r\n\r\n--\r\n---\r\n--b\r\n\r\n--\r\n-- \r\n--b--\r\n",
         "carriage return before a boundary": (
             _FROM + b"Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n\r\none\r\r\n--b--\r\n"
         ),
-        "boundary at the very end": _FROM + b"Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n\r\none\r\n--b--",
-        "boundary without its line end": _FROM + b"Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n\r\none\r\n--b",
+        "boundary at the very end": _FROM
+        + b"Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n\r\none\r\n--b--",
+        "boundary without its line end": _FROM
+        + b"Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n\r\none\r\n--b",
         "a thousand lines": _FROM + b"\r\n" + b"line\r\n" * 1000,
         "hundred thousand octets": _FROM + b"\r\n" + (b"z" * 76 + b"\r\n") * 1282,
     }

@@ -107,7 +107,9 @@ iVBORw0KGgo=
 
 MIME: Final[Mapping[str, bytes]] = MappingProxyType(
     {
-        "two parts": _mixed("preamble\n--b\n\none\n--b\nContent-Type: text/html\n\n<b>two</b>\n--b--\nepilogue\n"),
+        "two parts": _mixed(
+            "preamble\n--b\n\none\n--b\nContent-Type: text/html\n\n<b>two</b>\n--b--\nepilogue\n"
+        ),
         "no preamble": _mixed("--b\n\none\n--b--\n"),
         "no last boundary": _mixed("--b\n\none\n--b\n\ntwo\n"),
         "no boundary at all": _mixed("--b is not here\nwords\n"),
@@ -117,7 +119,9 @@ MIME: Final[Mapping[str, bytes]] = MappingProxyType(
         "boundary with blanks behind it": _mixed("--b  \t\n\none\n--b--  \n"),
         "boundary that begins another": _mixed("--bb\n\nno\n--b\n\none\n--b--\n"),
         "boundary of seventy": _mixed(f"--{'x' * 70}\n\none\n--{'x' * 70}--\n", f"; boundary={'x' * 70}"),
-        "boundary of two hundred": _mixed(f"--{'x' * 200}\n\none\n--{'x' * 200}--\n", f"; boundary={'x' * 200}"),
+        "boundary of two hundred": _mixed(
+            f"--{'x' * 200}\n\none\n--{'x' * 200}--\n", f"; boundary={'x' * 200}"
+        ),
         "boundary twice": _mixed("--b\n\none\n--b--\n", "; boundary=b; boundary=c"),
         "boundary in capitals": _mixed("--B\n\nno\n--b\n\none\n--b--\n"),
         "boundary that ends in hyphens": _mixed("--b--\n\none\n--b----\n", "; boundary=b--"),
@@ -130,9 +134,13 @@ MIME: Final[Mapping[str, bytes]] = MappingProxyType(
         "no parts": _mixed("--b--\n"),
         "only a preamble": _mixed("only words\n"),
         "nothing behind the header": _mixed(""),
-        "alternative": _mixed("--b\n\none\n--b\nContent-Type: text/html\n\n<i>one</i>\n--b--\n", subtype="alternative"),
+        "alternative": _mixed(
+            "--b\n\none\n--b\nContent-Type: text/html\n\n<i>one</i>\n--b--\n", subtype="alternative"
+        ),
         "digest": _mixed(_DIGEST, subtype="digest"),
-        "signed": _mixed(_SIGNED, '; micalg=pgp-sha256; protocol="application/pgp-signature"; boundary="b"', "signed"),
+        "signed": _mixed(
+            _SIGNED, '; micalg=pgp-sha256; protocol="application/pgp-signature"; boundary="b"', "signed"
+        ),
         "report": _mixed(_REPORT, "; report-type=delivery-status; boundary=b", "report"),
         "related": _mixed(_RELATED, '; type="text/html"; start="<root@example.org>"; boundary=b', "related"),
         "unknown multipart": _mixed("--b\n\none\n--b--\n", subtype="x-unheard-of"),
@@ -186,22 +194,32 @@ MIME: Final[Mapping[str, bytes]] = MappingProxyType(
         "type without a semicolon": _single("Content-Type: text/plain charset=utf-8"),
         "parameter without a value": _single("Content-Type: text/plain; charset; format=flowed"),
         "parameter with an empty value": _single('Content-Type: text/plain; charset=; name=""'),
-        "parameter without its last quote": _single('Content-Type: text/plain; name="unfinished; charset=utf-8'),
+        "parameter without its last quote": _single(
+            'Content-Type: text/plain; name="unfinished; charset=utf-8'
+        ),
         "parameter with escapes": _single('Content-Type: text/plain; name="a\\"b\\\\c"'),
         "parameter with special characters": _single("Content-Type: text/plain; name=a/b@c.txt"),
         "parameter over lines": _single("Content-Type: text/plain;\n charset=utf-8;\n\tname=x"),
         "parameter of eight bits": _single('Content-Type: text/plain; name="Grüße.txt"'),
-        "parameter of an encoded word": _single('Content-Type: text/plain; name="=?utf-8?Q?Gr=C3=BC=C3=9Fe?="'),
+        "parameter of an encoded word": _single(
+            'Content-Type: text/plain; name="=?utf-8?Q?Gr=C3=BC=C3=9Fe?="'
+        ),
         "parameter in RFC 2231": _single("Content-Type: text/plain; name*=utf-8'de'Gr%C3%BC%C3%9Fe.txt"),
         "parameter in pieces": _single("Content-Type: text/plain; name*0=one; name*1=two"),
-        "parameter in encoded pieces": _single("Content-Type: text/plain;\n name*0*=utf-8''%C3%BC;\n name*1=b"),
-        "parameter in pieces without the first": _single("Content-Type: text/plain; name*1=two; name*2=three"),
+        "parameter in encoded pieces": _single(
+            "Content-Type: text/plain;\n name*0*=utf-8''%C3%BC;\n name*1=b"
+        ),
+        "parameter in pieces without the first": _single(
+            "Content-Type: text/plain; name*1=two; name*2=three"
+        ),
         "parameter in pieces in disorder": _single("Content-Type: text/plain; name*1=two; name*0=one"),
         "parameter in both ways": _single("Content-Type: text/plain; name=plain; name*=utf-8''fancy"),
         "disposition": _single('Content-Disposition: attachment; filename="a b.txt"; size=5'),
         "disposition that is nothing": _single("Content-Disposition: "),
         "disposition in capitals": _single("Content-Disposition: ATTACHMENT; FILENAME=A.TXT"),
-        "disposition with RFC 2231": _single("Content-Disposition: attachment; filename*=UTF-8''%e8%a1%a8.txt"),
+        "disposition with RFC 2231": _single(
+            "Content-Disposition: attachment; filename*=UTF-8''%e8%a1%a8.txt"
+        ),
         "disposition of a parameter alone": _single("Content-Disposition: ; filename=x"),
         "language": _single("Content-Language: de, en-GB,fr"),
         "language alone": _single("Content-Language: de"),
@@ -209,7 +227,9 @@ MIME: Final[Mapping[str, bytes]] = MappingProxyType(
         "location": _single("Content-Location: http://example.org/a b"),
         "location over lines": _single("Content-Location: http://example.org/\n  a"),
         "md5": _single("Content-MD5: Q2hlY2sgSW50ZWdyaXR5IQ=="),
-        "id and description": _single("Content-ID: <x@example.org>\nContent-Description: a  thing\n of two lines"),
+        "id and description": _single(
+            "Content-ID: <x@example.org>\nContent-Description: a  thing\n of two lines"
+        ),
         "id of nothing": _single("Content-ID: \nContent-Description:"),
         "encoding in capitals": _single("Content-Transfer-Encoding: BASE64", "d29yZHM=\n"),
         "encoding with a comment": _single("Content-Transfer-Encoding: 7bit (plain)"),
@@ -217,11 +237,17 @@ MIME: Final[Mapping[str, bytes]] = MappingProxyType(
         "encoding of nothing": _single("Content-Transfer-Encoding:"),
         "base64 with garbage": _single("Content-Transfer-Encoding: base64", "d29y!!ZHM=\nand more\n"),
         "base64 without padding": _single("Content-Transfer-Encoding: base64", "d29yZHM\n"),
-        "quoted-printable with garbage": _single("Content-Transfer-Encoding: quoted-printable", "a=ZZb=\nc =3D d=\n"),
-        "quoted-printable with blanks": _single("Content-Transfer-Encoding: quoted-printable", "words  \nmore=20\n"),
+        "quoted-printable with garbage": _single(
+            "Content-Transfer-Encoding: quoted-printable", "a=ZZb=\nc =3D d=\n"
+        ),
+        "quoted-printable with blanks": _single(
+            "Content-Transfer-Encoding: quoted-printable", "words  \nmore=20\n"
+        ),
         "no MIME-Version": b"Subject: x\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n\r\none\r\n--b--\r\n",
         "html alone": _single("Content-Type: text/html; charset=windows-1252", "<p>words</p>\n"),
-        "image alone": _single("Content-Type: image/png\nContent-Transfer-Encoding: base64", "iVBORw0KGgo=\n"),
+        "image alone": _single(
+            "Content-Type: image/png\nContent-Transfer-Encoding: base64", "iVBORw0KGgo=\n"
+        ),
         "a hundred parts": _mixed("".join(f"--b\n\npart {number}\n" for number in range(100)) + "--b--\n"),
     }
 )

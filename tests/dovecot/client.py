@@ -71,7 +71,11 @@ class Session:
         """What the server says that it can do."""
         answer = self.ok("CAPABILITY")
         return frozenset(
-            word for each in answer.untagged if each.name == "CAPABILITY" for word in each.words[1:] if isinstance(word, str)
+            word
+            for each in answer.untagged
+            if each.name == "CAPABILITY"
+            for word in each.words[1:]
+            if isinstance(word, str)
         )
 
     def _response(self) -> Response:

@@ -36,7 +36,9 @@ def joined(*parts: bytes | Octets) -> Octets:
 def listed(values: Sequence[bytes] | Octets, most: int = 3) -> Octets:
     """A list in parentheses, of different values."""
     each = values if isinstance(values, st.SearchStrategy) else st.sampled_from(values)
-    return st.lists(each, min_size=1, max_size=most, unique=True).map(lambda found: b"(%b)" % b" ".join(found))
+    return st.lists(each, min_size=1, max_size=most, unique=True).map(
+        lambda found: b"(%b)" % b" ".join(found)
+    )
 
 
 def numbered(rest: Octets, word: bytes) -> Octets:
@@ -55,7 +57,9 @@ _TEXTS = st.one_of(
     joined(b"HEADER.FIELDS ", _FIELDS),
     joined(b"HEADER.FIELDS.NOT ", _FIELDS),
     st.sampled_from(_PATHS),
-    joined(st.sampled_from(_PATHS), st.sampled_from((b".MIME", b".HEADER", b".TEXT", b".HEADER.FIELDS (From)"))),
+    joined(
+        st.sampled_from(_PATHS), st.sampled_from((b".MIME", b".HEADER", b".TEXT", b".HEADER.FIELDS (From)"))
+    ),
 )
 _PARTIAL = st.sampled_from((b"", b"", b"", b"<0.10>", b"<5.20>", b"<100000.5>", b"<3.1>"))
 _SECTIONS = joined(st.sampled_from((b"BODY.PEEK[", b"BODY.PEEK[", b"BODY[")), _TEXTS, b"]", _PARTIAL)
@@ -70,7 +74,12 @@ _ATTRIBUTES = st.one_of(
     _MACROS,
 )
 _BINARY = joined(
-    b" (", st.sampled_from((b"BINARY.PEEK[", b"BINARY[")), st.sampled_from((b"", *_PATHS)), b"]", _PARTIAL, b")"
+    b" (",
+    st.sampled_from((b"BINARY.PEEK[", b"BINARY[")),
+    st.sampled_from((b"", *_PATHS)),
+    b"]",
+    _PARTIAL,
+    b")",
 )
 
 # -- SEARCH (RFC 3501 §6.4.4) --------------------------------------------------------------------------
@@ -91,8 +100,13 @@ _LEAVES = st.one_of(
     SETS,
     joined(b"UID ", UIDS),
     joined(st.sampled_from((b"SUBJECT ", b"FROM ", b"TO ", b"CC ", b"BCC ", b"TEXT ", b"BODY ")), _STRINGS),
-    joined(st.sampled_from((b"BEFORE ", b"ON ", b"SINCE ", b"SENTBEFORE ", b"SENTON ", b"SENTSINCE ")), _DAYS),
-    joined(st.sampled_from((b"LARGER ", b"SMALLER ")), st.sampled_from((b"0", b"200", b"300", b"500", b"4294967295"))),
+    joined(
+        st.sampled_from((b"BEFORE ", b"ON ", b"SINCE ", b"SENTBEFORE ", b"SENTON ", b"SENTSINCE ")), _DAYS
+    ),
+    joined(
+        st.sampled_from((b"LARGER ", b"SMALLER ")),
+        st.sampled_from((b"0", b"200", b"300", b"500", b"4294967295")),
+    ),
     joined(b"HEADER ", st.sampled_from((b"Message-ID ", b"References ", b"X-None ", b"Subject ")), _STRINGS),
     joined(b"HEADER Message-ID ", st.sampled_from(IDS).map(lambda each: b'"%b"' % each)),
 )
@@ -107,7 +121,9 @@ KEYS = st.recursive(
 )
 CRITERIA = st.lists(KEYS, min_size=1, max_size=2).map(b" ".join)
 _CHARSETS = st.sampled_from((b"", b"CHARSET UTF-8 "))
-_RETURNS = joined(b"RETURN ", st.sampled_from((b"()", b"(MIN)", b"(MAX COUNT)", b"(ALL)", b"(MIN MAX ALL COUNT)")), b" ")
+_RETURNS = joined(
+    b"RETURN ", st.sampled_from((b"()", b"(MIN)", b"(MAX COUNT)", b"(ALL)", b"(MIN MAX ALL COUNT)")), b" "
+)
 
 
 def searching(word: bytes, before: bytes | Octets, keys: Octets = CRITERIA) -> Octets:
@@ -117,14 +133,22 @@ def searching(word: bytes, before: bytes | Octets, keys: Octets = CRITERIA) -> O
 
 _SORT_KEYS = (b"ARRIVAL", b"CC", b"DATE", b"FROM", b"SIZE", b"SUBJECT", b"TO")
 _ORDERS = listed(joined(st.sampled_from((b"", b"REVERSE ")), st.sampled_from(_SORT_KEYS)))
-_DISPLAY = listed(joined(st.sampled_from((b"", b"REVERSE ")), st.sampled_from((b"DISPLAYFROM", b"DISPLAYTO", b"SIZE"))))
+_DISPLAY = listed(
+    joined(st.sampled_from((b"", b"REVERSE ")), st.sampled_from((b"DISPLAYFROM", b"DISPLAYTO", b"SIZE")))
+)
 
 # -- the tree (RFC 3501 §6.3) --------------------------------------------------------------------------
 
-_PATTERNS = st.sampled_from((b"<box>/*", b"<box>/%", b"<box>/a", b"<box>/c/%", b"<box>/*/*", b"<box>%", b"<box>/none"))
+_PATTERNS = st.sampled_from(
+    (b"<box>/*", b"<box>/%", b"<box>/a", b"<box>/c/%", b"<box>/*/*", b"<box>%", b"<box>/none")
+)
 _ITEMS = (b"MESSAGES", b"UIDNEXT", b"UNSEEN", b"UIDVALIDITY")
 _STATUS = joined(b"STATUS ", BOXES, b" ", listed(_ITEMS))
-_CHANGED = st.sampled_from((b"<box>/b", b"<box>/c", b"<box>/c/d", b"<box>/none", b"<box>/b/x y", b"<box>/&AOk-"))
+_CHANGED = st.sampled_from(
+    (b"<box>/b", b"<box>/c", b"<box>/c/d", b"<box>/none", b"<box>/b/x y", b"<box>/&AOk-")
+)
+
+_SUBSCRIBED = st.sampled_from((b"<box>/a", b"<box>/b", b"<box>/b", b"<box>/c"))
 
 
 def _quoted(names: Octets) -> Octets:
@@ -192,7 +216,7 @@ def kinds(corpus: tuple[bytes, ...]) -> dict[str, Kind]:
         "create": Kind(joined(b"CREATE ", _quoted(_CHANGED))),
         "delete mailbox": Kind(joined(b"DELETE ", _quoted(_CHANGED))),
         "rename": Kind(joined(b"RENAME ", _quoted(_CHANGED), b" ", _quoted(_CHANGED))),
-        "subscribe": Kind(joined(st.sampled_from((b"SUBSCRIBE ", b"UNSUBSCRIBE ")), _quoted(_CHANGED))),
+        "subscribe": Kind(joined(st.sampled_from((b"SUBSCRIBE ", b"UNSUBSCRIBE ")), _quoted(_SUBSCRIBED))),
         "enable": Kind(st.sampled_from((b"ENABLE CONDSTORE", b"ENABLE QRESYNC")), ("CONDSTORE", "QRESYNC", "ENABLE")),
         "changed since": Kind(
             st.one_of(

@@ -67,14 +67,21 @@ def _without_uid(answer: Observed) -> Observed:
 
 
 def _no_such_number(step: Step, ours: Observed, theirs: Observed) -> Pair:
-    if step.verb.split()[-1] in ("SEARCH", "SORT", "THREAD") and ours["condition"] == "BAD" != theirs["condition"]:
+    if (
+        step.verb.split()[-1] in ("SEARCH", "SORT", "THREAD")
+        and ours["condition"] == "BAD" != theirs["condition"]
+    ):
         return {}, {}
     return ours, theirs
 
 
 def _copies_nothing(step: Step, ours: Observed, theirs: Observed) -> Pair:
     same = {"condition", "code"}
-    if step.verb in ("UID COPY", "UID MOVE") and ours["code"] == ("TRYCREATE",) and theirs["condition"] == "OK":
+    if (
+        step.verb in ("UID COPY", "UID MOVE")
+        and ours["code"] == ("TRYCREATE",)
+        and theirs["condition"] == "OK"
+    ):
         if theirs["code"] is None:
             return _less(ours, *same), _less(theirs, *same)
     return ours, theirs
@@ -88,11 +95,101 @@ def _no_empty(answer: Observed) -> Observed:
     messages = answer.get("messages")
     if not isinstance(messages, dict):
         return answer
+    parts = ("BODY[", "BINARY[")
     left = {
-        at: {name: (value or None) if name.startswith(("BODY[", "BINARY[")) else value for name, value in told.items()}
+        at: {name: (value or None) if name.startswith(parts) else value for name, value in told.items()}
         for at, told in messages.items()
     }
     return {**answer, "messages": left}
+
+
+def _placeholders(step: Step, ours: Observed, theirs: Observed) -> Pair:
+    return ours, _mapped(theirs, "ENVELOPE", _without_placeholders)
+
+
+def _without_placeholders(value: object) -> object:
+    if isinstance(value, tuple):
+        return tuple(map(_without_placeholders, value))
+    return b"" if value in (b"MISSING_MAILBOX", b"MISSING_DOMAIN", b"SYNTAX_ERROR") else value
+
+
+def _charset(step: Step, ours: Observed, theirs: Observed) -> Pair:
+    ours, theirs = (_mapped(each, "BODY", _without_charset) for each in (ours, theirs))
+    return _mapped(ours, "BODYSTRUCTURE", _without_charset), _mapped(
+        theirs, "BODYSTRUCTURE", _without_charset
+    )
+
+
+def _without_charset(value: object) -> object:
+    if not isinstance(value, tuple):
+        return value
+    if value[-2:] == (b"charset", b"us-ascii"):
+        return value[:-2] or None
+    return tuple(map(_without_charset, value))
+
+
+def _mapped(answer: Observed, attribute: str, change: Callable[[object], object]) -> Observed:
+    """The answer with another value of one attribute."""
+    messages = answer.get("messages")
+    if not isinstance(messages, dict):
+        return answer
+    left = {
+        at: {name: change(value) if name == attribute else value for name, value in told.items()}
+        for at, told in messages.items()
+    }
+    return {**answer, "messages": left}
+
+
+def levelled(step: Step, ours: Observed, theirs: Observed, met: Callable[[str], None]) -> Pair:
+    """Both without what may differ. met: is told which differences there were. CutShort."""
+    for difference in DIFFERENCES:
+        if ours == theirs:
+            break
+        less = difference.level(step, ours, theirs)
+        if less != (ours, theirs):
+            met(difference.what)
+        ours, theirs = less
+    return ours, theirs
+
+
+def _superior(step: Step, ours: Observed, theirs: Observed) -> Pair:
+    return _selectable(ours), _selectable(theirs)
+
+
+def _selectable(answer: Observed) -> Observed:
+    listed = answer.get("LIST")
+    if not isinstance(listed, dict):
+        return answer
+    superior = {"\\noselect", "\\nonexistent"}
+    return {
+        **answer,
+        "LIST": {
+            name: (flags - superior if "\\haschildren" in flags else flags, *rest)
+            for name, (flags, *rest) in listed.items()
+        },
+    }
+
+
+def _subscribed(step: Step, ours: Observed, theirs: Observed) -> Pair:
+    if step.verb == "SUBSCRIBE" and (ours["condition"], theirs["condition"]) == ("OK", "NO"):
+        raise CutShort(
+            "a subscription to no mailbox: RFC 3501 §6.3.6 has it that a server may look whether there is one"
+        )
+    return ours, theirs
+
+
+def _empty_mailbox(step: Step, ours: Observed, theirs: Observed) -> Pair:
+    nothing = ours.get("size") == 0 and not ours["messages"] and not step.verb.startswith("UID ")
+    if nothing and (ours["condition"], theirs["condition"]) == ("OK", "BAD"):
+        return {}, {}
+    return ours, theirs
+
+
+def _read_only(step: Step, ours: Observed, theirs: Observed) -> Pair:
+    if step.verb == "UID STORE" and ours["code"] == ("READ-ONLY",) and theirs["condition"] == "OK":
+        if not theirs["messages"]:
+            return {}, {}
+    return ours, theirs
 
 
 DIFFERENCES: Final = (
@@ -130,5 +227,35 @@ DIFFERENCES: Final = (
         "a part that is not there",
         "RFC 3501 §7.4.2 has nstring for a section: NIL says that there is none, Dovecot may send an empty string",
         _no_part,
+    ),
+    Difference(
+        "names for what an address lacks",
+        "RFC 3501 §7.4.2 has no word for a missing local part or domain: ours is empty, Dovecot's says so in capitals",
+        _placeholders,
+    ),
+    Difference(
+        "the charset of text that names none",
+        "RFC 2045 §5.2 has us-ascii for text/plain without a Content-Type, RFC 6657 §3 none for the rest of text/*",
+        _charset,
+    ),
+    Difference(
+        "superiors of what was created",
+        "RFC 3501 §6.3.3: a server makes the names above a new one, as mailboxes or as names",
+        _superior,
+    ),
+    Difference(
+        "a subscription to no mailbox",
+        "RFC 3501 §6.3.6: a server may look whether there is a mailbox of that name",
+        _subscribed,
+    ),
+    Difference(
+        "1:* of an empty mailbox",
+        "RFC 9051 §9 (seq-number): BAD for a number that is not there; ours is lenient with a client that asks for all",
+        _empty_mailbox,
+    ),
+    Difference(
+        "UID STORE of no message where nothing may be stored",
+        "RFC 3501 §6.3.2 (EXAMINE): no change is permitted, which ours says even where there is nothing to change",
+        _read_only,
     ),
 )

@@ -41,7 +41,9 @@ class Known:
     @property
     def first_unknown(self) -> int | None:
         """The sequence number of the first message that the client knows nothing of."""
-        return next((at for at, each in enumerate(self.messages, 1) if each.uid is None or each.flags is None), None)
+        return next(
+            (at for at, each in enumerate(self.messages, 1) if each.uid is None or each.flags is None), None
+        )
 
     def asks(self, command: bytes) -> None:
         """A command is sent."""
@@ -107,7 +109,10 @@ class Known:
             flags = told["FLAGS"]
             if not isinstance(flags, tuple):
                 raise Malformed(f"{response}: no list of flags")
-            before, message.flags = message.flags, frozenset(str(flag).lower() for flag in flags) - {"\\recent"}
+            before, message.flags = (
+                message.flags,
+                frozenset(str(flag).lower() for flag in flags) - {"\\recent"},
+            )
             if before == message.flags and not self._asked and told.keys() <= _STATE:
                 return  # that they are as they were is no news
         self.told.setdefault(message.at, {}).update(told)

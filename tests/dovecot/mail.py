@@ -68,7 +68,9 @@ def messages(draw: st.DrawFn) -> bytes:
     if draw(st.booleans()):
         lines.append(b"Message-ID: " + draw(st.sampled_from(IDS)))
     if draw(st.booleans()):
-        lines.append(b"References: " + b" ".join(draw(st.lists(st.sampled_from(IDS), min_size=1, max_size=3))))
+        lines.append(
+            b"References: " + b" ".join(draw(st.lists(st.sampled_from(IDS), min_size=1, max_size=3)))
+        )
     elif draw(st.booleans()):
         lines.append(b"In-Reply-To: " + draw(st.sampled_from(IDS)))
     text = " ".join(draw(st.lists(st.sampled_from(WORDS), max_size=4)))
@@ -99,7 +101,7 @@ def _alternatives(text: str) -> bytes:
 
 def _attached(text: str) -> bytes:
     return (
-        b"MIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=\"b 2\"\r\n\r\n--b 2\r\n\r\n%b\r\n--b 2\r\n"
+        b'MIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary="b 2"\r\n\r\n--b 2\r\n\r\n%b\r\n--b 2\r\n'
         b"Content-Type: message/rfc822\r\nContent-Disposition: attachment; filename=x.eml\r\n\r\n"
         b"From: inner@example.org\r\nSubject: inner\r\n\r\ninside\r\n--b 2--\r\n"
     ) % text.encode("ascii", "ignore")
@@ -113,7 +115,9 @@ def literal(octets: bytes) -> bytes:
     return b"{%d+}\r\n%b" % (len(octets), octets)
 
 
-flag_lists = st.lists(st.sampled_from(FLAGS), unique=True, max_size=3).map(lambda flags: b"(%b)" % b" ".join(flags))
+flag_lists = st.lists(st.sampled_from(FLAGS), unique=True, max_size=3).map(
+    lambda flags: b"(%b)" % b" ".join(flags)
+)
 
 
 @st.composite

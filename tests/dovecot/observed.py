@@ -30,7 +30,10 @@ def observed(answer: Answer, known: Known, box: bytes) -> Observed:
         "code": _code(answer.tagged),
         "size": len(known.messages),
         "gone": tuple(sorted(known.gone)),
-        "messages": {at: {name: _attribute(name, value) for name, value in told.items()} for at, told in known.told.items()},
+        "messages": {
+            at: {name: _attribute(name, value) for name, value in told.items()}
+            for at, told in known.told.items()
+        },
     }
     for response in answer.untagged:
         _observe(response, found, box, known)
@@ -151,10 +154,20 @@ def structure(value: Value) -> object:
         children, rest = value[:count], value[count:]
         return tuple(map(structure, children)), _lowered(rest[0]), *_extensions(rest[1:], 0)
     kind, subtype, parameters, identifier, description, encoding, *rest = value
-    fixed: list[object] = [_lowered(kind), _lowered(subtype), _parameters(parameters), identifier, description]
+    fixed: list[object] = [
+        _lowered(kind),
+        _lowered(subtype),
+        _parameters(parameters),
+        identifier,
+        description,
+    ]
     fixed.append(_lowered(encoding))
     at = 1
-    if (_lowered(kind), _lowered(subtype)) == (b"message", b"rfc822") and len(rest) > 3 and isinstance(rest[1], tuple):
+    if (
+        (_lowered(kind), _lowered(subtype)) == (b"message", b"rfc822")
+        and len(rest) > 3
+        and isinstance(rest[1], tuple)
+    ):
         return *fixed, rest[0], rest[1], structure(rest[2]), rest[3], *_extensions(tuple(rest[4:]), 1)
     if _lowered(kind) == b"text":
         at = 2

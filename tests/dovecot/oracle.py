@@ -10,7 +10,7 @@ from pprint import pformat
 from typing import Final
 
 from tests.dovecot.client import Session
-from tests.dovecot.differences import DIFFERENCES, CutShort
+from tests.dovecot.differences import CutShort, levelled
 from tests.dovecot.known import Known
 from tests.dovecot.observed import Observed, observed
 from tests.dovecot.parser import Malformed
@@ -73,7 +73,10 @@ class Oracle:
             try:
                 self._play(script, stages, done)
             except CutShort as reason:
-                self.seen[str(reason)] = self.seen.get(str(reason), 0) + 1
+                self._met(str(reason))
+
+    def _met(self, what: str) -> None:
+        self.seen[what] = self.seen.get(what, 0) + 1
 
     def _play(self, script: Script, stages: Sequence[Stage], done: list[Step]) -> None:
         last = 0
@@ -92,7 +95,9 @@ class Oracle:
             self._both(script, stages, Step(number, _LAST), done)
             for stage, told in zip(stages, before, strict=True):
                 if told != (after := _told(stage, number)):
-                    raise Disagreement(f"{_tell(script, done)}\nSession {number} was told {told}, but there is {after}")
+                    raise Disagreement(
+                        f"{_tell(script, done)}\nSession {number} was told {told}, but there is {after}"
+                    )
         for command in _TREE:
             self._both(script, stages, Step(0, command), done)
 
@@ -111,14 +116,7 @@ class Oracle:
                 answers.append(observed(answer, known, stage.box))
             except Malformed as error:
                 raise Disagreement(f"{_tell(script, done)}\n{server.name}: {error}") from None
-        ours, theirs = answers
-        for difference in DIFFERENCES:
-            if ours == theirs:
-                break
-            levelled = difference.level(step, ours, theirs)
-            if levelled != (ours, theirs):
-                self.seen[difference.what] = self.seen.get(difference.what, 0) + 1
-            ours, theirs = levelled
+        ours, theirs = levelled(step, answers[0], answers[1], self._met)
         if ours != theirs:
             raise Disagreement(f"{_tell(script, done)}\n{_apart(ours, theirs)}")
 

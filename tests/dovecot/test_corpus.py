@@ -8,11 +8,13 @@ import pytest
 
 from tests.corpus.messages import MESSAGES
 from tests.dovecot.client import Session
+from tests.dovecot.differences import levelled
 from tests.dovecot.explained import EXPLAINED
 from tests.dovecot.mail import literal
-from tests.dovecot.observed import observed
+from tests.dovecot.observed import Observed, observed
 from tests.dovecot.oracle import Oracle
 from tests.dovecot.parser import Value
+from tests.dovecot.script import Step
 
 FIRST = b"FETCH 1 (RFC822.SIZE ENVELOPE BODY BODYSTRUCTURE BODY.PEEK[] BODY.PEEK[HEADER] BODY.PEEK[TEXT] RFC822.HEADER)"
 FIELDS = b"BODY.PEEK[HEADER.FIELDS (Subject From X-More)] BODY.PEEK[HEADER.FIELDS.NOT (Subject From)]"
@@ -25,15 +27,12 @@ Told = dict[str, object]
 @pytest.mark.timeout(60)
 def test_a_message_is_read_as_dovecot_reads_it(oracle: Oracle, name: str) -> None:
     ours, theirs = read(oracle, MESSAGES[name])
-    differing = {key: (ours.get(key), theirs.get(key)) for key in ours.keys() | theirs.keys() if ours.get(key) != theirs.get(key)}
-    explained = {key for each in EXPLAINED if name in each.messages for key in differing if each.covers(key)}
-    assert not {key: value for key, value in differing.items() if key not in explained}
-    assert differing or not explained_by_name(name), "what is explained is no difference any more"
-
-
-def explained_by_name(name: str) -> bool:
-    """Whether the table has this message."""
-    return any(name in each.messages for each in EXPLAINED)
+    keys = ours.keys() | theirs.keys()
+    differing = {key: (ours.get(key), theirs.get(key)) for key in keys if ours.get(key) != theirs.get(key)}
+    explained = [each for each in EXPLAINED if name in each.messages]
+    left = {key: both for key, both in differing.items() if not any(each.covers(key) for each in explained)}
+    assert not left
+    assert differing or not explained, "what is explained is no difference any more"
 
 
 def read(oracle: Oracle, message: bytes) -> tuple[Told, Told]:
@@ -53,11 +52,22 @@ def read(oracle: Oracle, message: bytes) -> tuple[Told, Told]:
             for path, is_message in paths:
                 found |= fetched(session, b"FETCH 1 (%b)" % wanted(path, is_message=is_message))
                 if binary and not is_message:
-                    found |= fetched(session, b"FETCH 1 (BINARY.PEEK[%b] BINARY.SIZE[%b])" % (path, path), b" " + path)
-        return told[0], told[1]
+                    found |= fetched(
+                        session, b"FETCH 1 (BINARY.PEEK[%b] BINARY.SIZE[%b])" % (path, path), b" " + path
+                    )
+        ours, theirs = (dict[str, object](messages={0: each}) for each in told)
+        ours, theirs = levelled(Step(0, FIRST), ours, theirs, lambda what: None)
+        return message_of(ours), message_of(theirs)
     finally:
         for session in sessions:
             session.close()
+
+
+def message_of(answer: Observed) -> Told:
+    """What an answer tells of the one message."""
+    messages = answer["messages"]
+    assert isinstance(messages, dict)
+    return dict(messages.get(0, {}))
 
 
 def wanted(path: bytes, *, is_message: bool) -> bytes:
@@ -69,9 +79,7 @@ def wanted(path: bytes, *, is_message: bool) -> bytes:
 def fetched(session: Session, command: bytes, about: bytes = b"") -> Told:
     """Attributes and their values; a NO is told too."""
     answer = session.ask(command)
-    messages = observed(answer, session.known, b"corpus")["messages"]
-    assert isinstance(messages, dict)
-    found = dict(messages.get(0, {}))
+    found = message_of(observed(answer, session.known, b"corpus"))
     if answer.condition != "OK":
         found["condition" + about.decode()] = answer.condition
     return found
