@@ -21,7 +21,7 @@ def client(account: Account) -> Iterator[IMAPClient]:
 
 
 def test_a_person_reads_flags_moves_and_deletes(client: IMAPClient) -> None:
-    client.create_folder("Archive")
+    client.create_folder("Kept")
     for number in range(5):
         client.append("INBOX", message(f"mail {number}"), flags=(b"\\Draft",))
     assert client.select_folder("INBOX")[b"EXISTS"] == 5
@@ -31,13 +31,13 @@ def test_a_person_reads_flags_moves_and_deletes(client: IMAPClient) -> None:
     found = client.fetch([2], ["ENVELOPE", "BODYSTRUCTURE", "BODY.PEEK[]"])[2]
     assert found[b"ENVELOPE"].subject == b"mail 1"
     assert found[b"BODY[]"] == message("mail 1")
-    client.copy([5], "Archive")
+    client.copy([5], "Kept")
     client.delete_messages([5])
     client.expunge()
-    assert client.folder_status("Archive")[b"MESSAGES"] == 1
+    assert client.folder_status("Kept")[b"MESSAGES"] == 1
     assert client.search() == [1, 2, 3, 4]
     names = {name for _, _, name in client.list_folders()}
-    assert {"INBOX", "Archive"} <= names
+    assert {"INBOX", "Kept"} <= names
     client.create_folder("Grüße & Küsse")
     assert client.folder_exists("Grüße & Küsse")
 

@@ -1,4 +1,4 @@
-"""imapflow, which webmail is made with: everything that it finds offered it uses, from COMPRESS to QRESYNC."""
+"""imapflow, which webmail is made with: what it finds offered it uses, from COMPRESS to QRESYNC."""
 
 from __future__ import annotations
 

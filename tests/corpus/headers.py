@@ -93,13 +93,26 @@ HEADERS: Final[Mapping[str, bytes]] = MappingProxyType(
         ),
         "no field of an envelope": _with("X-Nothing: here"),
         "sender that is nothing": _with("From: ann@example.org", "Sender:", "Reply-To: ", "Subject: x"),
-        "fields twice": _with("Subject: one", "Subject: two", "From: a@example.org", "From: b@example.org", "To: c@d.example", "To: e@f.example", _DATE, "Date: x", "Message-ID: <1@a>", "Message-ID: <2@a>"),
+        "fields twice": _with(
+            "Subject: one",
+            "Subject: two",
+            "From: a@example.org",
+            "From: b@example.org",
+            "To: c@d.example",
+            "To: e@f.example",
+            _DATE,
+            "Date: x",
+            "Message-ID: <1@a>",
+            "Message-ID: <2@a>",
+        ),
         "names in capitals": _with("SUBJECT: x", "FROM: ann@example.org", "MESSAGE-ID: <1@example.org>"),
         "blank before the colon": _with("Subject : x", "From : ann@example.org"),
         "no blank behind the colon": _with("Subject:x", "From:ann@example.org"),
         "blanks around a value": _with("Subject:    x   ", "Message-ID:\t<1@example.org>\t"),
         "folded": _with("Subject: one\r\n two\r\n\tthree", "From: Ann\r\n <ann@example.org>"),
-        "folded at once": _with("Subject:\r\n one", "From:\r\n\tann@example.org", "Message-ID:\r\n <1@example.org>"),
+        "folded at once": _with(
+            "Subject:\r\n one", "From:\r\n\tann@example.org", "Message-ID:\r\n <1@example.org>"
+        ),
         "folded to nothing": _with("Subject: one\r\n  \r\n two", "From: ann@example.org"),
         "subject of eight bits": _with("Subject: Grüße aus Köln", "From: ann@example.org"),
         "subject in latin-1": b"Subject: Gr\xfc\xdfe\r\nFrom: J\xf6rg <joerg@example.org>\r\n\r\nwords\r\n",
@@ -113,7 +126,9 @@ HEADERS: Final[Mapping[str, bytes]] = MappingProxyType(
         "subject of a thousand octets": _with(f"Subject: {'long ' * 200}"),
         "subject of ten thousand octets": _with(f"Subject: {'x' * 10_000}"),
         "folded a thousand times": _with("Subject: x" + "\r\n x" * 1000),
-        "a thousand fields": _with(*(f"X-Field-{number}: {number}" for number in range(1000)), "Subject: behind them"),
+        "a thousand fields": _with(
+            *(f"X-Field-{number}: {number}" for number in range(1000)), "Subject: behind them"
+        ),
         "a field of a hundred thousand octets": _with("X-Large: " + "y" * 100_000, "Subject: behind it"),
         "line without a colon": _with("Subject: one", "this is no field", "From: ann@example.org"),
         "line without a colon first": _with("this is no field", "Subject: one"),
@@ -125,11 +140,15 @@ HEADERS: Final[Mapping[str, bytes]] = MappingProxyType(
         "date with a comment": _with("Date: Mon, 2 Feb 2026 10:00:00 +0100 (CET)", "Subject: x"),
         "date without a day": _with("Date: 2 Feb 2026 10:00 GMT", "Subject: x"),
         "date of two digits": _with("Date: Mon, 2 Feb 26 10:00:00 EST", "Subject: x"),
-        "message-id without brackets": _with("Message-ID: 1@example.org", "In-Reply-To: your message of Monday"),
-        "message-ids in a row": _with("Message-ID: <1@a> <2@a>", "In-Reply-To: <3@a> <4@a>", "References: <5@a>"),
+        "message-id without brackets": _with(
+            "Message-ID: 1@example.org", "In-Reply-To: your message of Monday"
+        ),
+        "message-ids in a row": _with(
+            "Message-ID: <1@a> <2@a>", "In-Reply-To: <3@a> <4@a>", "References: <5@a>"
+        ),
         "in many tongues": _with(
             "Subject: =?koi8-r?B?8NLJ18XU?= =?iso-2022-jp?B?GyRCJDMkcyRLJEEkTxsoQg==?= =?gb2312?B?xOO6ww==?=",
             "From: =?big5?B?p0Gmbg==?= <a@example.org>",
         ),
     }
-)  # fmt: skip
+)

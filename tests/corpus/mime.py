@@ -1,4 +1,4 @@
-"""Messages whose parts are odd: nested, cut off, mislabelled, empty, or bounded by lines that only look like it."""
+"""Messages whose parts are odd: nested, cut off, mislabelled, empty, or with boundaries that are none."""
 
 from __future__ import annotations
 
@@ -162,7 +162,8 @@ MIME: Final[Mapping[str, bytes]] = MappingProxyType(
             "Date: Mon, 2 Feb 2026 10:00:00 +0100\n\ninside\n--b--\n"
         ),
         "a multipart message in it": _mixed(
-            "--b\nContent-Type: message/rfc822\n\nSubject: inner\nContent-Type: multipart/mixed; boundary=c\n\n"
+            "--b\nContent-Type: message/rfc822\n\nSubject: inner\n"
+            "Content-Type: multipart/mixed; boundary=c\n\n"
             "--c\n\nfirst\n--c\nContent-Type: image/png\n\nabc\n--c--\n--b\n\nlast\n--b--\n"
         ),
         "a message that is a message": carried(1),
@@ -170,10 +171,12 @@ MIME: Final[Mapping[str, bytes]] = MappingProxyType(
         "a message without a body": _mixed("--b\nContent-Type: message/rfc822\n\nSubject: inner\n--b--\n"),
         "a message of nothing": _mixed("--b\nContent-Type: message/rfc822\n\n--b--\n"),
         "a message in base64": _mixed(
-            "--b\nContent-Type: message/rfc822\nContent-Transfer-Encoding: base64\n\nU3ViamVjdDogeA0KDQp4DQo=\n--b--\n"
+            "--b\nContent-Type: message/rfc822\nContent-Transfer-Encoding: base64\n\n"
+            "U3ViamVjdDogeA0KDQp4DQo=\n--b--\n"
         ),
         "message/global": _mixed(
-            "--b\nContent-Type: message/global\n\nFrom: Jörg <jörg@example.org>\nSubject: Grüße\n\nwörter\n--b--\n"
+            "--b\nContent-Type: message/global\n\n"
+            "From: Jörg <jörg@example.org>\nSubject: Grüße\n\nwörter\n--b--\n"
         ),
         "message/partial": _single('Content-Type: message/partial; id="x@example.org"; number=1; total=3'),
         "message/external-body": _single(
@@ -243,7 +246,9 @@ MIME: Final[Mapping[str, bytes]] = MappingProxyType(
         "quoted-printable with blanks": _single(
             "Content-Transfer-Encoding: quoted-printable", "words  \nmore=20\n"
         ),
-        "no MIME-Version": b"Subject: x\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n\r\none\r\n--b--\r\n",
+        "no MIME-Version": (
+            b"Subject: x\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n\r\none\r\n--b--\r\n"
+        ),
         "html alone": _single("Content-Type: text/html; charset=windows-1252", "<p>words</p>\n"),
         "image alone": _single(
             "Content-Type: image/png\nContent-Transfer-Encoding: base64", "iVBORw0KGgo=\n"

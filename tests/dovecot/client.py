@@ -1,4 +1,4 @@
-"""A session with a server of either make: commands as octets, answers as responses, and what a client knows by them."""
+"""A session with a server of either make: commands, answers, and what a client knows by them."""
 
 from __future__ import annotations
 

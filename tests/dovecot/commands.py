@@ -87,13 +87,14 @@ _BINARY = joined(
 _STRINGS = st.sampled_from(
     (
         b"apple", b"PEAR", b"example.org", b'"a b"', b"inner", b"xyzzy", b'""', b"e", b"doerte", b"epilogue",
-        literal("straße".encode()), literal("ДАННЫЕ".encode()), literal("表".encode()), literal(b"NA\xc3\x8fVE"),
+        literal("straße".encode()), literal("ДАННЫЕ".encode()), literal("表".encode()),
+        literal(b"NA\xc3\x8fVE"),
     )
 )  # fmt: skip
 _DAYS = st.sampled_from((b"2-Feb-2026", b"03-Feb-2026", b"1-Jan-2026", b'"31-Dec-2025"', b"1-Jan-2020"))
 _STATES = (
-    b"ALL", b"SEEN", b"UNSEEN", b"FLAGGED", b"UNFLAGGED", b"ANSWERED", b"UNANSWERED", b"DELETED", b"UNDELETED",
-    b"DRAFT", b"UNDRAFT", b"KEYWORD $Label", b"UNKEYWORD work", b"KEYWORD none",
+    b"ALL", b"SEEN", b"UNSEEN", b"FLAGGED", b"UNFLAGGED", b"ANSWERED", b"UNANSWERED", b"DELETED",
+    b"UNDELETED",     b"DRAFT", b"UNDRAFT", b"KEYWORD $Label", b"UNKEYWORD work", b"KEYWORD none",
 )  # fmt: skip
 _LEAVES = st.one_of(
     st.sampled_from(_STATES),
@@ -110,15 +111,18 @@ _LEAVES = st.one_of(
     joined(b"HEADER ", st.sampled_from((b"Message-ID ", b"References ", b"X-None ", b"Subject ")), _STRINGS),
     joined(b"HEADER Message-ID ", st.sampled_from(IDS).map(lambda each: b'"%b"' % each)),
 )
-KEYS = st.recursive(
-    _LEAVES,
-    lambda inner: st.one_of(
+
+
+def _combined(inner: Octets) -> Octets:
+    return st.one_of(
+        inner,
         joined(b"NOT ", inner),
         joined(b"OR ", inner, b" ", inner),
         st.lists(inner, min_size=2, max_size=3).map(lambda keys: b"(%b)" % b" ".join(keys)),
-    ),
-    max_leaves=4,
-)
+    )
+
+
+KEYS = _combined(_combined(_LEAVES))
 CRITERIA = st.lists(KEYS, min_size=1, max_size=2).map(b" ".join)
 _CHARSETS = st.sampled_from((b"", b"CHARSET UTF-8 "))
 _RETURNS = joined(
@@ -179,11 +183,15 @@ def kinds(corpus: tuple[bytes, ...]) -> dict[str, Kind]:
         "search": Kind(searching(b"SEARCH", _CHARSETS), weight=5),
         "esearch": Kind(searching(b"SEARCH", _RETURNS), ("ESEARCH",), weight=2),
         "searchres": Kind(
-            st.one_of(searching(b"SEARCH", b"RETURN (SAVE) "), st.just(b"FETCH $ (UID FLAGS)"), st.just(b"SEARCH $")),
+            st.one_of(
+                searching(b"SEARCH", b"RETURN (SAVE) "), st.just(b"FETCH $ (UID FLAGS)"), st.just(b"SEARCH $")
+            ),
             ("SEARCHRES",),
         ),
         "within": Kind(
-            searching(b"SEARCH", st.sampled_from((b"OLDER ", b"YOUNGER ")), st.sampled_from((b"86400", b"1"))),
+            searching(
+                b"SEARCH", st.sampled_from((b"OLDER ", b"YOUNGER ")), st.sampled_from((b"86400", b"1"))
+            ),
             ("WITHIN",),
         ),
         "sort": Kind(searching(b"SORT", joined(_ORDERS, b" UTF-8 ")), ("SORT",), weight=3),
@@ -194,7 +202,9 @@ def kinds(corpus: tuple[bytes, ...]) -> dict[str, Kind]:
         "append": Kind(joined(b"APPEND ", _APPENDS, b" ", extra), weight=2),
         "append two": Kind(joined(b"APPEND ", _APPENDS, b" ", extra, b" ", extra), ("MULTIAPPEND",)),
         "catenate": Kind(
-            joined(b"APPEND ", _APPENDS, b" CATENATE (TEXT ", messages().map(literal), b" TEXT {5+}\r\nmore\n)"),
+            joined(
+                b"APPEND ", _APPENDS, b" CATENATE (TEXT ", messages().map(literal), b" TEXT {5+}\r\nmore\n)"
+            ),
             ("CATENATE",),
         ),
         "select": Kind(joined(st.sampled_from((b"SELECT ", b"SELECT ", b"EXAMINE ")), BOXES)),
@@ -205,19 +215,25 @@ def kinds(corpus: tuple[bytes, ...]) -> dict[str, Kind]:
         "lsub": Kind(joined(b'LSUB "" ', _quoted(_PATTERNS))),
         "list extended": Kind(
             joined(
-                b"LIST ", st.sampled_from((b"(SUBSCRIBED) ", b"(RECURSIVEMATCH SUBSCRIBED) ", b"() ")), b'"" ',
-                listed(_quoted(_PATTERNS), 2), st.sampled_from((b"", b" RETURN (CHILDREN)", b" RETURN (SUBSCRIBED)")),
+                b"LIST ",
+                st.sampled_from((b"(SUBSCRIBED) ", b"(RECURSIVEMATCH SUBSCRIBED) ", b"() ")),
+                b'"" ',
+                listed(_quoted(_PATTERNS), 2),
+                st.sampled_from((b"", b" RETURN (CHILDREN)", b" RETURN (SUBSCRIBED)")),
             ),
             ("LIST-EXTENDED",),
         ),
         "list status": Kind(
-            joined(b'LIST "" ', _quoted(_PATTERNS), b" RETURN (STATUS ", listed(_ITEMS), b")"), ("LIST-STATUS",)
+            joined(b'LIST "" ', _quoted(_PATTERNS), b" RETURN (STATUS ", listed(_ITEMS), b")"),
+            ("LIST-STATUS",),
         ),
         "create": Kind(joined(b"CREATE ", _quoted(_CHANGED))),
         "delete mailbox": Kind(joined(b"DELETE ", _quoted(_CHANGED))),
         "rename": Kind(joined(b"RENAME ", _quoted(_CHANGED), b" ", _quoted(_CHANGED))),
         "subscribe": Kind(joined(st.sampled_from((b"SUBSCRIBE ", b"UNSUBSCRIBE ")), _quoted(_SUBSCRIBED))),
-        "enable": Kind(st.sampled_from((b"ENABLE CONDSTORE", b"ENABLE QRESYNC")), ("CONDSTORE", "QRESYNC", "ENABLE")),
+        "enable": Kind(
+            st.sampled_from((b"ENABLE CONDSTORE", b"ENABLE QRESYNC")), ("CONDSTORE", "QRESYNC", "ENABLE")
+        ),
         "changed since": Kind(
             st.one_of(
                 joined(b"FETCH ", SETS, b" (FLAGS) (CHANGEDSINCE <modseq>)"),
@@ -232,7 +248,9 @@ def kinds(corpus: tuple[bytes, ...]) -> dict[str, Kind]:
             numbered(joined(b" (UNCHANGEDSINCE <modseq>)", store, b" ", flag_lists), b"STORE"), ("CONDSTORE",)
         ),
         "resynchronise": Kind(
-            st.sampled_from((b"SELECT <box>/a (CONDSTORE)", b"SELECT <box>/a (QRESYNC (<uidvalidity> <modseq>))")),
+            st.sampled_from(
+                (b"SELECT <box>/a (CONDSTORE)", b"SELECT <box>/a (QRESYNC (<uidvalidity> <modseq>))")
+            ),
             ("QRESYNC", "ENABLE"),
         ),
-    }  # fmt: skip
+    }

@@ -33,7 +33,8 @@ def _addresses(reason: str, *names: str) -> Explained:
 
 EXPLAINED: Final = (
     _explained(
-        "RFC 3501 §6.4.5: the blank line is part of all header fetches; Dovecot leaves it out of HEADER.FIELDS.NOT "
+        "RFC 3501 §6.4.5: the blank line is part of all header fetches; Dovecot leaves it out of "
+        "HEADER.FIELDS.NOT "
         "where the message has none",
         "no blank line",
         "no line end",
@@ -42,7 +43,8 @@ EXPLAINED: Final = (
         attributes=("BODY[HEADER.FIELDS",),
     ),
     _explained(
-        "RFC 9051 §2.3.4: octets are served as they were appended; Dovecot makes CR LF of bare line feeds (RFC 5322 "
+        "RFC 9051 §2.3.4: octets are served as they were appended; Dovecot makes CR LF of bare line "
+        "feeds (RFC 5322 "
         "§2.3 has neither alone) and drops carriage returns that stand before another",
         "bare line feeds",
         "bare line feeds in parts",
@@ -59,7 +61,8 @@ EXPLAINED: Final = (
         attributes=("ENVELOPE",),
     ),
     _explained(
-        "RFC 2046 §5.1.1: a multipart has one part or more; ours reads what has none as text that can be seen, Dovecot "
+        "RFC 2046 §5.1.1: a multipart has one part or more; ours reads what has none as text that can "
+        "be seen, Dovecot "
         "tells of an empty part",
         "no boundary at all",
         "no boundary parameter",
@@ -69,7 +72,8 @@ EXPLAINED: Final = (
     ),
     _explained("RFC 2046 §5.1.1: a boundary has one character or more", "empty boundary parameter"),
     _explained(
-        "RFC 2046 §5.1.1: a delimiter line has nothing but blanks behind the boundary; Dovecot takes any line that "
+        "RFC 2046 §5.1.1: a delimiter line has nothing but blanks behind the boundary; Dovecot takes "
+        "any line that "
         "begins like it, and so cuts up nested parts",
         "boundary that begins another",
     ),
@@ -81,12 +85,14 @@ EXPLAINED: Final = (
         "boundary without its line end",
     ),
     _explained(
-        "RFC 2046 §5.1.1: the same boundary within and without is malformed; ours ends before the line end that "
+        "RFC 2046 §5.1.1: the same boundary within and without is malformed; ours ends before the line "
+        "end that "
         "belongs to the delimiter",
         "inner boundary is the outer one",
     ),
     _explained(
-        "RFC 2046 §5.1.1: the line end before a delimiter belongs to it, also behind a message that ends there",
+        "RFC 2046 §5.1.1: the line end before a delimiter belongs to it, also behind a message that "
+        "ends there",
         "a multipart message in it",
         "a message without a body",
         "a message of nothing",
@@ -148,15 +154,8 @@ EXPLAINED: Final = (
         attributes=("ENVELOPE",),
     ),
     _explained(
-        "RFC 5322 §2.2.3: unfolding takes the line end away and nothing else; blanks at the ends are no part of a value",
-        "blanks around a value",
-        "folded",
-        "folded at once",
-        "folded to nothing",
-        attributes=("ENVELOPE",),
-    ),
-    _explained(
-        "RFC 9051 §9 (CHAR8): no string has a NUL; ours shows the octet 0x80, Dovecot a replacement character",
+        "RFC 9051 §9 (CHAR8): no string has a NUL; ours shows the octet 0x80, Dovecot a replacement "
+        "character",
         "subject with NUL",
         attributes=("ENVELOPE",),
     ),

@@ -82,12 +82,14 @@ def _plain(text: str) -> bytes:
 
 
 def _base64(text: str) -> bytes:
-    head = b"MIME-Version: 1.0\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: base64\r\n\r\n"
+    head = b"MIME-Version: 1.0\r\nContent-Type: text/plain; charset=utf-8\r\n"
+    head += b"Content-Transfer-Encoding: base64\r\n\r\n"
     return head + b64encode(text.encode()) + b"\r\n"
 
 
 def _eight_bit(text: str) -> bytes:
-    head = b"MIME-Version: 1.0\r\nContent-Type: text/plain; charset=UTF-8\r\nContent-Transfer-Encoding: 8bit\r\n\r\n"
+    head = b"MIME-Version: 1.0\r\nContent-Type: text/plain; charset=UTF-8\r\n"
+    head += b"Content-Transfer-Encoding: 8bit\r\n\r\n"
     return head + text.encode() + b"\r\n"
 
 
@@ -101,7 +103,8 @@ def _alternatives(text: str) -> bytes:
 
 def _attached(text: str) -> bytes:
     return (
-        b'MIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary="b 2"\r\n\r\n--b 2\r\n\r\n%b\r\n--b 2\r\n'
+        b'MIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary="b 2"\r\n\r\n'
+        b"--b 2\r\n\r\n%b\r\n--b 2\r\n"
         b"Content-Type: message/rfc822\r\nContent-Disposition: attachment; filename=x.eml\r\n\r\n"
         b"From: inner@example.org\r\nSubject: inner\r\n\r\ninside\r\n--b 2--\r\n"
     ) % text.encode("ascii", "ignore")

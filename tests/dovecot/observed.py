@@ -1,4 +1,4 @@
-"""An answer as what two servers can be held to: without its texts, the order of flags, and numbers of their own choice."""
+"""An answer as what both servers are held to: without texts, orders of flags, numbers of their own choice."""
 
 from __future__ import annotations
 
@@ -17,8 +17,9 @@ CHOSEN: Final = "(of its own choice)"
 """Instead of a UIDVALIDITY or a mod-sequence."""
 _CODES: Final = frozenset(
     (
-        "APPENDUID", "COPYUID", "MODIFIED", "READ-ONLY", "READ-WRITE", "TRYCREATE", "NOMODSEQ", "CLOSED", "UIDNEXT",
-        "UNSEEN", "UIDVALIDITY", "HIGHESTMODSEQ", "EXPUNGEISSUED", "BADCHARSET", "UNKNOWN-CTE", "UIDNOTSTICKY",
+        "APPENDUID", "COPYUID", "MODIFIED", "READ-ONLY", "READ-WRITE", "TRYCREATE", "NOMODSEQ", "CLOSED",
+        "UIDNEXT", "UNSEEN", "UIDVALIDITY", "HIGHESTMODSEQ", "EXPUNGEISSUED", "BADCHARSET", "UNKNOWN-CTE",
+        "UIDNOTSTICKY",
     )
 )  # fmt: skip
 
@@ -145,7 +146,7 @@ def _attribute(name: str, value: Value) -> object:
 
 
 def structure(value: Value) -> object:
-    """A body (RFC 3501 §7.4.2) with everything in lower case that has no case of its own (RFC 2045 §5.1, §6.1)."""
+    """A body (RFC 3501 §7.4.2) in lower case where case means nothing (RFC 2045 §5.1, §6.1)."""
     if not isinstance(value, tuple) or not value:
         return value
     if isinstance(value[0], tuple):
@@ -175,7 +176,7 @@ def structure(value: Value) -> object:
 
 
 def _extensions(values: tuple[Value, ...], first: int) -> tuple[object, ...]:
-    """Parameters or MD5, then disposition, language and location; a single language stands alone or in a list."""
+    """Parameters or MD5, disposition, language, location; one language stands alone or in a list."""
     out: list[object] = list(values)
     if values and first == 0:
         out[0] = _parameters(values[0])

@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass
 from typing import TypeAlias
 
-Value: TypeAlias = "bytes | str | None | tuple[Value, ...]"
+Value: TypeAlias = "bytes | str | tuple[Value, ...] | None"
 
 STATUS = frozenset(("OK", "NO", "BAD", "BYE", "PREAUTH"))
 _ATOM = re.compile(rb"\\?[!#$&'+,\-./0-9:;<=>?@A-Z\\^_`a-z|}~*]++")
@@ -93,7 +93,7 @@ class _Reader:
         self.at = 0
 
     def values(self, end: bytes) -> tuple[Value, ...]:
-        """Values with one space between them up to `end`; lists may stand side by side (RFC 3501 §9 body)."""
+        """Values up to `end`, one space between them; lists may stand side by side (RFC 3501 §9 body)."""
         out: list[Value] = []
         while self.octets[self.at : self.at + 1] != end:
             if out:

@@ -36,7 +36,7 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Script:
-    """messages: APPEND's arguments behind the mailbox, of what lies in `<box>/a` at first; steps: what follows."""
+    """messages: what lies in `<box>/a` at first, as APPEND's arguments behind it; steps: what follows."""
 
     messages: tuple[bytes, ...]
     steps: tuple[Step, ...]

@@ -2,31 +2,44 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from hypothesis import strategies as st
 
-from tests.dovecot.commands import kinds
+from tests.dovecot.commands import Kind, kinds
 from tests.dovecot.mail import appended
 from tests.dovecot.script import Script, Step
 
 _BLIND = frozenset(("fetch", "search", "store"))
-"""What a session may do before it was told what others have done, with an outcome that RFC 2180 does not leave open."""
-_FIRST = (Step(0, b"SELECT <box>/a"), Step(1, b"SELECT <box>/a"))
+"""What may be done before one was told what others did, with an outcome that RFC 2180 does not leave open."""
+_WITH_MODSEQ = frozenset(("enable", "changed since", "unchanged since", "resynchronise"))
 
 
 def scripts(capabilities: frozenset[str], corpus: tuple[bytes, ...]) -> st.SearchStrategy[Script]:
     """Scripts of two sessions. capabilities: of both servers; corpus: messages beside generated ones."""
     known = {name: kind for name, kind in kinds(corpus).items() if capabilities.issuperset(kind.needs)}
+    plain = {name: kind for name, kind in known.items() if name not in _WITH_MODSEQ}
+    every = [_of(plain, corpus, b"")]
+    if "CONDSTORE" in capabilities:
+        every.append(_of(known, corpus, b" (CONDSTORE)"))
+    return st.one_of(*every)
+
+
+def _of(known: Mapping[str, Kind], corpus: tuple[bytes, ...], opening: bytes) -> st.SearchStrategy[Script]:
+    """Scripts of these kinds. opening: what SELECT and EXAMINE have behind the mailbox."""
     weighed = [name for name, kind in known.items() for _ in range(kind.weight)]
+    first = tuple(Step(session, b"SELECT <box>/a" + opening) for session in range(2))
 
     @st.composite
     def steps(draw: st.DrawFn) -> Step:
         name = draw(st.sampled_from(weighed))
         session = draw(st.sampled_from((0, 0, 1)))
         blind = name in _BLIND and draw(st.integers(0, 4)) == 4
-        return Step(session, draw(known[name].commands), blind)
+        command = draw(known[name].commands)
+        return Step(session, command + opening if name == "select" else command, blind)
 
     return st.builds(
-        lambda messages, rest: Script(tuple(messages), (*_FIRST, *rest)),
+        lambda messages, rest: Script(tuple(messages), (*first, *rest)),
         st.lists(appended(corpus), min_size=1, max_size=5),
         st.lists(steps(), min_size=3, max_size=12),
     )

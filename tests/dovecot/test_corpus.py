@@ -1,4 +1,4 @@
-"""What FETCH makes of malformed and multilingual messages is what Dovecot makes of them, or it is explained."""
+"""What FETCH makes of malformed and multilingual messages is what Dovecot makes of it, or explained."""
 
 from __future__ import annotations
 
@@ -16,7 +16,10 @@ from tests.dovecot.oracle import Oracle
 from tests.dovecot.parser import Value
 from tests.dovecot.script import Step
 
-FIRST = b"FETCH 1 (RFC822.SIZE ENVELOPE BODY BODYSTRUCTURE BODY.PEEK[] BODY.PEEK[HEADER] BODY.PEEK[TEXT] RFC822.HEADER)"
+FIRST = (
+    b"FETCH 1 (RFC822.SIZE ENVELOPE BODY BODYSTRUCTURE BODY.PEEK[] BODY.PEEK[HEADER] BODY.PEEK[TEXT]"
+    b" RFC822.HEADER)"
+)
 FIELDS = b"BODY.PEEK[HEADER.FIELDS (Subject From X-More)] BODY.PEEK[HEADER.FIELDS.NOT (Subject From)]"
 OF_A_PART = b"BODY.PEEK[%b] BODY.PEEK[%b.MIME] BODY.PEEK[%b]<3.5>"
 OF_A_MESSAGE = b" BODY.PEEK[%b.HEADER] BODY.PEEK[%b.TEXT]"
@@ -48,13 +51,12 @@ def read(oracle: Oracle, message: bytes) -> tuple[Told, Told]:
         paths = list(parts(told[1]["BODY"], ()))[:30]
         binary = "BINARY" in sessions[0].capabilities()
         for session, found in zip(sessions, told, strict=True):
-            found |= fetched(session, b"FETCH 1 (%b)" % FIELDS)
+            found.update(fetched(session, b"FETCH 1 (%b)" % FIELDS))
             for path, is_message in paths:
-                found |= fetched(session, b"FETCH 1 (%b)" % wanted(path, is_message=is_message))
+                found.update(fetched(session, b"FETCH 1 (%b)" % wanted(path, is_message=is_message)))
                 if binary and not is_message:
-                    found |= fetched(
-                        session, b"FETCH 1 (BINARY.PEEK[%b] BINARY.SIZE[%b])" % (path, path), b" " + path
-                    )
+                    command = b"FETCH 1 (BINARY.PEEK[%b] BINARY.SIZE[%b])" % (path, path)
+                    found.update(fetched(session, command, b" " + path))
         ours, theirs = (dict[str, object](messages={0: each}) for each in told)
         ours, theirs = levelled(Step(0, FIRST), ours, theirs, lambda what: None)
         return message_of(ours), message_of(theirs)

@@ -1,4 +1,4 @@
-"""The same scripts against ours and Debian's Dovecot: what differs is in the table of differences, or a mistake."""
+"""The same scripts against ours and Debian's Dovecot: what differs is in a table, or a mistake."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A real Dovecot for the tests: started at its first use, stopped with the session; everybody's password is `PASSWORD`."""
+"""A real Dovecot for the tests: started at its first use, stopped with the session."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def serving(backend: Backend) -> Iterator[Dovecot]:
 
 @pytest.fixture(scope="session")
 def dovecot() -> Iterator[Dovecot]:
-    """The session's server. Its sdbox keeps what it is given, while a maildir's file names hold some of it."""
+    """The session's server. An sdbox keeps flags as they are; a maildir has names for some."""
     if (why := missing()) is not None:
         pytest.skip(why)
     with serving("sdbox") as found:
