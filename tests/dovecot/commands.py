@@ -144,12 +144,12 @@ _DISPLAY = listed(
 # -- the tree (RFC 3501 §6.3) --------------------------------------------------------------------------
 
 _PATTERNS = st.sampled_from(
-    (b"<box>/*", b"<box>/%", b"<box>/a", b"<box>/c/%", b"<box>/*/*", b"<box>%", b"<box>/none")
+    (b"<box>/*", b"<box>/%", b"<box>/a", b"<box>/a/%", b"<box>/*/*", b"<box>%", b"<box>/none")
 )
 _ITEMS = (b"MESSAGES", b"UIDNEXT", b"UNSEEN", b"UIDVALIDITY")
 _STATUS = joined(b"STATUS ", BOXES, b" ", listed(_ITEMS))
 _CHANGED = st.sampled_from(
-    (b"<box>/b", b"<box>/c", b"<box>/c/d", b"<box>/none", b"<box>/b/x y", b"<box>/&AOk-")
+    (b"<box>/b", b"<box>/c", b"<box>/a/d", b"<box>/none", b"<box>/a/x y", b"<box>/&AOk-")
 )
 
 _SUBSCRIBED = st.sampled_from((b"<box>/a", b"<box>/b", b"<box>/b", b"<box>/c"))
@@ -203,7 +203,7 @@ def kinds(corpus: tuple[bytes, ...]) -> dict[str, Kind]:
         "append two": Kind(joined(b"APPEND ", _APPENDS, b" ", extra, b" ", extra), ("MULTIAPPEND",)),
         "catenate": Kind(
             joined(
-                b"APPEND ", _APPENDS, b" CATENATE (TEXT ", messages().map(literal), b" TEXT {5+}\r\nmore\n)"
+                b"APPEND ", _APPENDS, b" CATENATE (TEXT ", messages().map(literal), b" TEXT {6+}\r\nmore\r\n)"
             ),
             ("CATENATE",),
         ),

@@ -41,15 +41,56 @@ def _marks(step: Step, ours: Observed, theirs: Observed) -> Pair:
 
 
 def _unmarked(answer: Observed) -> Observed:
-    listed = answer.get("LIST")
-    if not isinstance(listed, dict):
-        return answer
-    marks = {"\\marked", "\\unmarked"}
-    return {**answer, "LIST": {name: (flags - marks, *rest) for name, (flags, *rest) in listed.items()}}
+    return _flags_without(answer, "\\marked", "\\unmarked")
 
 
 def _highest(step: Step, ours: Observed, theirs: Observed) -> Pair:
-    return _less(ours, "code HIGHESTMODSEQ"), _less(theirs, "code HIGHESTMODSEQ")
+    return _without_highest(ours), _without_highest(theirs)
+
+
+def _without_highest(answer: Observed) -> Observed:
+    code = answer.get("code")
+    if isinstance(code, tuple) and code[0] == "HIGHESTMODSEQ":
+        answer = {**answer, "code": None}
+    return _less(answer, "code HIGHESTMODSEQ")
+
+
+def _enabled(step: Step, ours: Observed, theirs: Observed) -> Pair:
+    return _less(ours, "ENABLED"), _less(theirs, "ENABLED")
+
+
+def _children(step: Step, ours: Observed, theirs: Observed) -> Pair:
+    if (
+        b" RETURN " in step.command or step.command.startswith(b"LIST (")
+    ) and b"CHILDREN" not in step.command:
+        return _childless(ours), _childless(theirs)
+    return ours, theirs
+
+
+def _childless(answer: Observed) -> Observed:
+    return _flags_without(answer, "\\haschildren", "\\hasnochildren")
+
+
+def _flags_without(answer: Observed, *flags: str) -> Observed:
+    listed = answer.get("LIST")
+    if not isinstance(listed, dict):
+        return answer
+    return {**answer, "LIST": {name: (found - set(flags), *rest) for name, (found, *rest) in listed.items()}}
+
+
+def _unchanged(step: Step, ours: Observed, theirs: Observed) -> Pair:
+    if "STORE" not in step.verb:
+        return ours, theirs
+    return _without_unchanged(ours), _without_unchanged(theirs)
+
+
+def _without_unchanged(answer: Observed) -> Observed:
+    messages = answer.get("messages", {})
+    assert isinstance(messages, dict)
+    return {
+        **answer,
+        "messages": {at: told for at, told in messages.items() if told.keys() - {"MODSEQ", "UID"}},
+    }
 
 
 def _closed(step: Step, ours: Observed, theirs: Observed) -> Pair:
@@ -157,14 +198,7 @@ def _superior(step: Step, ours: Observed, theirs: Observed) -> Pair:
 
 
 def _selectable(answer: Observed) -> Observed:
-    listed = answer.get("LIST")
-    if not isinstance(listed, dict):
-        return answer
-    superior = {"\\noselect", "\\nonexistent"}
-    return {
-        **answer,
-        "LIST": {name: (flags - superior, *rest) for name, (flags, *rest) in listed.items()},
-    }
+    return _flags_without(answer, "\\noselect", "\\nonexistent")
 
 
 def _subscribed(step: Step, ours: Observed, theirs: Observed) -> Pair:
@@ -303,5 +337,20 @@ DIFFERENCES: Final = (
         "HIGHESTMODSEQ for who has not asked",
         "RFC 7162 §3.1.2.1 wants it with every SELECT; Dovecot tells who has enabled CONDSTORE",
         _highest,
+    ),
+    Difference(
+        "what was enabled already",
+        "RFC 5161 §3.2: ENABLED lists what this command has enabled; Dovecot repeats what SELECT has",
+        _enabled,
+    ),
+    Difference(
+        "children that nobody asked for",
+        "RFC 5258 §4: a server may tell of children without RETURN (CHILDREN)",
+        _children,
+    ),
+    Difference(
+        "mod-sequences of what STORE has not changed",
+        "RFC 7162 §3.1.3: a mod-sequence is told of what was changed; that of the rest does no harm",
+        _unchanged,
     ),
 )

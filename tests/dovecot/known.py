@@ -8,6 +8,7 @@ from tests.dovecot.parser import Malformed, Response, Value
 
 _QUIET = (b"FETCH", b"STORE", b"SEARCH", b"SORT", b"THREAD")
 """During these no sequence number may change (RFC 3501 §7.4.1, RFC 5256 §4)."""
+_FLAGS = (b"FLAGS", b" ALL", b" FAST", b" FULL")
 _STATE = frozenset(("UID", "FLAGS", "MODSEQ"))
 
 
@@ -35,6 +36,7 @@ class Known:
     gone: list[int] = field(default_factory=list)
     ever: set[int] = field(default_factory=set)
     _quiet: bool = False
+    _fetching: bool = False
     _asked: bool = False
     _opening: bool = False
 
@@ -49,7 +51,8 @@ class Known:
         """A command is sent."""
         word = command.upper().split(b" ")[0]
         self._quiet = word in _QUIET
-        self._asked = b"FETCH " in command[:10].upper()
+        self._fetching = b"FETCH " in command[:10].upper()
+        self._asked = self._fetching and any(each in command.upper() for each in _FLAGS)
         self._opening = word in (b"SELECT", b"EXAMINE")
         self.told.clear()
         self.gone.clear()
@@ -113,8 +116,10 @@ class Known:
                 message.flags,
                 frozenset(str(flag).lower() for flag in flags) - {"\\recent"},
             )
-            if before == message.flags and not self._asked and told.keys() <= _STATE:
-                return  # that they are as they were is no news
+            if before == message.flags and not self._asked:
+                del told["FLAGS"]  # that they are as they were is no news
+                if told.keys() <= _STATE and not self._fetching:
+                    return
         self.told.setdefault(message.at, {}).update(told)
 
     def _opened(self, response: Response) -> None:

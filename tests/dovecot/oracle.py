@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pprint import pformat
+from textwrap import indent
 from typing import Final
 
 from tests.dovecot.client import Session
@@ -118,7 +119,7 @@ class Oracle:
                 raise Disagreement(f"{_tell(script, done)}\n{server.name}: {error}") from None
         ours, theirs = levelled(step, answers[0], answers[1], self._met)
         if ours != theirs:
-            raise Disagreement(f"{_tell(script, done)}\n{_apart(ours, theirs)}")
+            raise Disagreement(f"{_tell(script, done)}\n{_apart(dict(ours), dict(theirs))}")
 
 
 def _told(stage: Stage, session: int) -> list[tuple[int | None, frozenset[str] | None]]:
@@ -132,14 +133,13 @@ def _tell(script: Script, done: Sequence[Step]) -> str:
     return "\n".join((*lines, "commands:", *(f"    {step}" for step in done)))
 
 
-def _apart(ours: Observed, theirs: Observed) -> str:
+def _apart(ours: Mapping[object, object], theirs: Mapping[object, object]) -> str:
     lines = []
-    for key in sorted({*ours, *theirs}):
-        if (here := ours.get(key)) != (there := theirs.get(key)):
-            if isinstance(here, dict) and isinstance(there, dict):
-                same = {each for each in here if here[each] == there.get(each)}
-                here = {each: value for each, value in here.items() if each not in same}
-                there = {each: value for each, value in there.items() if each not in same}
+    for key in sorted({*ours, *theirs}, key=str):
+        here, there = ours.get(key), theirs.get(key)
+        if isinstance(here, dict) and isinstance(there, dict) and here != there:
+            lines.append(f"  {key}:\n{indent(_apart(here, there), '  ')}")
+        elif here != there:
             lines.append(f"  {key}:\n    ours    {pformat(here)[:3000]}\n    Dovecot {pformat(there)[:3000]}")
     return "\n".join(lines)
 

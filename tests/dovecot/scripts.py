@@ -12,23 +12,32 @@ from tests.dovecot.script import Script, Step
 
 _BLIND = frozenset(("fetch", "search", "store"))
 """What may be done before one was told what others did, with an outcome that RFC 2180 does not leave open."""
-_WITH_MODSEQ = frozenset(("enable", "changed since", "unchanged since", "resynchronise"))
+_WITH_MODSEQ = frozenset(("enable", "changed since", "unchanged since"))
+_WITH_QRESYNC = frozenset(("resynchronise",))
 
 
 def scripts(capabilities: frozenset[str], corpus: tuple[bytes, ...]) -> st.SearchStrategy[Script]:
     """Scripts of two sessions. capabilities: of both servers; corpus: messages beside generated ones."""
     known = {name: kind for name, kind in kinds(corpus).items() if capabilities.issuperset(kind.needs)}
-    plain = {name: kind for name, kind in known.items() if name not in _WITH_MODSEQ}
-    every = [_of(plain, corpus, b"")]
+
+    def less(names: frozenset[str]) -> Mapping[str, Kind]:
+        return {name: kind for name, kind in known.items() if name not in names}
+
+    every = [_of(less(_WITH_MODSEQ | _WITH_QRESYNC), corpus, b"", ())]
     if "CONDSTORE" in capabilities:
-        every.append(_of(known, corpus, b" (CONDSTORE)"))
+        every.append(_of(less(_WITH_QRESYNC), corpus, b" (CONDSTORE)", ()))
+    if "QRESYNC" in capabilities:
+        every.append(_of(known, corpus, b" (CONDSTORE)", (b"ENABLE QRESYNC",)))
     return st.one_of(*every)
 
 
-def _of(known: Mapping[str, Kind], corpus: tuple[bytes, ...], opening: bytes) -> st.SearchStrategy[Script]:
-    """Scripts of these kinds. opening: what SELECT and EXAMINE have behind the mailbox."""
+def _of(
+    known: Mapping[str, Kind], corpus: tuple[bytes, ...], opening: bytes, before: tuple[bytes, ...]
+) -> st.SearchStrategy[Script]:
+    """Scripts of these kinds. opening: what SELECT has behind the mailbox; before: the first commands."""
     weighed = [name for name, kind in known.items() for _ in range(kind.weight)]
-    first = tuple(Step(session, b"SELECT <box>/a" + opening) for session in range(2))
+    commands = (*before, b"SELECT <box>/a" + opening)
+    first = tuple(Step(session, command) for session in range(2) for command in commands)
 
     @st.composite
     def steps(draw: st.DrawFn) -> Step:
