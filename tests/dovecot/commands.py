@@ -91,6 +91,17 @@ _STRINGS = st.sampled_from(
         literal(b"NA\xc3\x8fVE"),
     )
 )  # fmt: skip
+# Not what stands in the header of a message within a message, which is in the body for ours, not for Dovecot.
+_CONTENTS = st.sampled_from(
+    (
+        b"apple",
+        b"PEAR",
+        b"xyzzy",
+        literal("straße".encode()),
+        literal("ДАННЫЕ".encode()),
+        literal("表".encode()),
+    )
+)
 _DAYS = st.sampled_from((b"2-Feb-2026", b"03-Feb-2026", b"1-Jan-2026", b'"31-Dec-2025"', b"1-Jan-2020"))
 _STATES = (
     b"ALL", b"SEEN", b"UNSEEN", b"FLAGGED", b"UNFLAGGED", b"ANSWERED", b"UNANSWERED", b"DELETED",
@@ -100,7 +111,8 @@ _LEAVES = st.one_of(
     st.sampled_from(_STATES),
     SETS,
     joined(b"UID ", UIDS),
-    joined(st.sampled_from((b"SUBJECT ", b"FROM ", b"TO ", b"CC ", b"BCC ", b"TEXT ", b"BODY ")), _STRINGS),
+    joined(st.sampled_from((b"SUBJECT ", b"FROM ", b"TO ", b"CC ", b"BCC ")), _STRINGS),
+    joined(st.sampled_from((b"TEXT ", b"BODY ")), _CONTENTS),
     joined(
         st.sampled_from((b"BEFORE ", b"ON ", b"SINCE ", b"SENTBEFORE ", b"SENTON ", b"SENTSINCE ")), _DAYS
     ),

@@ -66,8 +66,8 @@ class Stage:
     def prepare(self, messages: tuple[bytes, ...]) -> None:
         """Make `a`, `b` and their messages."""
         first = self.sessions[0]
-        for name in (b"a", b"b"):
-            first.ok(b"CREATE %b/%b" % (self.box, name))
+        for name in (self.box, self.box + b"/a", self.box + b"/b"):
+            first.ok(b"CREATE " + name)
         for message in messages:
             first.ok(b"APPEND %b/a %b" % (self.box, message))
 
