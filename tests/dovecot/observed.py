@@ -152,17 +152,11 @@ def structure(value: Value) -> object:
     if isinstance(value[0], tuple):
         parts = [each for each in value if isinstance(each, tuple)]
         count = next((at for at, each in enumerate(value) if not isinstance(each, tuple)), len(parts))
-        children, rest = value[:count], value[count:]
-        return tuple(map(structure, children)), _lowered(rest[0]), *_extensions(rest[1:], 0)
+        subtype, *more = value[count:]
+        return tuple(map(structure, value[:count])), _lowered(subtype), *_extensions(tuple(more), 0)
     kind, subtype, parameters, identifier, description, encoding, *rest = value
-    fixed: list[object] = [
-        _lowered(kind),
-        _lowered(subtype),
-        _parameters(parameters),
-        identifier,
-        description,
-    ]
-    fixed.append(_lowered(encoding))
+    named = _lowered(kind), _lowered(subtype), _parameters(parameters)
+    fixed: list[object] = [*named, identifier, description, _lowered(encoding)]
     at = 1
     if (
         (_lowered(kind), _lowered(subtype)) == (b"message", b"rfc822")

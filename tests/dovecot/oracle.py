@@ -8,7 +8,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pprint import pformat
 from textwrap import indent
-from typing import Final
+from typing import Final, TypeVar
 
 from tests.dovecot.client import Session
 from tests.dovecot.differences import CutShort, levelled
@@ -16,6 +16,8 @@ from tests.dovecot.known import Known
 from tests.dovecot.observed import Observed, observed
 from tests.dovecot.parser import Malformed
 from tests.dovecot.script import Script, Stage, Step
+
+Key = TypeVar("Key")
 
 SESSIONS: Final = 2
 _LAST: Final = b"FETCH 1:* (UID FLAGS RFC822.SIZE INTERNALDATE)"
@@ -119,7 +121,7 @@ class Oracle:
                 raise Disagreement(f"{_tell(script, done)}\n{server.name}: {error}") from None
         ours, theirs = levelled(step, answers[0], answers[1], self._met)
         if ours != theirs:
-            raise Disagreement(f"{_tell(script, done)}\n{_apart(dict(ours), dict(theirs))}")
+            raise Disagreement(f"{_tell(script, done)}\n{_apart(ours, theirs)}")
 
 
 def _told(stage: Stage, session: int) -> list[tuple[int | None, frozenset[str] | None]]:
@@ -133,7 +135,7 @@ def _tell(script: Script, done: Sequence[Step]) -> str:
     return "\n".join((*lines, "commands:", *(f"    {step}" for step in done)))
 
 
-def _apart(ours: Mapping[object, object], theirs: Mapping[object, object]) -> str:
+def _apart(ours: Mapping[Key, object], theirs: Mapping[Key, object]) -> str:
     lines = []
     for key in sorted({*ours, *theirs}, key=str):
         here, there = ours.get(key), theirs.get(key)

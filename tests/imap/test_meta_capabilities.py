@@ -7,8 +7,6 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Final
 
-import pytest
-
 from hub.config.tables.tls import TlsTable
 from tests.conftest import engine
 from tests.imap.conftest import OpenHub
@@ -20,16 +18,21 @@ SHOWN: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
     {
         "ACL": (DIALOGUES + "sharing.txt", "SETACL"),
         "APPENDLIMIT": (DIALOGUES + "messages.txt", "TOOBIG"),
+        "AUTH=LOGIN": (DIALOGUES + "authenticate.txt", "AUTHENTICATE LOGIN"),
         "AUTH=PLAIN": (DIALOGUES + "authenticate.txt", "AUTHENTICATE PLAIN"),
         "AUTH=SCRAM-SHA-256": ("imap/test_login.py", "SCRAM-SHA-256"),
         "CATENATE": ("imap/test_catenate.py", "CATENATE ("),
         "CHILDREN": (DIALOGUES + "mailboxes.txt", "\\HasChildren"),
+        "COMPRESS=DEFLATE": ("imap/test_compress.py", "COMPRESS DEFLATE"),
         "CONDSTORE": (DIALOGUES + "condstore.txt", "UNCHANGEDSINCE"),
         "CREATE-SPECIAL-USE": (DIALOGUES + "special_use.txt", "(USE ("),
         "ENABLE": (DIALOGUES + "enable.txt", "* ENABLED"),
+        "ESEARCH": (DIALOGUES + "search.txt", "* ESEARCH"),
+        "ESORT": (DIALOGUES + "search.txt", "SORT RETURN"),
         "ID": (DIALOGUES + "login.txt", "* ID ("),
         "IDLE": (DIALOGUES + "idle.txt", "DONE"),
         "IMAP4rev1": (DIALOGUES + "messages.txt", "FETCH"),
+        "INPROGRESS": ("imap/test_progress.py", "INPROGRESS"),
         "LIST-EXTENDED": (DIALOGUES + "list_extended.txt", "RECURSIVEMATCH"),
         "LIST-METADATA": (DIALOGUES + "metadata.txt", "RETURN (METADATA"),
         "LIST-MYRIGHTS": (DIALOGUES + "list_extended.txt", "MYRIGHTS"),
@@ -38,26 +41,37 @@ SHOWN: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
         "LITERAL-": (DIALOGUES + "login.txt", "+}"),
         "LOGINDISABLED": ("imap/test_login.py", "LOGINDISABLED"),
         "METADATA": (DIALOGUES + "metadata.txt", "SETMETADATA"),
+        "MOVE": (DIALOGUES + "move.txt", "MOVE"),
         "MULTIAPPEND": (DIALOGUES + "multiappend.txt", "APPENDUID"),
         "NAMESPACE": (DIALOGUES + "mailboxes.txt", "* NAMESPACE"),
+        "NOTIFY": (DIALOGUES + "notify.txt", "NOTIFY SET"),
+        "OBJECTID": (DIALOGUES + "mailboxes.txt", "MAILBOXID"),
         "QRESYNC": (DIALOGUES + "qresync.txt", "VANISHED (EARLIER)"),
-        "QUOTA": (DIALOGUES + "quota.txt", "GETQUOTAROOT"),
-        "QUOTA=RES-MESSAGE": (DIALOGUES + "quota.txt", "MESSAGE"),
-        "QUOTA=RES-STORAGE": (DIALOGUES + "quota.txt", "STORAGE"),
-        "QUOTASET": (DIALOGUES + "quota.txt", "SETQUOTA"),
+        "QUOTA": ("imap/test_quota.py", "GETQUOTAROOT"),
+        "QUOTA=RES-MESSAGE": ("imap/test_quota.py", "MESSAGE"),
+        "QUOTA=RES-STORAGE": ("imap/test_quota.py", "STORAGE"),
+        "QUOTASET": ("imap/test_quota.py", "SETQUOTA"),
+        "REPLACE": (DIALOGUES + "replace.txt", "REPLACE"),
         "RIGHTS": (DIALOGUES + "sharing.txt", "LISTRIGHTS"),
         "SASL-IR": (DIALOGUES + "authenticate.txt", "AUTHENTICATE PLAIN "),
+        "SAVEDATE": (DIALOGUES + "search.txt", "SAVEDSINCE"),
+        "SORT": (DIALOGUES + "search.txt", "* SORT"),
+        "SORT=DISPLAY": (DIALOGUES + "search.txt", "DISPLAYFROM"),
         "SPECIAL-USE": (DIALOGUES + "mailboxes.txt", "\\Sent"),
         "STARTTLS": ("imap/test_login.py", "STARTTLS"),
         "STATUS=SIZE": (DIALOGUES + "status.txt", "SIZE"),
+        "THREAD=ORDEREDSUBJECT": (DIALOGUES + "search.txt", "THREAD ORDEREDSUBJECT"),
+        "THREAD=REFERENCES": (DIALOGUES + "search.txt", "THREAD REFERENCES"),
         "UIDONLY": (DIALOGUES + "uidonly.txt", "UIDREQUIRED"),
         "UIDPLUS": (DIALOGUES + "messages.txt", "APPENDUID"),
+        "UNAUTHENTICATE": ("imap/test_compress.py", "UNAUTHENTICATE"),
         "UNSELECT": (DIALOGUES + "messages.txt", "UNSELECT"),
         "UTF8": (DIALOGUES + "utf8.txt", "ENABLE UTF8=ACCEPT"),
+        "WITHIN": (DIALOGUES + "search.txt", "OLDER"),
     }
 )
-"""By capability, a file below tests/ and what in it no server says or takes that lacks it. A word with a value
-that depends on the configuration stands without it."""
+"""By capability, a file below tests/ and what in it no server says or takes that lacks it. A word whose value
+depends on the configuration stands without it."""
 
 
 def entry(word: str) -> str:
@@ -72,10 +86,11 @@ async def test_every_capability_is_shown_by_a_test(open_hub: OpenHub, certificat
         await client.ok("LOGIN alice@example.test demo")
         words += (await client.ok("CAPABILITY"))[0].decode().split()[2:]
     assert "STARTTLS" in words
-    assert sorted({word for word in words if entry(word) not in SHOWN}) == []
+    assert sorted({word for word in words if not is_shown(entry(word))}) == []
 
 
-@pytest.mark.parametrize("word", SHOWN)
-def test_what_shows_a_capability_is_there(word: str) -> None:
-    file, text = SHOWN[word]
-    assert text in (TESTS / file).read_text("utf-8")
+def is_shown(word: str) -> bool:
+    """Whether the table has it, and what it names is there."""
+    file, text = SHOWN.get(word, ("", ""))
+    path = TESTS / file
+    return path.is_file() and text in path.read_text("utf-8")
