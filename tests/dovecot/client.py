@@ -14,6 +14,10 @@ _LITERAL: Final = re.compile(rb"\{([0-9]+)\}\r\n\Z")
 _SECONDS: Final = 30
 
 
+class Ended(Malformed):
+    """The server has closed the connection."""
+
+
 @dataclass(frozen=True, slots=True)
 class Answer:
     """Everything up to the tagged response, which is not among the untagged ones."""
@@ -82,6 +86,8 @@ class Session:
         line = bytearray()
         while True:
             line += self._received.readline()
+            if not line:
+                raise Ended("the connection has ended")
             if not line.endswith(b"\r\n"):
                 raise Malformed(f"the connection ends behind {bytes(line[-200:])!r}")
             found = _LITERAL.search(line, max(len(line) - 20, 0))

@@ -12,6 +12,9 @@ from tests.dovecot.script import Step
 
 Pair = tuple[Observed, Observed]
 
+GONE: Final = "gone"
+"""The condition of a command to which a server has hung up."""
+
 
 class CutShort(Exception):
     """The servers go different allowed ways from here, so that the rest of the script says nothing."""
@@ -201,6 +204,12 @@ def _selectable(answer: Observed) -> Observed:
     return _flags_without(answer, "\\noselect", "\\nonexistent")
 
 
+def _hangs_up(step: Step, ours: Observed, theirs: Observed) -> Pair:
+    if theirs.get("condition") == GONE and ours.get("condition") != GONE:
+        raise CutShort("a mailbox that is deleted while it is open")
+    return ours, theirs
+
+
 def _subscribed(step: Step, ours: Observed, theirs: Observed) -> Pair:
     if step.verb == "SUBSCRIBE" and (ours.get("condition"), theirs.get("condition")) == ("OK", "NO"):
         raise CutShort("a subscription to no mailbox")
@@ -370,5 +379,10 @@ DIFFERENCES: Final = (
         "more than was asked for",
         "RFC 7162 §3.1: where a message of a FETCH got \\Seen, ours tells it of its neighbours too",
         _more,
+    ),
+    Difference(
+        "a mailbox that is deleted while it is open",
+        "RFC 2180 §3: its sessions may be ended, as Dovecot does, or go on with a mailbox that is empty",
+        _hangs_up,
     ),
 )

@@ -10,12 +10,12 @@ from pprint import pformat
 from textwrap import indent
 from typing import Final, TypeVar
 
-from tests.dovecot.client import Session
-from tests.dovecot.differences import CutShort, levelled
+from tests.dovecot.client import Ended, Session
+from tests.dovecot.differences import GONE, CutShort, levelled
 from tests.dovecot.known import Known
 from tests.dovecot.observed import Observed, observed
 from tests.dovecot.parser import Malformed
-from tests.dovecot.script import Script, Stage, Step
+from tests.dovecot.script import Script, Stage, Step, clear_away
 
 Key = TypeVar("Key")
 
@@ -117,6 +117,8 @@ class Oracle:
             try:
                 answer, known = stage.play(step)
                 answers.append(observed(answer, known, stage.box))
+            except Ended:
+                answers.append({"condition": GONE})
             except Malformed as error:
                 raise Disagreement(f"{_tell(script, done)}\n{server.name}: {error}") from None
         ours, theirs = levelled(step, answers[0], answers[1], self._met)
@@ -150,10 +152,11 @@ def _apart(ours: Mapping[Key, object], theirs: Mapping[Key, object]) -> str:
 def _stage(server: Server, box: bytes) -> Iterator[Stage]:
     """The sessions of one script with a server; at the end nothing of it is left."""
     sessions = [server.session() for _ in range(SESSIONS)]
-    stage = Stage(sessions, box)
     try:
-        yield stage
-        stage.clear_away()
+        yield Stage(sessions, box)
     finally:
         for session in sessions:
             session.close()
+    cleaner = server.session()
+    clear_away(cleaner, box)
+    cleaner.close()

@@ -71,17 +71,15 @@ class Stage:
         for message in messages:
             first.ok(b"APPEND %b/a %b" % (self.box, message))
 
-    def clear_away(self) -> None:
-        """Leave nothing behind that the next script could see."""
-        first = self.sessions[0]
-        for session in self.sessions:
-            session.ask("UNSELECT")
-        for word in (b"LSUB", b"LIST"):
-            answer = first.ok(b'%b "" %b/*' % (word, self.box))
-            names = [each.words[3] for each in answer.untagged if each.name == word.decode()]
-            for name in sorted(map(_octets, names), reverse=True):
-                first.ask(b'%b "%b"' % (b"UNSUBSCRIBE" if word == b"LSUB" else b"DELETE", name))
-        first.ask(b"DELETE %b" % self.box)
+
+def clear_away(session: Session, box: bytes) -> None:
+    """Leave nothing behind that the next script could see."""
+    for word in (b"LSUB", b"LIST"):
+        answer = session.ok(b'%b "" %b/*' % (word, box))
+        names = [each.words[3] for each in answer.untagged if each.name == word.decode()]
+        for name in sorted(map(_octets, names), reverse=True):
+            session.ask(b'%b "%b"' % (b"UNSUBSCRIBE" if word == b"LSUB" else b"DELETE", name))
+    session.ask(b"DELETE " + box)
 
 
 def _octets(name: object) -> bytes:
