@@ -1,4 +1,4 @@
-"""Debian's Dovecot 2.3 as it comes, with folders of its own, IMAP and POP3, and mailboxes that are not root's."""
+"""Debian's Dovecot 2.3 as it comes, with folders of its own; its mailboxes are not root's."""
 
 from __future__ import annotations
 
@@ -113,7 +113,7 @@ class Dovecot:
         return {
             "version": _version(),
             "mailboxes": self.backend,
-            "settings": "its defaults; login processes and IMAP processes serve many clients, passwords are cached",
+            "settings": "its defaults; its processes serve many clients each, passwords are cached",
         }
 
     def log_in(self) -> ImapClient:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Final
 
 from hub.imap.attributes import Attribute, Kind, parse_attributes, with_modseq, with_uid, without_flags
@@ -87,10 +87,8 @@ class _Fetching:
     async def batch(self, start: int, end: int) -> None:
         """Tell of the messages at these indexes of the view."""
         attributes = self._attributes
-        if self._sets_seen and await self._mark_seen(start, end) and without_flags(attributes):
-            attributes = (*attributes, Attribute(Kind.FLAGS))
-            if Enabled.CONDSTORE in self._session.enabled:
-                attributes = with_modseq(attributes)
+        if self._sets_seen and await self._mark_seen(start, end):
+            attributes = _with_change(attributes, self._session.enabled)
         if Listing.can(attributes):
             await self._list(Listing(attributes, self._word), start, end)
         else:
@@ -222,6 +220,17 @@ class _Fetching:
             else:
                 await send_large(self._session, found)
         out.send(b")\r\n")
+
+
+def _with_change(attributes: tuple[Attribute, ...], enabled: Collection[Enabled]) -> tuple[Attribute, ...]:
+    """What is told where \\Seen was set, beside what was asked for (RFC 3501 §6.4.5, RFC 7162 §3.1)."""
+    if without_flags(attributes):
+        attributes = (*attributes, Attribute(Kind.FLAGS))
+    if Enabled.CONDSTORE in enabled:
+        attributes = with_modseq(attributes)
+    if Enabled.QRESYNC in enabled:
+        attributes = with_uid(attributes)
+    return attributes
 
 
 async def _value(attribute: Attribute, contents: Contents, view: View, at: int) -> bytes | Large:

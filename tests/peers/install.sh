@@ -12,9 +12,14 @@ missing_packages() {
     for pair in clamd:clamav-daemon postfix:postfix smtp-source:postfix swaks:swaks mutt:mutt openssl:openssl \
         strace:strace knotd:knot unbound:unbound pebble:pebble promtool:prometheus slapd:slapd ldapsearch:ldap-utils \
         chromium:chromium \
-        testssl:testssl.sh sslscan:sslscan opendkim:opendkim opendkim-testmsg:opendkim-tools; do
+        testssl:testssl.sh sslscan:sslscan opendkim:opendkim opendkim-testmsg:opendkim-tools \
+        dovecot:dovecot-core mbsync:isync offlineimap:offlineimap3 curl:curl mpop:mpop fetchmail:fetchmail \
+        getmail:getmail6; do
         command -v "${pair%%:*}" >/dev/null 2>&1 || echo "${pair#*:}"
     done | sort -u | tr '\n' ' '
+    # Programs that dovecot itself starts.
+    [ -e /usr/lib/dovecot/imap-login ] || printf 'dovecot-imapd '
+    [ -e /usr/lib/dovecot/pop3-login ] || printf 'dovecot-pop3d '
     perl -MMail::DKIM -e1 2>/dev/null || printf 'libmail-dkim-perl '
     # Its programs are in no folder of the path.
     ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || printf 'postgresql '
@@ -23,13 +28,16 @@ missing_packages() {
         if apt-cache show spamd >/dev/null 2>&1; then printf 'spamd '; else printf 'spamassassin '; fi
 }
 
-# What is asked about the accessibility of pages, from npm; without npm those tests are skipped.
+# What is asked about the accessibility of pages, and an IMAP client, from npm; without npm those tests are skipped.
+# Together, for npm removes what it is not told of.
 axe=4.14.1
+imapflow=2.10.2
 cd "$(dirname "$0")"
-if [ ! -e "node_modules/axe-core-$axe" ] && command -v npm >/dev/null 2>&1; then
-    npm install --silent --no-save --no-package-lock --ignore-scripts --no-audit --no-fund --prefix . "axe-core@$axe" &&
-        touch "node_modules/axe-core-$axe" ||
-        echo "tests/peers: axe-core cannot be fetched; the tests that need it will be skipped"
+stamp="node_modules/axe-core-$axe-imapflow-$imapflow"
+if [ ! -e "$stamp" ] && command -v npm >/dev/null 2>&1; then
+    npm install --silent --no-save --no-package-lock --ignore-scripts --no-audit --no-fund --prefix . \
+        "axe-core@$axe" "imapflow@$imapflow" && touch "$stamp" ||
+        echo "tests/peers: axe-core and imapflow cannot be fetched; the tests that need them will be skipped"
 fi
 
 missing=$(missing_packages)
@@ -90,6 +98,12 @@ if [ -d /run/systemd/system ]; then
         for unit in spamd.service spamassassin.service spamassassin-maintenance.timer; do
             systemctl disable --quiet "$unit" 2>/dev/null || :
         done ;;
+    esac
+    case " $missing" in *" dovecot-core "* | *" dovecot-imapd "* | *" dovecot-pop3d "*)
+        systemctl disable --quiet dovecot.service dovecot.socket || : ;;
+    esac
+    case " $missing" in *" fetchmail "*)
+        systemctl disable --quiet fetchmail.service || : ;;
     esac
     case " $missing" in *" knot "*)
         systemctl disable --quiet knot.service || : ;;

@@ -1,0 +1,105 @@
+"""A hub as an operator runs it, with TLS, for clients that are programs of their own."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from bench import hub_server
+from bench.hub_server import Hub
+from bench.server import DOMAIN
+from hub.testing.certificate import self_signed
+from tests.dovecot.client import Session
+
+PASSWORD = "open-sesame"
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """Somebody who has a mailbox. certificate: what a client is told to trust."""
+
+    hub: Hub
+    user: str
+    certificate: Path
+
+    def session(self) -> Session:
+        """A connection that is logged in."""
+        return Session(self.hub.imap_port, self.user, PASSWORD)
+
+
+@pytest.fixture(scope="session")
+def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hub]:
+    """One for all clients."""
+    hub = hub_server.lay_out(tmp_path_factory.mktemp("clients") / "hub", 1, tls=True)
+    certificate, key = self_signed(hub.folder.parent)
+    shutil.copy(certificate, hub.folder / "cert.pem")
+    shutil.copy(key, hub.folder / "key.pem")
+    with hub_server.serving(hub):
+        yield hub
+
+
+@pytest.fixture
+def account(hub: Hub, request: pytest.FixtureRequest) -> Account:
+    """The test's own."""
+    user = f"{re.sub('[^a-z0-9]+', '-', request.node.name)[:60].strip('-')}@{DOMAIN}"
+    hub.verb("account", "add", user, "--password-stdin", given=f"{PASSWORD}\n")
+    return Account(hub, user, hub.folder / "cert.pem")
+
+
+def message(subject: str, text: str = "words") -> bytes:
+    """A small one."""
+    return (
+        f"From: Ann <ann@example.org>\r\nTo: bob@example.net\r\nSubject: {subject}\r\n"
+        f"Date: Mon, 2 Feb 2026 10:00:00 +0100\r\nMessage-ID: <{subject}@example.org>\r\n\r\n{text}\r\n"
+    ).encode()
+
+
+def append(session: Session, subjects: Sequence[str], mailbox: str = "INBOX", flags: str = "") -> None:
+    """One message for each subject."""
+    for subject in subjects:
+        octets = message(subject)
+        session.ok(f"APPEND {mailbox} ({flags}) {{{len(octets)}+}}\r\n".encode() + octets)
+
+
+def subjects(session: Session, mailbox: str = "INBOX") -> Mapping[str, frozenset[str]]:
+    """The flags of each message, by its subject."""
+    session.ok(f'EXAMINE "{mailbox}"')
+    session.ok("UID FETCH 1:* (FLAGS ENVELOPE)")
+    found = {}
+    for at, each in enumerate(session.known.messages):
+        envelope = session.known.told[at]["ENVELOPE"]
+        assert isinstance(envelope, tuple)
+        assert isinstance(envelope[1], bytes)
+        assert each.flags is not None
+        found[envelope[1].decode()] = each.flags
+    session.ok("UNSELECT")
+    return found
+
+
+def run(*command: str | Path, cwd: Path, seconds: float = 60, **environment: str) -> str:
+    """What a client says; it has to succeed."""
+    done = subprocess.run(
+        list(map(str, command)),
+        cwd=cwd,
+        env={"PATH": "/usr/local/bin:/usr/bin:/bin", "HOME": str(cwd), "LANG": "C.UTF-8", **environment},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=seconds,
+        check=False,
+    )
+    assert done.returncode == 0, f"{command}\n{done.stdout[-4000:]}\n{done.stderr[-4000:]}"
+    return done.stdout
+
+
+def needs(program: str) -> Callable[[Callable[..., object]], Callable[..., object]]:
+    """Skips where a client is not installed."""
+    return pytest.mark.skipif(
+        shutil.which(program) is None, reason=f"no {program} here: tests/peers/install.sh installs it"
+    )
