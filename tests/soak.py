@@ -102,7 +102,7 @@ def _keep(kept: Mapping[str, Mapping[str, Any]]) -> None:
     lines = [
         "# Soak: long loops at full length",
         "",
-        f"Made by `make soak`; the tests took {minutes:.0f} minutes. Each row is of a test's last run; it passed.",
+        f"Made by `make soak`; the tests took {minutes:.0f} minutes. Each row is of a last run that passed.",
         "",
         "| test | ended (UTC) | seconds | what | found |",
         "|---|---|---|---|---|",
