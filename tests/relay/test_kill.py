@@ -57,7 +57,7 @@ async def test_a_hub_that_is_killed_while_it_sends_loses_nothing(tmp_path: Path,
     answered: set[str] = set()
     with sinking(tmp_path / "sink") as sink:
         # A connection that the sink resets is no reason to wait for two minutes here.
-            relay = {"routes": {"*": f"127.0.0.1:{sink.port}"}, "per_host": 4, "first_retry": "1s"}
+        relay = {"routes": {"*": f"127.0.0.1:{sink.port}"}, "per_host": 4, "first_retry": "1s"}
         tables = {"relay": relay, "hub": {"workers": 1}, "log": {"format": "json"}}
         async with running_hub(tmp_path / "hub", tables=tables):
             pass  # the configuration, the store and the accounts
