@@ -55,7 +55,9 @@ def capabilities(session: ImapSession) -> bytes:
     """The words behind CAPABILITY for this connection as it stands."""
     words = [BASE, b"APPENDLIMIT=%d" % session.kernel.settings.imap.max_literal]
     if session.identity is not None:
-        return b" ".join([*words, b"LITERAL+", MAIL])
+        if not session.out.deflates:
+            words.append(b"COMPRESS=DEFLATE")
+        return b" ".join([*words, b"LITERAL+", MAIL, b"UNAUTHENTICATE"])
     words.append(b"LITERAL-")  # never both (RFC 7888 §5): large ones are for those who have logged in
     if can_start_tls(session):
         words.append(b"STARTTLS")

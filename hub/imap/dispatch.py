@@ -12,6 +12,7 @@ from hub.imap.acl import COMMANDS as ACL
 from hub.imap.append import COMMANDS as APPEND
 from hub.imap.change import COMMANDS as CHANGE
 from hub.imap.command import Command, State
+from hub.imap.compress import COMMANDS as COMPRESS
 from hub.imap.copy import COMMANDS as COPY
 from hub.imap.enabled import Enabled
 from hub.imap.fetch import COMMANDS as FETCH
@@ -44,7 +45,7 @@ from hub.services.storage import MailboxMissing
 _log = get_logger(area="imap")
 
 _FAMILIES = (
-    *(GENERAL, LOGIN, SELECT, FETCH, SEARCH, SORT, THREAD, CHANGE, COPY, APPEND),
+    *(GENERAL, LOGIN, COMPRESS, SELECT, FETCH, SEARCH, SORT, THREAD, CHANGE, COPY, APPEND),
     *(MAILBOXES, LIST, SUBSCRIPTIONS, STATUS, NAMESPACE, ACL, QUOTA, METADATA),
 )
 _COMMANDS = MappingProxyType({command.name: command for family in _FAMILIES for command in family})
