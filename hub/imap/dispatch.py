@@ -9,6 +9,7 @@ from hub.dispatch.failure import HookFailed
 from hub.hooks.imap import imap_command
 from hub.imap import replies
 from hub.imap.acl import COMMANDS as ACL
+from hub.imap.added import find_added
 from hub.imap.append import COMMANDS as APPEND
 from hub.imap.change import COMMANDS as CHANGE
 from hub.imap.command import Command, State
@@ -87,7 +88,7 @@ def _name(reader: Reader) -> str:
 
 def _find(session: ImapSession, name: str) -> Command:
     """The command, if it may come now."""
-    command = _COMMANDS.get(name)
+    command = _COMMANDS.get(name) or find_added(session, name)
     if command is None:
         raise bad(_unknown(name))
     _check_state(session, command)
