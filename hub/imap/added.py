@@ -29,7 +29,7 @@ _MAX_DEPTH: Final = 10
 def find_added(session: ImapSession, name: str) -> Command | None:
     """What the plugins that serve now do under this name."""
     found = session.kernel.generations.current.imap_commands.get(name)
-    return found and Command(name, partial(_run, name), _STATES[found.command.state])
+    return None if found is None else Command(name, partial(_run, name), _STATES[found.command.state])
 
 
 def added_capabilities(session: ImapSession) -> list[bytes]:
