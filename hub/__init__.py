@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from hub.config.tables.types import Size as Size
     from hub.hooks.command import CommandContext as CommandContext
     from hub.hooks.http import Route as Route
+    from hub.hooks.imapcommand import ImapAnswer as ImapAnswer
+    from hub.hooks.imapcommand import ImapCommand as ImapCommand
     from hub.hooks.markers import hookimpl as hookimpl
     from hub.hooks.observe import TraceRecord as TraceRecord
     from hub.hooks.plugin import Answering as Answering
@@ -188,6 +190,7 @@ _HOMES = {
     "hub.config.secrets": "Secret",
     "hub.mail.dnsrecord": "DnsRecord",
     "hub.hooks.http": "Route",
+    "hub.hooks.imapcommand": "ImapAnswer ImapCommand",
     "hub.hooks.markers": "hookimpl",
     "hub.hooks.command": "CommandContext",
     "hub.hooks.observe": "TraceRecord",

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from hub.hooks.markers import FIRST, NOTIFY, SKIP, hookspec
+from hub.hooks.imapcommand import ImapCommand
+from hub.hooks.markers import FIRST, GATHER, NOTIFY, SKIP, hookspec
 from hub.hooks.plugin import Plugin
 from hub.hooks.session import Session
 from hub.mail.login import AccountRef
@@ -26,6 +27,25 @@ async def imap_command(plugin: Plugin, session: Session, name: str) -> Verdict |
 
     Reject answers NO with the text, Defer NO [UNAVAILABLE] (RFC 5530). If nobody answers, the command runs.
     LOGOUT, NOOP and CAPABILITY are never asked about.
+    """
+
+
+@hookspec(GATHER)
+def provide_imap_commands(plugin: Plugin) -> list[ImapCommand]:  # type: ignore[empty-body]
+    """Say which IMAP commands, and which capabilities, the plugin adds.
+
+    A plain function, called each time a set of plugins is put together, before `plugin_start`: it has the
+    settings, and nothing in the stash. Two plugins that want the same command are an error that names both;
+    a command that the hub has itself is the hub's. A handler is entered as a hook is: it has a deadline, and
+    what it raises is answered NO [UNAVAILABLE] without a word of it. `imap_command` is asked before it. A
+    session that is open sees the commands of whatever plugins serve when it sends one.
+
+        async def tell(plugin, arguments):
+            return ImapAnswer("That is the time", untagged=(f"XTIME {plugin.clock.time():.0f}",))
+
+        @hookimpl
+        def provide_imap_commands():
+            return [ImapCommand("XTIME", tell, capability="XTIME")]
     """
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from hub.mail.login import ClientCertificate, Identity
@@ -14,7 +15,8 @@ class TlsInfo:
     """What was agreed on in the handshake, in OpenSSL's names: `TLSv1.3`, `TLS_AES_256_GCM_SHA384`.
 
     sni: the name that the client asked for. alpn: the protocol. certificate: the client's own, which some
-    authority in the listener's `client_ca` has issued.
+    authority in the listener's `client_ca` has issued. bindings: what ties a login to this connection, by the
+    name of the channel binding (RFC 5929 §4, RFC 9266).
     """
 
     version: str
@@ -22,6 +24,7 @@ class TlsInfo:
     sni: str | None = None
     alpn: str | None = None
     certificate: ClientCertificate | None = None
+    bindings: Mapping[str, bytes] = field(default_factory=dict, repr=False, compare=False)
 
 
 class Session(Protocol):

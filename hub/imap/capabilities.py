@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from hub.imap.added import added_capabilities
 from hub.imap.session import ImapSession
 from hub.sasl.mechanisms import mechanisms
 
@@ -26,6 +27,7 @@ MAIL: Final = b" ".join(
         b"LIST-MYRIGHTS",
         b"LIST-STATUS",
         b"METADATA",
+        b"MOVE",
         b"MULTIAPPEND",
         b"NAMESPACE",
         b"PARTIAL",
@@ -34,6 +36,7 @@ MAIL: Final = b" ".join(
         b"QUOTA=RES-MESSAGE",
         b"QUOTA=RES-STORAGE",
         b"QUOTASET",
+        b"REPLACE",
         b"RIGHTS=texk",
         b"SEARCHRES",
         b"SORT",
@@ -55,15 +58,16 @@ def capabilities(session: ImapSession) -> bytes:
     """The words behind CAPABILITY for this connection as it stands."""
     words = [BASE, b"APPENDLIMIT=%d" % session.kernel.settings.imap.max_literal]
     if session.identity is not None:
-        return b" ".join([*words, b"LITERAL+", MAIL])
+        if not session.out.deflates:
+            words.append(b"COMPRESS=DEFLATE")
+        return b" ".join([*words, b"LITERAL+", MAIL, b"UNAUTHENTICATE", *added_capabilities(session)])
     words.append(b"LITERAL-")  # never both (RFC 7888 §5): large ones are for those who have logged in
     if can_start_tls(session):
         words.append(b"STARTTLS")
     if not session.plain_login_allowed:
         words.append(b"LOGINDISABLED")
     words += [b"AUTH=" + name.encode("ascii") for name in mechanisms(session.kernel, session)]
-    words.append(MAIL)
-    return b" ".join(words)
+    return b" ".join([*words, MAIL, *added_capabilities(session)])
 
 
 def can_start_tls(session: ImapSession) -> bool:

@@ -8,7 +8,13 @@ from typing import Final, cast
 from hub.accepting.arrival import Arrival, endpoint
 from hub.hooks.imap import imap_connect
 from hub.imap.opening import ask, greet, note_closed, note_opened
-from hub.imap.replies import BYE_SHUTDOWN, BYE_TIMEOUT, BYE_TOO_MANY, BYE_TOO_MANY_FROM_ADDRESS
+from hub.imap.replies import (
+    BYE_BROKEN_DEFLATE,
+    BYE_SHUTDOWN,
+    BYE_TIMEOUT,
+    BYE_TOO_MANY,
+    BYE_TOO_MANY_FROM_ADDRESS,
+)
 from hub.imap.serving import serve
 from hub.imap.session import ImapSession
 from hub.imap.updates import tell
@@ -109,6 +115,8 @@ class Connection(asyncio.Protocol):
             self._postpone()
             self.session.input.feed(data)
             self._advance()
+            if self.session.input.broken and self._task is None:
+                self._rest()
 
     def eof_received(self) -> bool:
         """A client that has sent all its commands still gets the answers; a TLS connection cannot be half
@@ -191,6 +199,8 @@ class Connection(asyncio.Protocol):
         session = self.session
         if self._lost:
             self._closed()
+        elif session.input.broken:
+            self._bye(BYE_BROKEN_DEFLATE)
         elif session.ending or session.input.closed:
             self._close()
         elif self._draining:
@@ -199,6 +209,8 @@ class Connection(asyncio.Protocol):
             session.out.flush()
             if session.idling is not None and session.view is not None and session.view.stale:
                 self._wakened()
+            else:
+                session.out.rest()
 
     def _wakened(self) -> None:
         """The selected mailbox has changed: a client in IDLE is told at once, any other after its next

@@ -9,9 +9,11 @@ from hub.dispatch.failure import HookFailed
 from hub.hooks.imap import imap_command
 from hub.imap import replies
 from hub.imap.acl import COMMANDS as ACL
+from hub.imap.added import find_added
 from hub.imap.append import COMMANDS as APPEND
 from hub.imap.change import COMMANDS as CHANGE
 from hub.imap.command import Command, State
+from hub.imap.compress import COMMANDS as COMPRESS
 from hub.imap.copy import COMMANDS as COPY
 from hub.imap.enabled import Enabled
 from hub.imap.fetch import COMMANDS as FETCH
@@ -44,7 +46,7 @@ from hub.services.storage import MailboxMissing
 _log = get_logger(area="imap")
 
 _FAMILIES = (
-    *(GENERAL, LOGIN, SELECT, FETCH, SEARCH, SORT, THREAD, CHANGE, COPY, APPEND),
+    *(GENERAL, LOGIN, COMPRESS, SELECT, FETCH, SEARCH, SORT, THREAD, CHANGE, COPY, APPEND),
     *(MAILBOXES, LIST, SUBSCRIPTIONS, STATUS, NAMESPACE, ACL, QUOTA, METADATA),
 )
 _COMMANDS = MappingProxyType({command.name: command for family in _FAMILIES for command in family})
@@ -86,7 +88,7 @@ def _name(reader: Reader) -> str:
 
 def _find(session: ImapSession, name: str) -> Command:
     """The command, if it may come now."""
-    command = _COMMANDS.get(name)
+    command = _COMMANDS.get(name) or find_added(session, name)
     if command is None:
         raise bad(_unknown(name))
     _check_state(session, command)

@@ -62,8 +62,11 @@ async def _run(session: ImapSession, reader: Reader, *, by_uid: bool) -> Reply:
     if modifiers.partial is not None:
         selection = cut_selection(selection, modifiers.partial)
     fetching = _Fetching(session, attributes)
+    done, total = 0, sum(end - start for start, end in selection)
     for start, end in batches(selection, BATCH):
         await fetching.batch(start, end)
+        done += end - start
+        await session.progress(done, total)
         await session.out.flow()
     if fetching.unreadable:
         return UNREADABLE

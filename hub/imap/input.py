@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import zlib
 from collections.abc import AsyncIterator
+
+from hub.imap.deflate import Inflater
 
 MAX_LINE_BEFORE_LOGIN = 13 << 10  # a response of SASL, 12 KiB of base64, behind AUTHENTICATE
 MAX_LINE = 256 << 10  # sets of 10,000 UIDs come on one line
@@ -20,16 +23,17 @@ class LineTooLong(Exception):
 
 class Input:
     """A buffer between the transport and the one task that reads. `limit`: octets of a line; more than
-    that pauses the reading."""
+    that pauses the reading. `broken`: what came cannot be inflated."""
 
-    __slots__ = ("_buffer", "_scanned", "_transport", "_waiter", "closed", "limit")
+    __slots__ = ("_buffer", "_inflater", "_scanned", "_transport", "_waiter", "broken", "closed", "limit")
 
     def __init__(self) -> None:
         self._buffer = bytearray()
         self._scanned = 0  # no line feed stands before this offset
         self._transport: asyncio.ReadTransport | None = None
         self._waiter: asyncio.Future[None] | None = None
-        self.closed = False
+        self._inflater: Inflater | None = None
+        self.closed = self.broken = False
         self.limit = MAX_LINE_BEFORE_LOGIN
 
     def attach(self, transport: asyncio.ReadTransport) -> None:
@@ -38,10 +42,18 @@ class Input:
 
     def feed(self, data: bytes) -> None:
         """Octets have arrived."""
-        self._buffer += data
-        if len(self._buffer) > self.limit and self._transport is not None:
+        if self._inflater is None:
+            self._buffer += data
+        else:
+            self._inflater.feed(data)
+            self._refill()
+        if self._is_full() and self._transport is not None:
             self._transport.pause_reading()
         self._wake()
+
+    def inflate(self, on: bool) -> None:
+        """Whether what comes from now on is deflated (RFC 4978)."""
+        self._inflater = Inflater() if on else None
 
     def close(self) -> None:
         """Nothing more will come: whoever waits gets ConnectionResetError."""
@@ -58,6 +70,8 @@ class Input:
 
     def has_line(self) -> bool:
         """Whether `line` would not wait."""
+        if self._find() < 0:
+            self._refill()
         return self._find() >= 0 or len(self._buffer) > self.limit
 
     def take_line(self) -> bytes | None:
@@ -116,14 +130,32 @@ class Input:
     def _drop(self, size: int) -> None:
         del self._buffer[:size]
         self._scanned = 0
-        if (
-            len(self._buffer) <= self.limit
-            and self._transport is not None
-            and not self._transport.is_reading()
-        ):
+        self._go_on()
+
+    def _is_full(self) -> bool:
+        return len(self._buffer) > self.limit or (self._inflater is not None and self._inflater.pending)
+
+    def _go_on(self) -> None:
+        if not self._is_full() and self._transport is not None and not self._transport.is_reading():
             self._transport.resume_reading()
 
+    def _refill(self) -> None:
+        """Inflate what there is room for: the little that deflates to a lot is never in memory whole."""
+        if self._inflater is None:
+            return
+        try:
+            while self._inflater.pending and len(self._buffer) <= self.limit:
+                self._buffer += self._inflater.take(_CHUNK)
+        except zlib.error:
+            self._inflater, self.broken = None, True
+            self.close()
+        self._go_on()
+
     async def _more(self) -> None:
+        if self._inflater is not None and self._inflater.pending:
+            await asyncio.sleep(0)  # a bomb is read over in the end, and others are served meanwhile
+            self._refill()
+            return
         if self.closed:
             raise ConnectionResetError("the client has left")
         self._waiter = asyncio.get_running_loop().create_future()

@@ -1,4 +1,4 @@
-"""STARTTLS, LOGIN and AUTHENTICATE (RFC 3501 §6.2, RFC 4959): who is there."""
+"""STARTTLS, LOGIN and AUTHENTICATE (RFC 3501 §6.2, RFC 4959), UNAUTHENTICATE (RFC 8437): who is there."""
 
 from __future__ import annotations
 
@@ -103,8 +103,22 @@ async def _conclude(session: ImapSession, end: Step) -> Reply:
     return UNAVAILABLE if isinstance(end, Unavailable) else WRONG_LOGIN
 
 
+async def _unauthenticate(session: ImapSession, reader: Reader) -> Reply | None:
+    """All is as it was behind the greeting, or behind the TLS handshake (RFC 8437 §2)."""
+    reader.end()
+    if session.out.deflates and len(session.input):
+        raise bad("Nothing may follow UNAUTHENTICATE before its answer while compression is active")
+    session.log_out()
+    session.out.send(ok(b"Nobody is logged in", b"CAPABILITY " + capabilities(session)).line(session.tag))
+    session.out.flush()
+    session.out.deflate(False)
+    session.input.inflate(False)
+    return None
+
+
 COMMANDS = (
     Command("STARTTLS", _starttls, State.NOT_AUTHENTICATED),
     Command("LOGIN", _login, State.NOT_AUTHENTICATED),
     Command("AUTHENTICATE", _authenticate, State.NOT_AUTHENTICATED),
+    Command("UNAUTHENTICATE", _unauthenticate, State.AUTHENTICATED, asked=False),
 )

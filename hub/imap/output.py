@@ -6,6 +6,8 @@ from __future__ import annotations
 import asyncio
 from time import perf_counter
 
+from hub.imap.deflate import Deflater
+
 _FLUSH_AT = 64 << 10
 _SLICE = 0.005  # seconds that one command may keep the event loop without a pause
 
@@ -13,7 +15,7 @@ _SLICE = 0.005  # seconds that one command may keep the event loop without a pau
 class Output:
     """A buffer between the commands and the transport."""
 
-    __slots__ = ("_began", "_pieces", "_size", "_transport", "_writable", "closed")
+    __slots__ = ("_began", "_deflater", "_pieces", "_size", "_transport", "_writable", "closed")
 
     def __init__(self) -> None:
         self._transport: asyncio.WriteTransport | None = None
@@ -21,6 +23,7 @@ class Output:
         self._size = 0
         self._writable: asyncio.Future[None] | None = None
         self._began = 0.0
+        self._deflater: Deflater | None = None
         self.closed = False
 
     def attach(self, transport: asyncio.WriteTransport) -> None:
@@ -36,9 +39,24 @@ class Output:
         """Hand everything to the transport."""
         if self._pieces:
             if self._transport is not None and not self.closed:
-                self._transport.write(b"".join(self._pieces))
+                octets = b"".join(self._pieces)
+                self._transport.write(octets if self._deflater is None else self._deflater.deflate(octets))
             self._pieces.clear()
             self._size = 0
+
+    @property
+    def deflates(self) -> bool:
+        """Whether what is written is deflated."""
+        return self._deflater is not None
+
+    def deflate(self, on: bool) -> None:
+        """Whether what is flushed from now on is deflated (RFC 4978)."""
+        self._deflater = Deflater() if on else None
+
+    def rest(self) -> None:
+        """Nothing will be said for a while: hold no memory for it."""
+        if self._deflater is not None:
+            self._deflater.rest()
 
     async def flow(self) -> None:
         """Call between the pieces of a long answer: flushes, waits for a slow client, lets other sessions

@@ -10,7 +10,7 @@ from hub.config.tables.listeners import Listener
 from hub.hooks.imap import mailbox_changed
 from hub.hooks.session import TlsInfo
 from hub.imap.enabled import Enabled
-from hub.imap.input import MAX_LINE, Input
+from hub.imap.input import MAX_LINE, MAX_LINE_BEFORE_LOGIN, Input
 from hub.imap.mirror import Mirrors
 from hub.imap.names import encode_name
 from hub.imap.output import Output
@@ -176,6 +176,15 @@ class ImapSession:
         """Somebody is in: from now on their lines may be long."""
         self.identity = identity
         self.input.limit = MAX_LINE
+
+    def log_out(self) -> None:
+        """Nobody is in any more: nothing is left of who was, nor of what plugins have kept of them."""
+        self.select(None)
+        self.identity = None
+        self.enabled.clear()
+        self.failures = 0
+        self.stash = Stash()
+        self.input.limit = MAX_LINE_BEFORE_LOGIN
 
     def select(self, view: View | None) -> None:
         """Look at another mailbox, or at none, and no longer be told of the one before."""

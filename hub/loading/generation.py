@@ -9,6 +9,7 @@ from typing import Concatenate, ParamSpec, TypeVar, cast
 from hub.dispatch.failure import Failure, HookFailed
 from hub.dispatch.plan import ChainPlan, CollectPlan, FirstPlan, NotifyPlan, Plan
 from hub.hooks.plugin import Plugin
+from hub.loading.imap_commands import AddedCommand
 from hub.loading.routes import NO_ROUTES, Routes
 
 P = ParamSpec("P")
@@ -20,13 +21,14 @@ class Generation:
     """A set of plugins that serves together.
 
     plugins: name → scope, in run order. plans: hook → plan, every hook has one. routes: what they answer
-    over HTTP.
+    over HTTP. imap_commands: name → what they add to IMAP.
     """
 
     number: int
     plugins: Mapping[str, Plugin]
     plans: Mapping[str, Plan]
     routes: Routes = NO_ROUTES
+    imap_commands: Mapping[str, AddedCommand] = field(default_factory=dict)
 
 
 class Pin:

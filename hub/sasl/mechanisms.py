@@ -21,7 +21,8 @@ from hub.mail.login import (
 )
 from hub.sasl.bearer import BearerExchange
 from hub.sasl.login import MALFORMED, LoginContext, Refused, Unavailable, authenticate, failed
-from hub.sasl.scram import ScramExchange
+from hub.sasl.scram import MECHANISM as SCRAM
+from hub.sasl.scram import PLUS, ScramExchange
 
 Step: TypeAlias = bytes | Identity | Refused | Unavailable
 
@@ -44,7 +45,7 @@ def mechanisms(kernel: Kernel, session: Session) -> tuple[str, ...]:
     if is_exposed(session):
         return ()
     plans = kernel.generations.current.plans
-    scram = ("SCRAM-SHA-256",) if plans[hooks.resolve_scram_keys.__name__] else ()
+    scram = _scram(session) if plans[hooks.resolve_scram_keys.__name__] else ()
     served: set[str] = set()
     for step in plans[hooks.authenticate.__name__].steps:
         served.update(step.mechanisms or PASSWORD_MECHANISMS)
@@ -53,12 +54,17 @@ def mechanisms(kernel: Kernel, session: Session) -> tuple[str, ...]:
     return scram + tuple(name for name in known if name in served)
 
 
+def _scram(session: Session) -> tuple[str, ...]:
+    return (PLUS, SCRAM) if session.tls is not None and session.tls.bindings else (SCRAM,)
+
+
 def start(mechanism: str, login: LoginContext) -> Exchange:
     """Begin an exchange; LookupError for a mechanism that `mechanisms` does not name."""
-    if mechanism not in mechanisms(login.kernel, login.session):
+    offered = mechanisms(login.kernel, login.session)
+    if mechanism not in offered:
         raise LookupError(mechanism)
-    if mechanism == "SCRAM-SHA-256":
-        return ScramExchange(login)
+    if mechanism in (PLUS, SCRAM):
+        return ScramExchange(login, mechanism, offers_plus=PLUS in offered)
     if mechanism in CERTIFICATE_MECHANISMS:
         return ExternalExchange(login)
     if mechanism in BEARER_MECHANISMS:

@@ -19,7 +19,7 @@ from hub.tls.chain import faults, key_kind, names, read
 from hub.tls.context import server_context, set_minimum
 from hub.tls.explain import Ours
 from hub.tls.failures import Failures
-from hub.tls.handshake import ATTEMPT, Attempt, Begin, HelloContext, NoProtocol, begin_plain
+from hub.tls.handshake import ATTEMPT, Attempt, Begin, Chosen, HelloContext, NoProtocol, begin_plain
 from hub.tls.hello import Hello
 from hub.tls.installed import folder_of, install, read_installed, remove
 from hub.tls.naming import TLS_1_2, TLS_1_3, number
@@ -187,11 +187,11 @@ class Engine:
         authorities = self.certificates.authorities.get(str(listener.client_ca), b"")
         return Manner((_PROTOCOLS.get(listener.protocol, "smtp"),), authorities)
 
-    def _choose(self, manner: Manner, hello: Hello) -> Begin:
+    def _choose(self, manner: Manner, hello: Hello) -> Chosen:
         certificates, base = self._serving, self._base(manner)
         name = hello.server_name and hello.server_name.lower().rstrip(".")
         if ACME in hello.protocols:
-            return partial(begin_plain, base, self._challenge(name))
+            return Chosen(partial(begin_plain, base, self._challenge(name)))
         if hello.protocols and not set(hello.protocols) & set(manner.alpn):
             raise NoProtocol(f"it offers {', '.join(hello.protocols)} and not {', '.join(manner.alpn)}")
         if not certificates.pairs:
@@ -202,8 +202,8 @@ class Engine:
             and not manner.client_ca
             and (response := self._stapler.response(pair)) is not None
         ):
-            return self._begin_stapled(pair, manner, response.der)
-        return partial(begin_plain, base, certificates.context(pair, manner))
+            return Chosen(self._begin_stapled(pair, manner, response.der), pair.end_point)
+        return Chosen(partial(begin_plain, base, certificates.context(pair, manner)), pair.end_point)
 
     def _base(self, manner: Manner) -> ssl.SSLContext:
         """What a connection begins with.

@@ -52,7 +52,17 @@ ATTEMPT: Final[ContextVar[Attempt | None]] = ContextVar("attempt", default=None)
 
 Begin: TypeAlias = Callable[[ssl.MemoryBIO, ssl.MemoryBIO], ssl.SSLObject]
 """Makes what goes on with the handshake, over the two buffers."""
-Choose: TypeAlias = Callable[[Hello], Begin]
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """What a client gets. end_point: of the certificate, as `Pair` has it."""
+
+    begin: Begin
+    end_point: bytes = b""
+
+
+Choose: TypeAlias = Callable[[Hello], Chosen]
 """What a client gets that asks for this. NoProtocol."""
 
 
@@ -101,6 +111,7 @@ class Handshake:
     _enough: int = 0
     _attempt: Attempt | None = field(default_factory=ATTEMPT.get)
     _object: ssl.SSLObject | None = None
+    _end_point: bytes = b""
     sni: str | None = None
 
     def do_handshake(self) -> None:
@@ -136,13 +147,27 @@ class Handshake:
             hello = _NOTHING  # OpenSSL says what is wrong with it
         self.sni = hello.server_name
         try:
-            begin = self._choose(hello)
+            chosen = self._choose(hello)
         except NoProtocol:
             self._outgoing.write(NO_PROTOCOL)
             raise
         self._incoming.write(self._hello)
         self._hello = b""
-        return begin(self._incoming, self._outgoing)
+        self._end_point = chosen.end_point
+        return chosen.begin(self._incoming, self._outgoing)
+
+    def bindings(self) -> dict[str, bytes]:
+        """Channel bindings of this connection by name, once the handshake is over.
+
+        A session that was resumed shows no certificate: the client knows the one of the day when it began.
+        """
+        found = {}
+        if self._end_point and not self._made.session_reused:
+            found["tls-server-end-point"] = self._end_point
+        export = getattr(self._made, "exporter", None)  # Python's own object has none
+        if export is not None and self._made.version() == "TLSv1.3":
+            found["tls-exporter"] = export()
+        return found
 
     # What the event loop takes hold of before there is an object.
 

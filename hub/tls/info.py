@@ -25,6 +25,7 @@ def tls_info(transport: asyncio.BaseTransport) -> TlsInfo | None:
         getattr(agreed, "sni", None),
         agreed.selected_alpn_protocol(),
         _read(shown) if shown else None,
+        bindings() if (bindings := getattr(agreed, "bindings", None)) is not None else {},
     )
 
 

@@ -42,6 +42,16 @@ class Pair:
         """Equal in two pairs of the same contents."""
         return hashlib.sha256(self.chain + b"\0" + self.key).digest()
 
+    @property
+    def end_point(self) -> bytes:
+        """What channel binding calls tls-server-end-point (RFC 5929 §4.1); empty where it is not defined."""
+        first = x509.load_pem_x509_certificate(self.chain)
+        used = first.signature_hash_algorithm
+        if used is None:
+            return b""
+        name = "sha256" if used.name in ("md5", "sha1") else used.name
+        return hashlib.new(name, first.public_bytes(Encoding.DER)).digest()
+
     def put_into(self, context: ssl.SSLContext) -> None:
         """Have a context show this certificate. ssl.SSLError, ValueError if the key is encrypted.
 

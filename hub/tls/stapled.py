@@ -141,6 +141,15 @@ class Stapled:
         """What was agreed on."""
         return self._connection.get_alpn_proto_negotiated().decode("ascii") or None
 
+    @property
+    def session_reused(self) -> bool:
+        """pyOpenSSL does not tell: as if it was, for then the certificate may be an older one."""
+        return True
+
+    def exporter(self) -> bytes:
+        """The binding of RFC 9266 §2, for TLS 1.3."""
+        return self._connection.export_keying_material(b"EXPORTER-Channel-Binding", 32)
+
     def compression(self) -> None:
         """None is made."""
 

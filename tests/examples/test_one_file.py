@@ -138,3 +138,13 @@ async def test_mail_from_outside_is_marked(tmp_path: Path) -> None:
     async with hub_with("outside", tmp_path) as hub:
         assert (await hub.send())[0] == 250
         assert b"\r\nX-From-Outside: 127.0.0.1\r\n" in (await hub.mailbox())[0]
+
+
+async def test_clients_are_told_what_time_it_is(tmp_path: Path) -> None:
+    async with hub_with("server_time", tmp_path, clock=ManualClock(NOON)) as hub:
+
+        def ask(client: IMAP4) -> tuple[str, list[object]]:
+            assert "XTIME" in client.capability()[1][0].decode().split()
+            return client.xatom("XTIME")[0], client.response("XTIME")[1]
+
+        assert await hub.imap(ask) == ("OK", [b"%d" % NOON])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 from typing import cast
 
 import pytest
@@ -133,3 +134,27 @@ async def test_a_message_waits_while_too_many_octets_are_on_their_way_in(imap: I
         client.write(b"345\r\n")
         assert (await client.line()).startswith(b"a1 OK [APPENDUID ")
         assert not budget.held
+
+
+async def test_a_binary_part_is_kept_as_base64(imap: ImapHub) -> None:
+    """RFC 3516 §4: what is stored is made of lines, whatever came."""
+    head = b"Subject: x\r\nMIME-Version: 1.0\r\nContent-Type: application/octet-stream\r\n"
+    label = b"Content-Transfer-Encoding: binary\r\n"
+    for size in (100, 300 << 10):
+        message = head + label + b"\r\n" + bytes(size)
+        async with await imap.logged_in(mailbox="INBOX") as client:
+            last = (await client.command(b"APPEND INBOX ~{%d+}\r\n%b" % (len(message), message)))[-1]
+            assert last.startswith(b"OK [APPENDUID "), last
+            (fetched,) = await client.ok("FETCH * BODY.PEEK[]")
+            assert b"Content-Transfer-Encoding: base64\r\n" in fetched
+            assert base64.b64decode(fetched.split(b"\r\n\r\n", 1)[1][:-1]) == bytes(size)
+
+
+async def test_nul_outside_of_binary_parts_is_refused_and_else_nothing_changes(imap: ImapHub) -> None:
+    async with await imap.logged_in(mailbox="INBOX") as client:
+        for message in (b"Subject: a\nbare\n\n", b"Subject: x\r\n\r\nlines\r\n"):
+            await client.ok(b"APPEND INBOX ~{%d+}\r\n%b" % (len(message), message))
+            (fetched,) = await client.ok("FETCH * BODY.PEEK[]")
+            assert fetched.endswith(b"\r\n%b)" % message)
+        refused = await client.command(b"APPEND INBOX ~{13+}\r\nSubject: \0\n\r\n")
+        assert refused[-1].startswith(b"NO The message holds NUL and cannot be re-encoded: ")

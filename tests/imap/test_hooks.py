@@ -194,3 +194,43 @@ async def test_a_client_that_is_not_wanted_is_told_so_and_no_more(open_hub: Open
         assert lines[0].startswith(b"* OK [CAPABILITY ")
         writer.close()
         await writer.wait_closed()
+
+
+CENSOR = '''
+"""Say what may be uploaded."""
+from hub import Defer, Reject, hookimpl
+
+@hookimpl
+async def imap_append(session, account, mailbox, flags, message):
+    subject = message.headers.get("Subject")
+    if subject == "refused":
+        octets = sum(len(chunk) for chunk in message.chunks())
+        return Reject("5.7.1", f"{mailbox} {' '.join(sorted(flags))} {message.size} {octets}")
+    if subject == "deferred":
+        return Defer("4.3.0", "not now")
+    if subject == "broken":
+        raise RuntimeError("a secret")
+'''
+
+
+async def test_a_plugin_may_refuse_what_a_client_uploads(open_hub: OpenHub) -> None:
+    hub = await open_hub(plugins={"censor": CENSOR})
+    async with await hub.logged_in(mailbox="INBOX") as client:
+        await client.append("INBOX", b"Subject: fine\r\n\r\n")
+        for size in (100, 300 << 10):
+            message = b"Subject: refused\r\n\r\n".ljust(size, b"x")
+            refused = await client.command(b"APPEND Drafts (\\Seen) {%d+}\r\n%b" % (size, message))
+            assert refused == [b"NO Drafts \\Seen %d %d" % (size, size)]
+        text = b"Subject: deferred\r\n\r\n"
+        assert await client.command(b"APPEND INBOX {%d+}\r\n%b" % (len(text), text)) == [
+            b"NO [UNAVAILABLE] not now"
+        ]
+        fine = b"Subject: fine\r\n\r\n"
+        both = b"{%d+}\r\n%b {%d+}\r\n%b" % (len(fine), fine, len(text), text)
+        assert await client.command(b"APPEND INBOX " + both) == [b"NO [UNAVAILABLE] not now"]
+        refused = await client.command(b"REPLACE 1 INBOX {%d+}\r\n%b" % (len(text), text))
+        assert refused == [b"NO [UNAVAILABLE] not now"]
+        await client.append("INBOX", b"Subject: broken\r\n\r\n")  # a plugin that fails turns nothing away
+        (told,) = await client.ok("STATUS INBOX (MESSAGES)")
+        assert told == b"* STATUS INBOX (MESSAGES 2)"
+        assert await client.ok("STATUS Drafts (MESSAGES)") == [b"* STATUS Drafts (MESSAGES 0)"]

@@ -9,7 +9,7 @@ from typing import Annotated, Final, Literal
 import clamd
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from hub import Duration, Finding, Message, Plugin, Reject, Size, StashKey, hookimpl
+from hub import Duration, Finding, Message, Plugin, Reject, Size, StashKey, Verdict, hookimpl
 from hub_plugin_clamav.daemons import Daemons, make_daemons, title
 from hub_plugin_clamav.scan import ClamdAddress, clamd_address
 from hub_plugin_clamav.verdicts import Verdicts
@@ -89,6 +89,13 @@ def check_message(plugin: Plugin, message: Message) -> Finding | None:
     if virus is None:
         return Finding(headers=(("X-Virus-Scanned", "ClamAV"),))
     return Finding(action=Reject("5.7.1", f"the message carries a virus: {virus}"), reasons=(virus,))
+
+
+@hookimpl(timeout=60)
+def imap_append(plugin: Plugin, message: Message) -> Verdict | None:
+    """What a client uploads is scanned as mail is: a sync of another account may bring anything."""
+    finding = check_message(plugin, message)
+    return finding.action if finding is not None and isinstance(finding.action, Reject) else None
 
 
 def _as_received(message: Message) -> Iterator[bytes]:

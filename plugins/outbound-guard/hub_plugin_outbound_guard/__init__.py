@@ -19,6 +19,8 @@ from hub import (
     Defer,
     Duration,
     Identity,
+    ImapAnswer,
+    ImapCommand,
     Plugin,
     Session,
     StashKey,
@@ -86,6 +88,19 @@ async def smtp_rcpt(plugin: Plugin, session: Session, recipient: Address) -> Ver
     await _count_network(plugin, session, identity)
     await _count_recipient(plugin, identity, recipient)
     return HELD if holds and await is_held(plugin, identity.account) else None
+
+
+@hookimpl
+def provide_imap_commands() -> list[ImapCommand]:
+    """A mail client can ask why mail does not go: whoever is held is told so by the relay alone otherwise."""
+    return [ImapCommand("XSENDSTATE", _send_state, capability="XSENDSTATE")]
+
+
+async def _send_state(plugin: Plugin, session: Session, arguments: tuple[object, ...]) -> ImapAnswer:
+    if arguments or session.identity is None:
+        return ImapAnswer("XSENDSTATE takes nothing", condition="BAD")
+    held = plugin.settings(Settings).action == "hold" and await is_held(plugin, session.identity.account)
+    return ImapAnswer("That is how it stands", untagged=(f"XSENDSTATE {'HELD' if held else 'FREE'}",))
 
 
 @hookimpl
