@@ -9,6 +9,7 @@ from typing import Concatenate, ParamSpec, TypeVar, cast
 from hub.dispatch.failure import Failure, HookFailed
 from hub.dispatch.plan import ChainPlan, CollectPlan, FirstPlan, NotifyPlan, Plan
 from hub.hooks.plugin import Plugin
+from hub.loading.kinds import Speaker
 from hub.loading.routes import NO_ROUTES, Routes
 
 P = ParamSpec("P")
@@ -20,13 +21,14 @@ class Generation:
     """A set of plugins that serves together.
 
     plugins: name → scope, in run order. plans: hook → plan, every hook has one. routes: what they answer
-    over HTTP.
+    over HTTP. speakers: protocol → who speaks it.
     """
 
     number: int
     plugins: Mapping[str, Plugin]
     plans: Mapping[str, Plan]
     routes: Routes = NO_ROUTES
+    speakers: Mapping[str, Speaker] = field(default_factory=dict)
 
 
 class Pin:

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Final, TypeAlias, cast
+from typing import Final, TypeAlias, TypeVar, cast
 
 from hub.config.errors import ConfigErrors
 from hub.config.load import Config
@@ -15,15 +15,20 @@ from hub.dispatch.driving import drive
 from hub.dispatch.failure import Failure, HookFailed, reason
 from hub.dispatch.plan import GatherPlan, Plan
 from hub.dispatch.step import Step
-from hub.hooks.http import Route
+from hub.hooks.http import provide_routes
+from hub.hooks.listeners import provide_listeners
+from hub.hooks.plugin import Plugin
 from hub.loading.compile import Hook, Part, compile_plans
 from hub.loading.drivers import SERVICES, driver_class
 from hub.loading.errors import LoadError, LoadErrors
 from hub.loading.generation import Generation
 from hub.loading.importing import Loaded
+from hub.loading.kinds import Speaker, gather_kinds
 from hub.loading.leaks import end_leaks
-from hub.loading.routes import Routes, gather_routes
+from hub.loading.routes import gather_routes
 from hub.loading.scope import Scope, Surroundings
+
+R = TypeVar("R")
 
 OPENING: Final = 600.0
 """Seconds that a driver has to open: it may have a store to recover."""
@@ -110,9 +115,16 @@ class Transaction:
     """Builds and starts the next lineup beside the present one; `undo` leaves no trace of it."""
 
     def __init__(
-        self, now: Lineup, wishes: Sequence[Wish], around: Surroundings, hooks: Mapping[str, Hook]
+        self,
+        now: Lineup,
+        wishes: Sequence[Wish],
+        around: Surroundings,
+        hooks: Mapping[str, Hook],
+        check: Callable[[Mapping[str, Speaker]], None],
     ) -> None:
+        """check: whether all is spoken that listeners want. LoadErrors."""
         self._now = now
+        self._check = check
         self._around = around
         self._hooks = hooks
         self._number = now.generation.number + 1
@@ -142,7 +154,9 @@ class Transaction:
         errors = [*compiled.errors, *(error for member in self._new for error in _check_settings(member))]
         if errors:
             raise LoadErrors(errors)
-        routes = self._gather(compiled.plans, parts)
+        routes = gather_routes(self._gather(compiled.plans, provide_routes, parts))
+        speakers = gather_kinds(self._gather(compiled.plans, provide_listeners, parts))
+        self._check(speakers)
         try:
             await self._stop_exclusive()
             for member in sorted(self._new, key=_start_order):
@@ -155,7 +169,7 @@ class Transaction:
             await self.undo()
             raise
         plugins = {name: member.scope for name, member in self._members.items()}
-        generation = Generation(self._number, plugins, compiled.plans, routes)
+        generation = Generation(self._number, plugins, compiled.plans, routes, speakers)
         return Lineup(self._members, generation, compiled.warnings)
 
     @property
@@ -218,13 +232,15 @@ class Transaction:
             if isinstance(outcome, Failure):
                 raise LoadErrors([_located(member, outcome)])
 
-    def _gather(self, plans: Mapping[str, Plan], parts: Mapping[str, Part]) -> Routes:
+    def _gather(
+        self, plans: Mapping[str, Plan], spec: Callable[[Plugin], list[R]], parts: Mapping[str, Part]
+    ) -> list[tuple[Part, R]]:
         """What the plugins provide. LoadErrors."""
         try:
-            found = cast("GatherPlan[Route]", plans["provide_routes"])()
+            found = cast("GatherPlan[R]", plans[spec.__name__])()
         except HookFailed as failed:
             raise LoadErrors([_located(self._members[failed.failure.plugin], failed.failure)]) from failed
-        return gather_routes([(parts[step.plugin], route) for step, route in found])
+        return [(parts[step.plugin], each) for step, each in found]
 
 
 def changes(old: Lineup, new: Lineup) -> dict[str, str]:
