@@ -32,6 +32,7 @@ class Over(enum.Enum):
     FULL = "there are too many sessions"
     UNWANTED = "a plugin refuses the client"
     LATER = "a plugin refuses the client for now"
+    TOO_LONG = "a line is too long, and the plugin has no answer to that"
     BROKEN = "the plugin has failed"
     TLS = "the handshake failed, or octets came before it that it would have had to protect"
 

@@ -9,7 +9,7 @@ from typing import Final, cast
 from hub.accepting.arrival import Arrival, endpoint
 from hub.dispatch.driving import drive
 from hub.dispatch.failure import HookFailed, reason
-from hub.hooks.listeners import Over, SessionOver, listener_connect
+from hub.hooks.listeners import LineTooLong, Over, SessionOver, listener_connect
 from hub.hooks.observe import session_closed, session_opened
 from hub.loading.census import Full
 from hub.loading.kinds import Speaker
@@ -28,6 +28,7 @@ WRITE_BUFFER: Final = 256 << 10
 SAID: Final = {
     Over.SILENT: "You took too long",
     Over.STOPPING: "The server is shutting down",
+    Over.TOO_LONG: "The line is too long",
     Over.BROKEN: "Something went wrong in the server",
     Over.TLS: "Nothing may follow the command before the TLS handshake",
 }
@@ -184,6 +185,8 @@ class Connection(asyncio.Protocol):
             await drive(speaker.serve(session), None)
         except SessionOver as over:
             return over.why
+        except LineTooLong:  # nothing that a client can send is a failure of the plugin's
+            return Over.TOO_LONG
         except asyncio.CancelledError:
             return Over.STOPPING
         except BaseException as error:
