@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Coroutine, Iterator, Mapping, Sequence
+from collections.abc import Collection, Coroutine, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import FunctionType, MappingProxyType
 from typing import Final, cast
@@ -76,10 +76,9 @@ def gather_kinds(provided: Sequence[tuple[Part, ListenerKind]]) -> Mapping[str, 
 
 
 def unspoken(
-    config: Config, speakers: Mapping[str, Speaker], installed: Sequence[str] = ()
+    config: Config, kinds: Mapping[str, ListenerKind], installed: Collection[str] = ()
 ) -> Iterator[LoadError]:
     """The listeners whose protocol nobody speaks. installed: plugins that are there, enabled or not."""
-    kinds = {name: each.kind for name, each in speakers.items()}
     for name, listener in config.settings.listeners.items():
         base = listener.base
         if listener.protocol in CORE_PROTOCOLS:

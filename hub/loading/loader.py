@@ -587,7 +587,8 @@ def _close_order(member: Member) -> int:
 
 def _check_listeners(config: Config, catalogue: Catalogue | None, speakers: Mapping[str, Speaker]) -> None:
     """LoadErrors for listeners whose protocol nobody speaks."""
-    if errors := list(unspoken(config, speakers, list(catalogue.sources) if catalogue else ())):
+    kinds = {name: speaker.kind for name, speaker in speakers.items()}
+    if errors := list(unspoken(config, kinds, catalogue.sources if catalogue else ())):
         raise LoadErrors(errors)
 
 

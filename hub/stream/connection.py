@@ -190,8 +190,9 @@ class Connection(asyncio.Protocol):
         except asyncio.CancelledError:
             return Over.STOPPING
         except BaseException as error:
-            speaker.scope.log.error("a session failed", reason=reason(error), where=speaker.where(error))
-            session.trace.add("note", "session", "failed", plugin=speaker.scope.name, detail=reason(error))
+            why, where = reason(error), speaker.where(error)
+            speaker.scope.log.error("what serves a session failed", reason=why, where=where)
+            session.trace.add("note", "session", "failed", plugin=speaker.scope.name, detail=why)
             return Over.BROKEN
         return None
 

@@ -1,5 +1,7 @@
 """The maildrop of one session: what was in INBOX when it began, by number (RFC 1939 §5)."""
 
+from __future__ import annotations
+
 from array import array
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field

@@ -23,8 +23,12 @@ ALICE = "alice@example.test"
 
 def opened(hub: RunningHub, user: str = ALICE) -> poplib.POP3:
     client = poplib.POP3("127.0.0.1", hub.port("pop3"), timeout=20)
-    client.user(user)
-    client.pass_("demo")
+    try:
+        client.user(user)
+        client.pass_("demo")
+    except poplib.error_proto:
+        client.close()
+        raise
     return client
 
 
