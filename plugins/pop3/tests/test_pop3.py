@@ -107,7 +107,7 @@ async def test_what_imap_removes_meanwhile_is_an_error_and_no_end(hub: RunningHu
     await hub.imap(expunge)
 
     def rest() -> None:
-        with pytest.raises(poplib.error_proto, match="message 1 was removed by another client"):
+        with pytest.raises(poplib.error_proto, match="Message 1 was removed by another client"):
             client.retr(1)
         client.retr(2)
         client.dele(1)
