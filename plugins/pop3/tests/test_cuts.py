@@ -3,6 +3,8 @@
 import asyncio
 import random
 
+import pytest
+
 from hub.testing.running import RunningHub
 
 SAID = (
@@ -24,6 +26,7 @@ async def answers(hub: RunningHub, pieces: list[bytes]) -> bytes:
     return heard
 
 
+@pytest.mark.proves("pop3: CAPA, TOP, UIDL, PIPELINING, response codes")
 async def test_the_answers_are_the_same_wherever_packets_end(hub: RunningHub) -> None:
     whole = await answers(hub, [SAID])
     assert whole.endswith(b"+OK Goodbye, 0 removed\r\n")

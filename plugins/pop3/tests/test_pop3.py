@@ -32,7 +32,7 @@ def opened(hub: RunningHub, user: str = ALICE) -> poplib.POP3:
     return client
 
 
-@pytest.mark.proves("mailboxes: POP3 beside IMAP: the same mail, removed at QUIT and kept for undelete")
+@pytest.mark.proves("pop3: the same mail as in IMAP; what is marked is removed at QUIT")
 async def test_mail_is_fetched_and_removed_at_quit(hub: RunningHub) -> None:
     before = await hub.mailbox()
 
@@ -59,6 +59,7 @@ async def test_who_breaks_off_has_removed_nothing(hub: RunningHub) -> None:
     await asyncio.to_thread(lambda: opened(hub).quit())
 
 
+@pytest.mark.proves("pop3: unique ids that never change, the same on every worker and node")
 async def test_a_unique_id_stays_whatever_else_is_removed(hub: RunningHub) -> None:
     def ids() -> list[bytes]:
         client = opened(hub)
@@ -79,6 +80,7 @@ async def test_a_unique_id_stays_whatever_else_is_removed(hub: RunningHub) -> No
     assert new not in (first, second)
 
 
+@pytest.mark.proves("pop3: one session at a time for each maildrop, on all workers and nodes")
 async def test_one_session_at_a_time_has_a_maildrop(hub: RunningHub) -> None:
     def work() -> tuple[str, int]:
         client = opened(hub)
@@ -151,6 +153,7 @@ async def test_plugins_are_told_of_what_was_removed(hub: RunningHub) -> None:
     assert call.arguments["uids"] == (2,)
 
 
+@pytest.mark.proves("pop3: STLS, and TLS from the first octet on")
 async def test_tls_by_stls_and_from_the_first_octet_on(pop3_hub: Pop3Hub, tmp_path: Path) -> None:
     async with pop3_hub(tls=True) as hub:
         trusting = ssl.create_default_context(cafile=str(tmp_path / "certificate.pem"))
@@ -226,6 +229,9 @@ async def test_a_large_message_is_sent_piece_by_piece(hub: RunningHub) -> None:
     assert beginning == whole[: body + 3]
 
 
+@pytest.mark.proves(
+    "pop3: headers in UTF-8 as they are (RFC 6856), in ASCII for clients that do not ask for it"
+)
 async def test_headers_in_utf8_are_for_who_says_utf8(hub: RunningHub) -> None:
     await hub.send("Subject: Grüße\r\n\r\nHallo\r\n")
 

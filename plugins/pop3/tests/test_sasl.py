@@ -3,6 +3,7 @@
 import asyncio
 import base64
 
+import pytest
 from scramp import ScramClient
 
 from hub.testing.running import RunningHub
@@ -33,6 +34,7 @@ async def exchange(hub: RunningHub, password: str) -> str:
     return said.decode()
 
 
+@pytest.mark.proves("pop3: AUTH with the mechanisms of SMTP and IMAP")
 async def test_a_password_that_is_never_sent_logs_in(hub: RunningHub) -> None:
     assert (await exchange(hub, "demo")).startswith("+OK 2 messages")
     assert await exchange(hub, "wrong") == "-ERR [AUTH] Wrong user name or password"
