@@ -264,3 +264,30 @@ async def test_the_lock_of_a_worker_that_has_died_is_free_soon(hub: RunningHub) 
     assert not await gone.take(account, "first")
     await other.free(account, "second")
     assert await gone.take(account, "first")
+
+
+@pytest.mark.proves("pop3: what was removed can be had back for a while, as what IMAP expunges")
+async def test_what_was_removed_can_be_had_back(hub: RunningHub) -> None:
+    before = await hub.mailbox()
+
+    def remove() -> list[bytes]:
+        client = opened(hub)
+        ids = client.uidl()[1]
+        client.dele(1)
+        client.quit()
+        return ids
+
+    def fetch() -> tuple[list[bytes], bytes]:
+        client = opened(hub)
+        ids, text = client.uidl()[1], b"\r\n".join([*client.retr(2)[1], b""])
+        client.quit()
+        return ids, text
+
+    old = await asyncio.to_thread(remove)
+    storage = hub.hub.kernel.services.storage
+    (account,) = [each for each in await storage.accounts() if (await storage.usage(each)).messages]
+    (gone,) = await storage.expunged(account)
+    await storage.undelete(account, [gone.id])
+    new, text = await asyncio.to_thread(fetch)
+    assert text == before[0]
+    assert not {line.split()[1] for line in new[1:]} & {line.split()[1] for line in old}
