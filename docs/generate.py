@@ -18,8 +18,8 @@ from hub.hooks.markers import SpecOptions
 HERE = Path(__file__).parent
 ROOT = HERE.parent
 FEATURES = (
-    "Mail", "Checks", "Mail authentication", "Sending", "TLS", "DNS", "IMAP", "Authentication", "Plugins",
-    "Store", "Observing", "Alerting", "Operation", "Configuration", "Accounts", "Security", "Web",
+    "Mail", "Checks", "Mail authentication", "Sending", "TLS", "DNS", "IMAP", "POP3", "Authentication",
+    "Plugins", "Store", "Observing", "Alerting", "Operation", "Configuration", "Accounts", "Security", "Web",
 )  # fmt: skip
 """The areas of the README's list, in its order."""
 BEGIN, END = "<!-- proven: begin -->\n", "<!-- proven: end -->\n"

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from hub.config.networks import Networks as Networks
     from hub.config.networks import host_address as host_address
     from hub.config.secrets import Secret as Secret
+    from hub.config.tables.sessions import SessionLimits as SessionLimits
     from hub.config.tables.types import Duration as Duration
     from hub.config.tables.types import Network as Network
     from hub.config.tables.types import Size as Size
@@ -22,6 +23,12 @@ if TYPE_CHECKING:
     from hub.hooks.http import Route as Route
     from hub.hooks.imapcommand import ImapAnswer as ImapAnswer
     from hub.hooks.imapcommand import ImapCommand as ImapCommand
+    from hub.hooks.listeners import LineTooLong as LineTooLong
+    from hub.hooks.listeners import ListenerKind as ListenerKind
+    from hub.hooks.listeners import ListenerSession as ListenerSession
+    from hub.hooks.listeners import Over as Over
+    from hub.hooks.listeners import SaslExchange as SaslExchange
+    from hub.hooks.listeners import SessionOver as SessionOver
     from hub.hooks.markers import hookimpl as hookimpl
     from hub.hooks.observe import TraceRecord as TraceRecord
     from hub.hooks.plugin import Answering as Answering
@@ -54,6 +61,7 @@ if TYPE_CHECKING:
     from hub.mail.login import ClientCertificate as ClientCertificate
     from hub.mail.login import Credentials as Credentials
     from hub.mail.login import Identity as Identity
+    from hub.mail.login import LoginFailure as LoginFailure
     from hub.mail.login import Password as Password
     from hub.mail.login import Refuse as Refuse
     from hub.mail.login import ScramKeys as ScramKeys
@@ -104,6 +112,7 @@ if TYPE_CHECKING:
     from hub.mailauth.results import states_result as states_result
     from hub.mailauth.spf import SpfResult as SpfResult
     from hub.mailauth.spf import check_spf as check_spf
+    from hub.services.account_mail import AccountMail as AccountMail
     from hub.services.blobs import LAST_REFERENCE as LAST_REFERENCE
     from hub.services.blobs import BlobGone as BlobGone
     from hub.services.blobs import BlobRecord as BlobRecord
@@ -185,12 +194,14 @@ if TYPE_CHECKING:
     from hub.version import __version__ as __version__
 
 _HOMES = {
+    "hub.config.tables.sessions": "SessionLimits",
     "hub.config.tables.types": "Duration Network Size",
     "hub.config.networks": "Networks host_address",
     "hub.config.secrets": "Secret",
     "hub.mail.dnsrecord": "DnsRecord",
     "hub.hooks.http": "Route",
     "hub.hooks.imapcommand": "ImapAnswer ImapCommand",
+    "hub.hooks.listeners": "LineTooLong ListenerKind ListenerSession Over SaslExchange SessionOver",
     "hub.hooks.markers": "hookimpl",
     "hub.hooks.command": "CommandContext",
     "hub.hooks.observe": "TraceRecord",
@@ -205,7 +216,7 @@ _HOMES = {
     "hub.mail.envelope": "Envelope",
     "hub.mail.headers": "Headers addresses",
     "hub.mail.login": "AccountRef Bearer BearerHelp Certificate ClientCertificate Credentials "
-    "Identity Password Refuse ScramKeys",
+    "Identity LoginFailure Password Refuse ScramKeys",
     "hub.mail.message": "BodyFile Message",
     "hub.mail.stash": "Stash StashKey",
     "hub.mail.structure": "Structure",
@@ -224,6 +235,7 @@ _HOMES = {
     "hub.mailauth.results": "AUTH_RESULTS AuthResult auth_results claims_authserv_id results_field "
     "states_result",
     "hub.mailauth.spf": "SpfResult check_spf",
+    "hub.services.account_mail": "AccountMail",
     "hub.services.blobs": "BlobGone BlobRecord Blobs BlobUse Collected LAST_REFERENCE Progress References "
     "Spool StoreFull no_progress",
     "hub.services.cache": "Cache",

@@ -47,6 +47,7 @@ from hub.renewal import Change, Renewal, changes, hold, places, prepare, tell_ch
 from hub.services.clock import Clock, SystemClock
 from hub.smtp import lmtp
 from hub.smtp import server as smtp_server
+from hub.stream import server as stream_server
 from hub.tls.certificates import Certificates, load_certificates
 from hub.tls.engine import Engine
 from hub.tls.tickets import Tickets
@@ -321,11 +322,13 @@ class Hub:
 
     def _tell_unheard(self) -> None:
         """Plugins that answer HTTP where nobody can ask are probably meant otherwise."""
-        plugins = self.kernel.generations.current.routes.plugins
-        if plugins and not any(
-            FACTORIES[each.listener.protocol] is http_server.factory for each in self.bound
-        ):
-            _log.warning("no listener speaks HTTP", plugins=", ".join(plugins))
+        current, spoken = self.kernel.generations.current, {each.listener.base for each in self.bound}
+        if current.routes.plugins and "http" not in spoken:
+            _log.warning("no listener speaks HTTP", plugins=", ".join(current.routes.plugins))
+        for name, speaker in current.speakers.items():
+            if name not in spoken:
+                kind = speaker.kind
+                _log.info("no listener speaks it", protocol=name, port=kind.port, tls_port=kind.tls_port)
 
     def _refuse(self, refused: ConfigErrors) -> Mapping[str, object]:
         for error in refused.errors:
@@ -340,7 +343,8 @@ class Hub:
         return self.loader.settings_model(name)
 
     async def _serve(self, bound: Bound) -> Server:
-        make = FACTORIES[bound.listener.protocol](self.kernel, bound.name, bound.listener)
+        speaks = FACTORIES.get(bound.listener.protocol, stream_server.factory)
+        make = speaks(self.kernel, bound.name, bound.listener)
         return await accept(self.kernel, bound, make)
 
     async def reload_saved(self, agree: Agree = alone, *, again: bool = False) -> Mapping[str, object] | None:

@@ -14,7 +14,7 @@ from hub.hooks.areas import SPECS
 from hub.hooks.markers import Mode, SpecOptions
 
 ROOT = Path(__file__).parent.parent
-FIRST_NAMES = re.compile(r"(smtp|imap)_[a-z]+|authenticate|(resolve|publish)_[a-z_]+")
+FIRST_NAMES = re.compile(r"(smtp|imap|listener)_[a-z]+|authenticate|(resolve|publish)_[a-z_]+")
 NAMES = {
     Mode.NOTIFY: re.compile(
         r"[a-z]+_(opened|closed|accepted|refused|delivered|sent|deferred|bounced|changed|reloaded|succeeded"

@@ -19,8 +19,9 @@ from typing import Final
 from hub.accepting.arrival import Arrival, Make
 from hub.accepting.header import BadHeader, parse, wanted
 from hub.config.networks import LOOPBACK, Networks
+from hub.config.tables.sessions import SessionLimits
 from hub.listening import BACKLOG, Bound
-from hub.loading.census import HTTP, IMAP, SMTP
+from hub.loading.census import HTTP, IMAP, SMTP, Family
 from hub.loading.kernel import Kernel
 from hub.log import get_logger
 
@@ -33,7 +34,7 @@ RETRY: Final = 1.0
 _EXHAUSTED: Final = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 
 _FAMILIES: Final[Mapping[str, int]] = MappingProxyType(
-    {"imap": IMAP, "imaps": IMAP, "http": HTTP, "https": HTTP}
+    {"smtp": SMTP, "submission": SMTP, "lmtp": SMTP, "imap": IMAP, "http": HTTP}
 )
 
 _log = get_logger(area="listening")
@@ -60,7 +61,7 @@ class ArrivalServer:
         self._socket = bound.socket
         self._make = make
         self._listener = bound.listener
-        self._family = _FAMILIES.get(bound.listener.protocol, SMTP)
+        self._family: Family = _FAMILIES.get(bound.listener.base, bound.listener.base)
         self._proxies = Networks(bound.listener.proxy_protocol)
         self._loop = asyncio.get_running_loop()
         self._arriving: set[asyncio.Task[None]] = set()
@@ -139,9 +140,8 @@ class ArrivalServer:
         if not self._listener.is_implicit:
             await self._loop.connect_accepted_socket(partial(self._make, arrival), client)
             return True
-        census, settings = self._kernel.census, self._kernel.settings
-        limits = {SMTP: settings.smtp, IMAP: settings.imap, HTTP: settings.http}[self._family]
-        cell = census.enter(self._family, arrival.peer[0], limits)
+        census = self._kernel.census
+        cell = census.enter(self._family, arrival.peer[0], self._limits())
         if not isinstance(cell, int):
             return False  # before a handshake there is no way to say why, and it is the costly part
         arrival = Arrival(arrival.peer, arrival.local, arrival.via, cell)
@@ -155,6 +155,13 @@ class ArrivalServer:
             if not begun:
                 census.leave(self._family, cell)
         return begun
+
+    def _limits(self) -> SessionLimits:
+        settings = self._kernel.settings
+        if isinstance(self._family, int):
+            return {SMTP: settings.smtp, IMAP: settings.imap, HTTP: settings.http}[self._family]
+        speaker = self._kernel.generations.current.speakers.get(self._family)
+        return SessionLimits() if speaker is None else speaker.kind.limits
 
 
 def _end(address: object) -> tuple[str, int]:

@@ -64,7 +64,7 @@ def check(context: click.Context, as_json: bool) -> None:
     try:
         loaded = place.load()
         models = place.models(loaded)
-        if faults := check_plugins(loaded, models, models.active):
+        if faults := check_plugins(loaded, models, models.active) or models.unspoken():
             raise ConfigErrors(faults)
     except ConfigErrors as error:
         _report(error, as_json)

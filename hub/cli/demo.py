@@ -14,7 +14,15 @@ from hub.cli.context import run as run_async
 PASSWORD = "demo"
 USERS = ("alice", "bob")
 DOMAIN = "example.test"
-PLUGINS = ("storage-sql", "blobs-segment", "directory-sql", "deny-list", "rate-limit", "tracing-console")
+PLUGINS = (
+    "storage-sql",
+    "blobs-segment",
+    "directory-sql",
+    "pop3",
+    "deny-list",
+    "rate-limit",
+    "tracing-console",
+)
 """Everything that needs no daemon."""
 
 _CONFIG = """# Written by `hub demo` at every start; remove the folder to begin anew.
@@ -40,6 +48,10 @@ bind = ["127.0.0.1:{submission}"]
 [listeners.imap]
 protocol = "imap"
 bind = ["127.0.0.1:{imap}"]
+
+[listeners.pop3]
+protocol = "pop3"
+bind = ["127.0.0.1:{pop3}"]
 """
 
 _HELP = """
@@ -63,6 +75,8 @@ Read it:
   box.login("alice@{domain}", "{password}"); box.select()
   print(box.fetch("1:*", "BODY[]"))
   END
+
+or fetch it by POP3: curl --user alice@{domain}:{password} pop3://127.0.0.1:{pop3}/1
 
 Log in to send, as a mail client does: 127.0.0.1:{submission}. A mail's life: {hub} trace ID
 
@@ -98,7 +112,10 @@ Everything is kept in {folder}/. Ctrl-C ends it.
 @click.option("--smtp-port", type=click.IntRange(1, 65535), default=2525, show_default=True)
 @click.option("--submission-port", type=click.IntRange(1, 65535), default=2587, show_default=True)
 @click.option("--imap-port", type=click.IntRange(1, 65535), default=2143, show_default=True)
-def demo(directory: Path, watched: Path, smtp_port: int, submission_port: int, imap_port: int) -> None:
+@click.option("--pop3-port", type=click.IntRange(1, 65535), default=2110, show_default=True)
+def demo(
+    directory: Path, watched: Path, smtp_port: int, submission_port: int, imap_port: int, pop3_port: int
+) -> None:
     """Run a hub on loopback with demo accounts, and say how to send and read a first mail."""
     from hub.cli.serve import run
 
@@ -114,6 +131,7 @@ def demo(directory: Path, watched: Path, smtp_port: int, submission_port: int, i
             smtp=smtp_port,
             submission=submission_port,
             imap=imap_port,
+            pop3=pop3_port,
         )
     )
     context = Context(config)
@@ -125,6 +143,7 @@ def demo(directory: Path, watched: Path, smtp_port: int, submission_port: int, i
             smtp=smtp_port,
             submission=submission_port,
             imap=imap_port,
+            pop3=pop3_port,
             python=shortest(Path(sys.executable)),
             hub=f"{shortest(Path(sys.executable).parent / 'hub')} -c {shortest(config.absolute())}",
             watched=watched,

@@ -16,7 +16,7 @@ _CONFIG = """# The hub's configuration.
 hostname = "{hostname}"
 data_dir = "{data}"
 user = "{user}"
-plugins = ["storage-sql", "blobs-segment", "directory-sql"{more}]
+plugins = ["storage-sql", "blobs-segment", "directory-sql", "pop3"{more}]
 
 [listeners.smtp]
 protocol = "smtp"
@@ -45,6 +45,14 @@ bind = ["0.0.0.0:143", "[::]:143"]
 protocol = "imaps"
 bind = ["0.0.0.0:993", "[::]:993"]
 
+[listeners.pop3]
+protocol = "pop3"
+bind = ["0.0.0.0:110", "[::]:110"]
+
+[listeners.pop3s]
+protocol = "pop3s"
+bind = ["0.0.0.0:995", "[::]:995"]
+
 [tls]
 certificate = "{certificate}"
 key = "{key}"
@@ -61,6 +69,10 @@ bind = ["127.0.0.1:587", "[::1]:587"]
 [listeners.imap]
 protocol = "imap"
 bind = ["127.0.0.1:143", "[::1]:143"]
+
+[listeners.pop3]
+protocol = "pop3"
+bind = ["127.0.0.1:110", "[::1]:110"]
 """
 
 _UNIT = """[Unit]

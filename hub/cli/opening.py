@@ -46,9 +46,8 @@ async def services(config: Config) -> AsyncIterator[Services]:
     # What lies in a watched folder is active by being there; a driver may lie there too.
     others = tuple(f"!{name}" for name in sorted(scan(hub.plugin_dirs).watched - drivers))
     alone = hub.model_copy(update={"plugins": others})
-    loader = Loader(
-        replace(config, settings=config.settings.model_copy(update={"hub": alone})), SystemClock()
-    )
+    silent = config.settings.model_copy(update={"hub": alone, "listeners": {}})
+    loader = Loader(replace(config, settings=silent), SystemClock())
     try:
         await loader.start()
     except LoadErrors as errors:

@@ -33,7 +33,7 @@ class HubSettings(Table):
         default=TlsTable(), description="The certificates of all listeners, and which versions are spoken."
     )
     listeners: Mapping[ListenerName, Listener] = Field(
-        default_factory=default_listeners,
+        default_factory=lambda data: default_listeners(data["hub"].plugins if "hub" in data else ()),
         description=(
             "Where clients connect, by names of your choice. A configuration that has any listener has only "
             "its own."

@@ -53,6 +53,9 @@ _ENTRIES: Final = (
         "directory-silent", _AGAIN, "4.4.3", "the directory does not answer",
         "Mail is put off until it does: hub status says what is wrong with the servers that it asks.",
     ),
+    # protocols that plugins speak
+    ("listener-session-failed", _AGAIN, "", "what serves a session failed", _PLUGIN),
+    ("listener-farewell-failed", _STAYS, "", "a farewell failed", _PLUGIN),
     # reloads
     (
         "reload-refused", _STAYS, "", "reload refused",

@@ -6,7 +6,20 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType, ModuleType
 from typing import Final
 
-from hub.hooks import alerting, delivery, dns, http, imap, lifecycle, login, message, observe, relay, smtp
+from hub.hooks import (
+    alerting,
+    delivery,
+    dns,
+    http,
+    imap,
+    lifecycle,
+    listeners,
+    login,
+    message,
+    observe,
+    relay,
+    smtp,
+)
 from hub.hooks.markers import SpecOptions
 
 AREAS: Final[tuple[ModuleType, ...]] = (
@@ -18,6 +31,7 @@ AREAS: Final[tuple[ModuleType, ...]] = (
     relay,
     imap,
     http,
+    listeners,
     observe,
     alerting,
     dns,

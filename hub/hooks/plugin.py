@@ -10,6 +10,7 @@ from typing import Protocol, TypeAlias, TypeVar, overload
 from hub.mail.address import Address
 from hub.mail.login import AccountRef
 from hub.mail.stash import Stash
+from hub.services.account_mail import AccountMail
 from hub.services.clock import Clock
 from hub.services.directory import Directory
 from hub.services.dns import Dns
@@ -150,6 +151,9 @@ class Plugin(Protocol):
 
     async def message(self, account: AccountRef, mailbox: int | str, uid: int) -> StoredMessage | None:
         """A message in a mailbox, named by its id or its name; None if it is not there (any more)."""
+
+    def mail(self, account: AccountRef) -> AccountMail:
+        """An account's mailboxes, for a plugin that shows them to their owner: list, read, expunge, watch."""
 
     async def queued(self, message_id: str) -> QueuedMessage | None:
         """A message that waits to be sent on; None once no row of the queue is left of it."""

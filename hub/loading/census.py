@@ -17,7 +17,7 @@ import ipaddress
 import math
 import mmap
 import time
-from typing import Final
+from typing import Final, TypeAlias
 
 from hub.config.tables.sessions import SessionLimits
 from hub.log import get_logger
@@ -36,6 +36,9 @@ IMAP: Final = 1
 HTTP: Final = 2
 """The cell of all connections that speak HTTP."""
 _FAMILIES: Final = ("smtp", "imap", "http")
+
+Family: TypeAlias = int | str
+"""One of the three, or the name of a protocol that a plugin speaks."""
 
 
 class Full(enum.Enum):
@@ -57,16 +60,16 @@ class Census:
         self._own[:] = memoryview(bytearray(CELLS * _WIDTH)).cast("I")  # a predecessor's died with it
         self._told: dict[Full, float] = {}
 
-    def enter(self, family: int, host: str, limits: SessionLimits) -> int | Full:
+    def enter(self, family: Family, host: str, limits: SessionLimits) -> int | Full:
         """Count one more session of an address: its cell, for `leave`; or the limit that is in the way."""
-        cell = _cell(family, host)
+        whole, cell = _whole(family), _cell(family, host)
         total, each = limits.max_sessions, limits.max_sessions_per_address
         full = None
         if len(self._rows) == 1:
             own = self._own
-            all_of_it, of_address = own[family], own[cell]
+            all_of_it, of_address = own[whole], own[cell]
         else:
-            all_of_it, of_address = self._count(family), self._count(cell)
+            all_of_it, of_address = self._count(whole), self._count(cell)
         if total and all_of_it >= total:
             full = Full.TOTAL
         elif each and of_address >= each and host not in limits.exempted:
@@ -74,23 +77,24 @@ class Census:
         if full is not None:
             self._tell(full, family, host)
             return full
-        self._own[family] += 1
+        self._own[whole] += 1
         self._own[cell] += 1
         return cell
 
-    def leave(self, family: int, cell: int) -> None:
+    def leave(self, family: Family, cell: int) -> None:
         """A session that was counted is over."""
-        self._own[family] -= 1
+        self._own[_whole(family)] -= 1
         self._own[cell] -= 1
 
     def _count(self, cell: int) -> int:
         return sum([row[cell] for row in self._rows])
 
-    def _tell(self, full: Full, family: int, host: str) -> None:
+    def _tell(self, full: Full, family: Family, host: str) -> None:
         now = time.monotonic()
         if now - self._told.get(full, -math.inf) >= PAUSE:
             self._told[full] = now
-            _log.warning("sessions are refused", limit=f"{_FAMILIES[family]}.{full.value}", client=host)
+            table = family if isinstance(family, str) else _FAMILIES[family]
+            _log.warning("sessions are refused", limit=f"{table}.{full.value}", client=host)
 
 
 def shared(workers: int) -> mmap.mmap:
@@ -98,11 +102,20 @@ def shared(workers: int) -> mmap.mmap:
     return mmap.mmap(-1, workers * CELLS * _WIDTH)
 
 
-def _cell(family: int, host: str) -> int:
+def _whole(family: Family) -> int:
+    """The cell of all sessions; of a plugin's protocol it is spread over the addresses'."""
+    return family if isinstance(family, int) else _spread(hash(family))
+
+
+def _cell(family: Family, host: str) -> int:
     if ":" in host:
         host = _network(host)
     # One row for all: an address has its cell for SMTP and the ones beside it for IMAP and HTTP.
-    return len(_FAMILIES) + (hash(host) + family) % (CELLS - len(_FAMILIES))
+    return _spread(hash(host) + family if isinstance(family, int) else hash((family, host)))
+
+
+def _spread(hashed: int) -> int:
+    return len(_FAMILIES) + hashed % (CELLS - len(_FAMILIES))
 
 
 def _network(host: str) -> str:

@@ -10,6 +10,7 @@ from hub.dispatch.failure import Failure, HookFailed
 from hub.dispatch.plan import ChainPlan, CollectPlan, FirstPlan, NotifyPlan, Plan
 from hub.hooks.plugin import Plugin
 from hub.loading.imap_commands import AddedCommand
+from hub.loading.kinds import Speaker
 from hub.loading.routes import NO_ROUTES, Routes
 
 P = ParamSpec("P")
@@ -21,7 +22,7 @@ class Generation:
     """A set of plugins that serves together.
 
     plugins: name → scope, in run order. plans: hook → plan, every hook has one. routes: what they answer
-    over HTTP. imap_commands: name → what they add to IMAP.
+    over HTTP. imap_commands: name → what they add to IMAP. speakers: protocol → who speaks it.
     """
 
     number: int
@@ -29,6 +30,7 @@ class Generation:
     plans: Mapping[str, Plan]
     routes: Routes = NO_ROUTES
     imap_commands: Mapping[str, AddedCommand] = field(default_factory=dict)
+    speakers: Mapping[str, Speaker] = field(default_factory=dict)
 
 
 class Pin:

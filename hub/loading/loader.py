@@ -30,11 +30,12 @@ from hub.loading.errors import LoadError, LoadErrors
 from hub.loading.generation import Generation, Generations
 from hub.loading.importing import PluginFinder, restore, withdraw
 from hub.loading.installed import Remembered
+from hub.loading.kinds import Speaker, unspoken
 from hub.loading.leaks import end_leaks
 from hub.loading.libraries import outdated, versions
 from hub.loading.looking import Target, look, planned, target
 from hub.loading.reload import Agree, Lineup, Member, Report, Transaction, Wish, alone, changes, same
-from hub.loading.scope import Ask, Certify, Status, Submit, Surroundings
+from hub.loading.scope import Ask, Certify, Scope, Status, Submit, Surroundings
 from hub.loading.snapshot import keep, lay_over
 from hub.loading.sources import Kind
 from hub.loading.watching import Place, Watcher
@@ -102,6 +103,7 @@ class Loader:
         self._draining: list[Lineup] = []
         self._graces: set[asyncio.Task[None]] = set()
         self._closing: set[asyncio.Task[None]] = set()
+        self._inhabited: set[Scope] = set()
         self._seen: object = None
         self._on_disk: Mapping[str, str] = {}
         self._libraries: dict[str, str] = {}
@@ -192,7 +194,9 @@ class Loader:
             now, back = self._now, self._previous
             _restore(self._finder, back)
             wishes = [member.wish for member in back.members.values()]
-            report = await self._swap(began, wishes, (), lambda: _restore(self._finder, now), agree)
+            report = await self._swap(
+                began, wishes, (), lambda: _restore(self._finder, now), agree, self.config
+            )
             if report.ok:
                 # A second rollback may have gone forth to what is on disk.
                 loaded = {name: member.wish.loaded.digest for name, member in self._now.members.items()}
@@ -280,6 +284,8 @@ class Loader:
         async with self._lock:
             for grace in self._graces:
                 grace.cancel()
+            for scope in self._inhabited:
+                scope.tenancy.evict()
             await asyncio.gather(*self._closing)
             lineups = [self._now, *self._draining]
             self._draining.clear()
@@ -315,7 +321,7 @@ class Loader:
             return await self._refuse(began, failed.errors)
         libraries = await self._scanning.run(partial(versions, found.active))
         restart = (*aim.restart_needed, *outdated(self._libraries, libraries))
-        report = await self._swap(began, wishes, restart, aim.fresh.undo, agree)
+        report = await self._swap(began, wishes, restart, aim.fresh.undo, agree, config, found.catalogue)
         if report.ok:
             self._libraries = {**libraries, **self._libraries}
             self.rolled_back, report = False, replace(report, rolled_back=False)
@@ -351,12 +357,19 @@ class Loader:
         restart: tuple[str, ...],
         undo: Callable[[], None],
         agree: Agree,
+        config: Config,
+        catalogue: Catalogue | None = None,
     ) -> Report:
         """Build, start, swap, and see to what was replaced; `undo` puts the modules back if that fails."""
         old = self._now
+        check = partial(_check_listeners, config, catalogue or self.catalogue)
         if same(old, wishes):
+            try:
+                check(old.generation.speakers)
+            except LoadErrors as failed:
+                return await self._refuse(began, failed.errors)
             return await self._agree(began, agree, changed=changes(old, old), restart=restart)
-        transaction = Transaction(old, wishes, self._around, self._hooks)
+        transaction = Transaction(old, wishes, self._around, self._hooks, check)
         try:
             new = await transaction.run(agree)
         except LoadErrors as failed:
@@ -398,7 +411,8 @@ class Loader:
         """Exclusive plugins were stopped for successors that failed: start them with the code they had."""
         wishes = [member.wish for member in self._now.members.values()]
         try:
-            await self._serve(await Transaction(self._now, wishes, self._around, self._hooks).run())
+            check = partial(_check_listeners, self.config, self.catalogue)
+            await self._serve(await Transaction(self._now, wishes, self._around, self._hooks, check).run())
         except LoadErrors as failed:
             for error in failed.errors:
                 self._log.error("a stopped plugin does not start again", reason=str(error))
@@ -459,13 +473,22 @@ class Loader:
                 _spawn(self._closing, self._close_all(unused))
 
     async def _close_all(self, members: Sequence[Member]) -> None:
-        """Close their scopes, and then what they left behind beside them, unless their code is still used."""
-        await asyncio.gather(*(member.scope.close(LONGEST_STEP) for member in members))
+        """Close their scopes, and then what they left behind beside them, unless their code is still used.
+
+        Sessions of a protocol that a plugin speaks end with the code that they began with.
+        """
+        await asyncio.gather(*(self._close_scope(member.scope) for member in members))
         users = [member for each in (self._now, *self._draining) for member in each.members.values()]
         for member in members:
             loaded = member.wish.loaded
             if not any(each.wish.loaded is loaded for each in users):
                 await end_leaks(loaded.modules, member.scope.log)
+
+    async def _close_scope(self, scope: Scope) -> None:
+        self._inhabited.add(scope)
+        await scope.tenancy.left()
+        self._inhabited.discard(scope)
+        await scope.close(LONGEST_STEP)
 
     async def _expire(self, lineup: Lineup) -> None:
         """The grace period of a replaced generation."""
@@ -560,6 +583,13 @@ def _giving_way() -> Iterator[None]:
 def _close_order(member: Member) -> int:
     """Who fills no service first, the storage last."""
     return max((len(SERVICES) - SERVICES.index(service) for service in member.wish.drives), default=0)
+
+
+def _check_listeners(config: Config, catalogue: Catalogue | None, speakers: Mapping[str, Speaker]) -> None:
+    """LoadErrors for listeners whose protocol nobody speaks."""
+    kinds = {name: speaker.kind for name, speaker in speakers.items()}
+    if errors := list(unspoken(config, kinds, catalogue.sources if catalogue else ())):
+        raise LoadErrors(errors)
 
 
 def _spawn(tasks: set[asyncio.Task[None]], work: Coroutine[object, object, None]) -> asyncio.Task[None]:

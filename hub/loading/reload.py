@@ -17,6 +17,7 @@ from hub.dispatch.plan import GatherPlan, Plan
 from hub.dispatch.step import Step
 from hub.hooks.http import provide_routes
 from hub.hooks.imap import provide_imap_commands
+from hub.hooks.listeners import provide_listeners
 from hub.hooks.plugin import Plugin
 from hub.loading.compile import Hook, Part, compile_plans
 from hub.loading.drivers import SERVICES, driver_class
@@ -24,11 +25,13 @@ from hub.loading.errors import LoadError, LoadErrors
 from hub.loading.generation import Generation
 from hub.loading.imap_commands import gather_imap_commands
 from hub.loading.importing import Loaded
+from hub.loading.kinds import Speaker, gather_kinds
 from hub.loading.leaks import end_leaks
 from hub.loading.routes import gather_routes
 from hub.loading.scope import Scope, Surroundings
 
 R = TypeVar("R")
+
 OPENING: Final = 600.0
 """Seconds that a driver has to open: it may have a store to recover."""
 
@@ -114,9 +117,16 @@ class Transaction:
     """Builds and starts the next lineup beside the present one; `undo` leaves no trace of it."""
 
     def __init__(
-        self, now: Lineup, wishes: Sequence[Wish], around: Surroundings, hooks: Mapping[str, Hook]
+        self,
+        now: Lineup,
+        wishes: Sequence[Wish],
+        around: Surroundings,
+        hooks: Mapping[str, Hook],
+        check: Callable[[Mapping[str, Speaker]], None],
     ) -> None:
+        """check: whether all is spoken that listeners want. LoadErrors."""
         self._now = now
+        self._check = check
         self._around = around
         self._hooks = hooks
         self._number = now.generation.number + 1
@@ -148,6 +158,8 @@ class Transaction:
             raise LoadErrors(errors)
         routes = gather_routes(self._gather(compiled.plans, provide_routes, parts))
         imap_commands = gather_imap_commands(self._gather(compiled.plans, provide_imap_commands, parts))
+        speakers = gather_kinds(self._gather(compiled.plans, provide_listeners, parts))
+        self._check(speakers)
         try:
             await self._stop_exclusive()
             for member in sorted(self._new, key=_start_order):
@@ -160,7 +172,9 @@ class Transaction:
             await self.undo()
             raise
         plugins = {name: member.scope for name, member in self._members.items()}
-        generation = Generation(self._number, plugins, compiled.plans, routes, imap_commands=imap_commands)
+        generation = Generation(
+            self._number, plugins, compiled.plans, routes, imap_commands=imap_commands, speakers=speakers
+        )
         return Lineup(self._members, generation, compiled.warnings)
 
     @property

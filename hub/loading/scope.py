@@ -25,10 +25,12 @@ from hub.hooks.plugin import Answering, Implementation, Logger
 from hub.loading.follower import Follower
 from hub.loading.lease import Lease
 from hub.loading.sources import module_name
+from hub.loading.tenancy import Tenancy
 from hub.log import get_logger
 from hub.mail.address import Address
 from hub.mail.login import AccountRef
 from hub.mail.stash import Stash
+from hub.services.account_mail import AccountMail
 from hub.services.blobs import Blobs
 from hub.services.clock import Clock
 from hub.services.directory import Directory
@@ -171,6 +173,7 @@ class Scope:
         self.dependencies: dict[str, str | None] = {}
         self._answers: dict[str, Answering] = {}
         self._followers: list[Follower] = []
+        self.tenancy = Tenancy()
 
     @property
     def name(self) -> str:
@@ -296,6 +299,10 @@ class Scope:
         """A message in a mailbox."""
         storage, blobs = self._around.need_storage(), self._around.need_blobs()
         return await stored_message(storage, blobs, account, mailbox, uid)
+
+    def mail(self, account: AccountRef) -> AccountMail:
+        """The mailboxes of an account."""
+        return AccountMail(self._around.need_storage(), self._around.need_blobs(), account)
 
     async def queued(self, message_id: str) -> QueuedMessage | None:
         """A message in the queue."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
@@ -107,6 +108,14 @@ class Refuse:
 
     reason: str
     bearer: BearerHelp | None = None
+
+
+class LoginFailure(enum.Enum):
+    """Why somebody is not logged in; clients get one constant text for each."""
+
+    REFUSED = "wrong name or password"
+    UNAVAILABLE = "nobody can decide now"
+    EXPOSED = "what they would show could be read on its way"
 
 
 @dataclass(frozen=True, slots=True)

@@ -133,7 +133,7 @@ async def stored_message(
     """The message of that UID; mailbox: its id, or its name. None if it is not there."""
     found = await _mailbox(storage, account, mailbox)
     items = await storage.items(found.id, [(uid, uid)]) if found else ()
-    return await _message(storage, blobs, account, found, items[0]) if found and items else None
+    return await message_of(storage, blobs, account, found, items[0]) if found and items else None
 
 
 async def stored_messages(storage: Storage, blobs: Blobs, entry: LogEntry) -> AsyncIterator[StoredMessage]:
@@ -148,7 +148,7 @@ async def stored_messages(storage: Storage, blobs: Blobs, entry: LogEntry) -> As
         for item in await storage.items(mailbox.id, [(first, last)]):
             # The range may hold items that the change left alone; their modseqs are older.
             if item.modseq >= entry.modseq and (
-                message := await _message(storage, blobs, entry.account, mailbox, item)
+                message := await message_of(storage, blobs, entry.account, mailbox, item)
             ):
                 yield message
 
@@ -168,10 +168,10 @@ async def queued_message(storage: Storage, blobs: Blobs, message_id: str) -> Que
     return None if head is None and await look() is None else QueuedMessage(rows, head or b"", blob)
 
 
-async def _message(
+async def message_of(
     storage: Storage, blobs: Blobs, account: AccountRef, mailbox: Mailbox, item: Item
 ) -> StoredMessage | None:
-    """None if it was expunged since its row was read."""
+    """The message of an item; None if it was expunged since its row was read."""
     blob = item_blob(storage, blobs, mailbox.id, item)
     head = await _head(blob, item.head_size)
     if head is None and not await storage.items(mailbox.id, [(item.uid, item.uid)]):

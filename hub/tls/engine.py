@@ -34,8 +34,9 @@ ACME: Final = "acme-tls/1"
 """Whoever offers it is an authority that looks for its own challenge (RFC 8737 §3), and nothing else."""
 FORGETTING: Final = 60.0
 """Seconds between two looks at which keys of tickets are those of a day that is over."""
-_PROTOCOLS: Final = {"imap": "imap", "imaps": "imap", "http": "http/1.1", "https": "http/1.1"}
-"""What IANA has registered; for SMTP there is nothing, and clients that offer something call it that."""
+_PROTOCOLS: Final = {"http": "http/1.1", "submission": "smtp", "lmtp": "smtp"}
+"""What IANA has registered where it is not the protocol's name; for SMTP there is nothing, and clients that
+offer something call it that."""
 
 
 class Engine:
@@ -185,7 +186,7 @@ class Engine:
 
     def _manner(self, listener: Listener) -> Manner:
         authorities = self.certificates.authorities.get(str(listener.client_ca), b"")
-        return Manner((_PROTOCOLS.get(listener.protocol, "smtp"),), authorities)
+        return Manner((_PROTOCOLS.get(listener.base, listener.base),), authorities)
 
     def _choose(self, manner: Manner, hello: Hello) -> Chosen:
         certificates, base = self._serving, self._base(manner)

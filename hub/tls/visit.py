@@ -28,7 +28,7 @@ OLDEST: Final = 0x0301
 _USUAL: Final[Mapping[int, str]] = {
     **dict.fromkeys((25, 587, 2525, 2587), "smtp"),
     **dict.fromkeys((143, 2143), "imap"),
-    110: "pop3",
+    **dict.fromkeys((110, 2110), "pop3"),
 }
 _PORTS: Final[Mapping[str | None, int]] = {None: 465, "none": 465, "smtp": 25, "imap": 143, "pop3": 110}
 

@@ -93,6 +93,20 @@ def test_the_tables_of_plugins_are_checked_too(run: Run) -> None:
     )
 
 
+def test_a_listener_needs_somebody_who_speaks_its_protocol(run: Run) -> None:
+    listener = '[listeners.mx]\nbind = ["127.0.0.1:25"]\nprotocol = "stmp"\n'
+    Path("hub.toml").write_text(TEXT + listener)
+    result = run("config", "check")
+    assert result.exit_code == 1
+    assert "hub.toml:10: " in result.output
+    assert "no plugin that is enabled speaks stmp. Did you mean 'smtp'?" in result.output
+    Path("hub.toml").write_text(TEXT + listener.replace("stmp", "pop3s"))
+    assert run("config", "check").exit_code == 0
+    told = TEXT.replace("[hub]", '[hub]\nplugins = ["storage-sql", "blobs-segment", "directory-sql"]')
+    Path("hub.toml").write_text(told + listener.replace("stmp", "pop3"))
+    assert "nobody speaks pop3. Add 'pop3' to [hub] plugins." in run("config", "check").output
+
+
 def test_a_plugin_that_cannot_be_imported_is_a_fault(run: Run) -> None:
     Path("mine/polite.py").write_text("import os\n\nx = 1 / 0\n")
     result = run("config", "check")

@@ -59,7 +59,7 @@ class Demo:
 
 @asynccontextmanager
 async def running_demo(folder: Path) -> AsyncIterator[Demo]:
-    ports = {name: free_port() for name in ("smtp", "submission", "imap")}
+    ports = {name: free_port() for name in ("smtp", "submission", "imap", "pop3")}
     folder.chmod(0o755)
     process = await asyncio.create_subprocess_exec(
         HUB, "demo", *(f"--{name}-port={port}" for name, port in ports.items()),

@@ -38,10 +38,9 @@ TOML = {
     "wrong choice": (
         "[log]\nformat = 'jsn'\n", 2, "log.format", "should be 'console' or 'json'. Did you mean 'json'?",
     ),
-    "wrong protocol": (
-        '[listeners.mx]\nbind = ["127.0.0.1:25"]\nprotocol = "stmp"\n', 3, "listeners.mx.protocol",
-        "should be 'smtp', 'submission', 'submissions', 'lmtp', 'imap', 'imaps', 'http' or 'https'. "
-        "Did you mean 'smtp'?",
+    "no name of a protocol": (
+        '[listeners.mx]\nbind = ["127.0.0.1:25"]\nprotocol = "SMTP!"\n', 3, "listeners.mx.protocol",
+        "is no name of a protocol: lower case, digits and hyphens, such as 'imap'",
     ),
     "wrong size": (
         "[smtp]\nmax_size = '25 miles'\n", 2, "smtp.max_size",

@@ -65,7 +65,7 @@ def test_a_named_file_that_cannot_be_read_is_an_error(tmp_path: Path, name: str,
 def test_without_a_file_the_defaults_hold(load_text: Load, tmp_path: Path) -> None:
     config = load_text()
     assert config.sources == ()
-    assert config.settings.hub.plugins == ("storage-sql", "blobs-segment", "directory-sql")
+    assert config.settings.hub.plugins == ("storage-sql", "blobs-segment", "directory-sql", "pop3")
     assert config.settings.hub.data_dir == tmp_path / "home/.local/share/hub"
     assert config.settings.hub.plugin_dirs == (tmp_path / "home/.local/share/hub/plugins.d",)
     assert {
@@ -74,6 +74,7 @@ def test_without_a_file_the_defaults_hold(load_text: Load, tmp_path: Path) -> No
         "smtp": ((("127.0.0.1", 2525),), "starttls"),
         "submission": ((("127.0.0.1", 2587),), "starttls"),
         "imap": ((("127.0.0.1", 2143),), "starttls"),
+        "pop3": ((("127.0.0.1", 2110),), "starttls"),
     }
     assert config.origin("smtp.max_size").source == "default"
     assert load_text(XDG_DATA_HOME="/srv").settings.hub.data_dir == Path("/srv/hub")

@@ -67,6 +67,36 @@ async def test_a_large_message_comes_in_pieces(folder: Path) -> None:
         assert [b"".join(pieces)] == await hub.mailbox()
 
 
+async def test_an_account_s_mail_is_listed_read_watched_and_expunged(folder: Path) -> None:
+    async with running_hub(folder) as hub:
+        for number in range(3):
+            await hub.send(f"Subject: {number}\r\n\r\nIt works.\r\n")
+        account = (await entries(hub, ChangeKind.DELIVERED))[0].account
+        assert account is not None
+        mail = reader(hub).mail(account)
+        assert [each.name for each in await mail.mailboxes()][:2] == ["Archive", "Drafts"]
+        inbox = await mail.mailbox()
+        assert inbox is not None
+        items = [item async for item in mail.items(inbox)]
+        assert [item.uid for item in items] == [1, 2, 3]
+        stored = await mail.message(inbox, 2)
+        assert stored is not None
+        assert (stored.headers.get("Subject"), stored.size) == ("1", items[1].size)
+        told = asyncio.get_running_loop().create_future()
+
+        def look(entry: LogEntry) -> None:
+            if entry.kind is ChangeKind.EXPUNGED and not told.done():
+                told.set_result((entry.collection, entry.first_uid, entry.last_uid))
+
+        end = mail.watch(inbox, look)
+        assert list(await mail.expunge(inbox, [3, 1, 9])) == [1, 3]
+        async with asyncio.timeout(20):
+            assert await told in ((inbox.id, 1, 3), (inbox.id, 1, 1))
+        end()
+        assert [item.uid async for item in mail.items(inbox)] == [2]
+        assert await mail.message(inbox, 1) is None
+
+
 async def test_a_message_is_found_by_the_id_or_the_name_of_its_mailbox(folder: Path) -> None:
     async with running_hub(folder) as hub:
         await hub.send(LETTER)

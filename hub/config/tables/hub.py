@@ -9,7 +9,7 @@ from pydantic import AfterValidator, Field, field_validator
 
 from hub.config.tables.types import Count, Duration, ListedPlugin, PluginName, Size, Table, checked_hostname
 
-EMBEDDED_PLUGINS = ("storage-sql", "blobs-segment", "directory-sql")
+EMBEDDED_PLUGINS = ("storage-sql", "blobs-segment", "directory-sql", "pop3")
 """What is active where no configuration lists plugins."""
 
 

@@ -1,5 +1,6 @@
 """[listeners.NAME]: where clients connect."""
 
+from collections.abc import Collection
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated
@@ -22,7 +23,8 @@ class Listener(Table):
             "What is spoken: smtp takes mail for local recipients; submission and submissions take it from "
             "users who log in; lmtp takes it from a mail server beside this one and answers for each "
             "recipient (RFC 2033); imap and imaps let users read it; http and https answer what plugins "
-            "provide. A name that ends in s starts with TLS (RFC 8314)."
+            "provide; plugins add others, such as pop3. A name that ends in s starts with TLS (RFC "
+            "8314)."
         )
     )
     bind: Annotated[tuple[Address, ...], AfterValidator(at_least_one)] = Field(
@@ -35,9 +37,9 @@ class Listener(Table):
     tls: TlsMode | None = Field(
         default=None,
         description=(
-            "none, starttls or implicit. Without it: implicit for submissions, imaps and https, none for "
-            "http, else starttls. Neither works before there is a certificate: in [tls], or installed by a "
-            "plugin."
+            "none, starttls or implicit. Without it: implicit for submissions, imaps, https and what else "
+            "ends in s, none for http, else starttls. Neither works before there is a certificate: in [tls], "
+            "or installed by a plugin."
         ),
     )
 
@@ -89,7 +91,7 @@ class Listener(Table):
 
     @model_validator(mode="after")
     def _xclient_fits(self) -> "Listener":
-        if self.xclient and self.protocol in ("imap", "imaps", "http", "https"):
+        if self.xclient and self.protocol not in ("smtp", "submission", "submissions", "lmtp"):
             raise ValueError(
                 f"has xclient, which {self.protocol} does not have; proxy_protocol works for all"
             )
@@ -100,8 +102,7 @@ class Listener(Table):
         if self.is_implicit and self.tls in ("none", "starttls"):
             raise ValueError(f'has tls = "{self.tls}", but {self.protocol} begins with TLS')
         if not self.is_implicit and self.tls == "implicit":
-            wanted = {"submission": "submissions", "imap": "imaps", "http": "https"}.get(self.protocol)
-            advice = f"; use the protocol {wanted}" if wanted else ""
+            advice = "" if self.protocol in ("smtp", "lmtp") else f"; use the protocol {self.protocol}s"
             raise ValueError(f'has tls = "implicit", but {self.protocol} begins without TLS{advice}')
         if self.protocol == "http" and self.tls == "starttls":
             raise ValueError('has tls = "starttls", which http does not have; use the protocol https')
@@ -131,12 +132,21 @@ class Listener(Table):
     @property
     def is_implicit(self) -> bool:
         """Whether the protocol begins with the TLS handshake."""
-        return self.protocol in ("submissions", "imaps", "https")
+        return self.protocol.endswith("s")
+
+    @property
+    def base(self) -> str:
+        """The protocol without the `s` that stands for TLS from the first octet on."""
+        return self.protocol.removesuffix("s")
 
 
-def default_listeners() -> dict[str, Listener]:
-    return {
+def default_listeners(plugins: Collection[str]) -> dict[str, Listener]:
+    """Where a hub listens that was told nothing, with these plugins."""
+    listeners = {
         "smtp": Listener(protocol="smtp", bind=("127.0.0.1:2525",)),
         "submission": Listener(protocol="submission", bind=("127.0.0.1:2587",)),
         "imap": Listener(protocol="imap", bind=("127.0.0.1:2143",)),
     }
+    if "pop3" in plugins:
+        listeners["pop3"] = Listener(protocol="pop3", bind=("127.0.0.1:2110",))
+    return listeners

@@ -33,6 +33,12 @@ def _listener_name(name: str) -> str:
     return name
 
 
+def _protocol(name: str) -> str:
+    if not _PLUGIN_NAME.fullmatch(name):
+        raise ValueError("is no name of a protocol: lower case, digits and hyphens, such as 'imap'")
+    return name
+
+
 def _smarthost_name(name: str) -> str:
     if not _PLUGIN_NAME.fullmatch(name):
         raise ValueError("is no name for a smarthost: lower case, digits and hyphens, such as 'provider'")
@@ -153,7 +159,10 @@ DnsName: TypeAlias = Annotated[str, AfterValidator(_dns_name), Field(title="name
 
 TrustAnchor: TypeAlias = Annotated[str, AfterValidator(_trust_anchor), Field(title="DS record")]
 
-Protocol: TypeAlias = Literal["smtp", "submission", "submissions", "lmtp", "imap", "imaps", "http", "https"]
+CORE_PROTOCOLS = ("smtp", "submission", "submissions", "lmtp", "imap", "imaps", "http", "https")
+"""What the hub itself speaks; plugins add to it."""
+
+Protocol: TypeAlias = Annotated[str, AfterValidator(_protocol)]
 
 TlsMode: TypeAlias = Literal["none", "starttls", "implicit"]
 

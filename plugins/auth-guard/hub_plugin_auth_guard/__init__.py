@@ -41,6 +41,12 @@ async def imap_connect(plugin: Plugin, session: Session) -> Verdict | None:
 
 
 @hookimpl(tryfirst=True)
+async def listener_connect(plugin: Plugin, session: Session) -> Verdict | None:
+    """The same in protocols that plugins speak."""
+    return BANNED if plugin.stash[GUARD].is_banned(session.peer[0]) else None
+
+
+@hookimpl(tryfirst=True)
 async def authenticate(plugin: Plugin, session: Session) -> Refuse | None:
     """Who was connected before the ban is refused unseen."""
     return _refused(plugin, session)

@@ -27,13 +27,16 @@ def login(password: str = "demo", user: str = "alice@example.test") -> str:
 
 
 def hub_with(
-    folder: Path, clock: ManualClock, settings: Mapping[str, object] | None = None
+    folder: Path,
+    clock: ManualClock,
+    settings: Mapping[str, object] | None = None,
+    tables: Mapping[str, object] | None = None,
 ) -> AbstractAsyncContextManager[RunningHub]:
     table = {"exempt": ["127.0.0.1"], "failures": 3, **(settings or {})}
     return running_hub(
         folder,
         plugins=["auth-guard"],
-        tables={"plugins": {"auth-guard": table}},
+        tables={"plugins": {"auth-guard": table}, **(tables or {})},
         clock=clock,
         accounts=() if (folder / "data").exists() else ("alice@example.test",),
     )
@@ -98,6 +101,25 @@ async def test_failures_of_all_protocols_count_together_and_ban_in_all(
         await clock.turn(2)
         assert await greeting(hub) == "220"
         assert (await imap(hub, "LOGIN alice@example.test demo"))[1].startswith("a OK")
+
+
+async def test_a_banned_client_is_refused_in_protocols_of_plugins_too(
+    tmp_path: Path, clock: ManualClock
+) -> None:
+    (tmp_path / "plugins.d").mkdir(mode=0o700)
+    (tmp_path / "plugins.d" / "hello.py").write_text(
+        "from hub import ListenerKind, hookimpl\n"
+        "async def serve(session):\n    session.write(b'hello\\r\\n')\n"
+        "@hookimpl\ndef provide_listeners():\n    return [ListenerKind('hello', serve, port=1)]\n"
+    )
+    names = ("smtp", "submission", "hello")
+    listeners = {name: {"protocol": name, "bind": ["127.0.0.1:0"]} for name in names}
+    async with hub_with(tmp_path, clock, tables={"listeners": listeners}) as hub:
+        assert (await dialogue(hub.port("hello"), source=GUESSER)) == ["hello"]
+        await guess(hub)
+        said = "too many failed logins from your address, try again later"
+        assert (await dialogue(hub.port("hello"), source=GUESSER)) == [said]
+        assert (await dialogue(hub.port("hello"), source="127.0.0.8")) == ["hello"]
 
 
 async def test_who_is_connected_already_does_not_get_in_either(tmp_path: Path, clock: ManualClock) -> None:
