@@ -28,6 +28,7 @@ MAIL: Final = b" ".join(
         b"METADATA",
         b"MULTIAPPEND",
         b"NAMESPACE",
+        b"NOTIFY",
         b"PARTIAL",
         b"QRESYNC",
         b"QUOTA",
