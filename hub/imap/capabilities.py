@@ -30,6 +30,7 @@ MAIL: Final = b" ".join(
         b"MOVE",
         b"MULTIAPPEND",
         b"NAMESPACE",
+        b"NOTIFY",
         b"PARTIAL",
         b"QRESYNC",
         b"QUOTA",

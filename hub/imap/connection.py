@@ -7,6 +7,7 @@ from typing import Final, cast
 
 from hub.accepting.arrival import Arrival, endpoint
 from hub.hooks.imap import imap_connect
+from hub.imap.notify import has_news, tell_news
 from hub.imap.opening import ask, greet, note_closed, note_opened
 from hub.imap.replies import (
     BYE_BROKEN_DEFLATE,
@@ -17,7 +18,6 @@ from hub.imap.replies import (
 )
 from hub.imap.serving import serve
 from hub.imap.session import ImapSession
-from hub.imap.updates import tell
 from hub.loading.census import IMAP, Full
 from hub.log import SESSION, get_logger
 from hub.tls.info import tls_info
@@ -207,19 +207,18 @@ class Connection(asyncio.Protocol):
             self._bye(BYE_SHUTDOWN, linger=False)
         else:
             session.out.flush()
-            if session.idling is not None and session.view is not None and session.view.stale:
-                self._wakened()
-            else:
+            self._wakened()
+            if self._task is None:
                 session.out.rest()
 
     def _wakened(self) -> None:
-        """The selected mailbox has changed: a client in IDLE is told at once, any other after its next
+        """Something has changed: a client in IDLE, or with NOTIFY, is told at once, any other after its next
         command."""
         if (
-            self.session.idling is not None
-            and self._task is None
+            self._task is None
             and not self._lost
             and not self.session.ending
+            and has_news(self.session)
             and self._loop.time() >= self._told_at
         ):
             self._task = self._loop.create_task(self._tell_idler())
@@ -229,7 +228,7 @@ class Connection(asyncio.Protocol):
         SESSION.set(session.id)
         try:
             session.out.begin()
-            await tell(session, expunged=True)
+            await tell_news(session)
         except ConnectionResetError:
             session.ending = True
         except Exception:
@@ -290,6 +289,7 @@ class Connection(asyncio.Protocol):
     def _closed(self) -> None:
         session = self.session
         session.select(None)
+        session.set_notification(None)
         session.kernel.connections.remove(self)
         if self._cell is not None:
             session.kernel.census.leave(IMAP, self._cell)

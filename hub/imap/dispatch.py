@@ -25,6 +25,7 @@ from hub.imap.login import COMMANDS as LOGIN
 from hub.imap.mailboxes import COMMANDS as MAILBOXES
 from hub.imap.metadata import COMMANDS as METADATA
 from hub.imap.namespace import COMMANDS as NAMESPACE
+from hub.imap.notify import COMMANDS as NOTIFY
 from hub.imap.places import still_readable
 from hub.imap.quota import COMMANDS as QUOTA
 from hub.imap.replies import Refused, Reply, bad, refusal
@@ -47,7 +48,7 @@ _log = get_logger(area="imap")
 
 _FAMILIES = (
     *(GENERAL, LOGIN, COMPRESS, SELECT, FETCH, SEARCH, SORT, THREAD, CHANGE, COPY, APPEND),
-    *(MAILBOXES, LIST, SUBSCRIPTIONS, STATUS, NAMESPACE, ACL, QUOTA, METADATA),
+    *(MAILBOXES, LIST, SUBSCRIPTIONS, STATUS, NAMESPACE, ACL, QUOTA, METADATA, NOTIFY),
 )
 _COMMANDS = MappingProxyType({command.name: command for family in _FAMILIES for command in family})
 

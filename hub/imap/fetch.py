@@ -61,19 +61,32 @@ async def _run(session: ImapSession, reader: Reader, *, by_uid: bool) -> Reply:
         await tell_vanished(session, modifiers.changed_since, session.mailbox.definite(ranges))
     if modifiers.partial is not None:
         selection = cut_selection(selection, modifiers.partial)
-    fetching = _Fetching(session, attributes)
-    done, total = 0, sum(end - start for start, end in selection)
-    for start, end in batches(selection, BATCH):
-        await fetching.batch(start, end)
-        done += end - start
-        await session.progress(done, total)
-        await session.out.flow()
+    fetching = await fetch_selection(session, selection, attributes, asked=True)
     if fetching.unreadable:
         return UNREADABLE
     return EXPUNGE_ISSUED if fetching.missing and not by_uid else ok(b"Fetched")
 
 
-class _Fetching:
+async def fetch_selection(
+    session: ImapSession,
+    selection: Selection,
+    attributes: tuple[Attribute, ...],
+    *,
+    asked: bool = False,
+) -> Fetching:
+    """Tell of these messages, and give what there was to note. asked: a command is under way for it."""
+    fetching = Fetching(session, attributes)
+    done, total = 0, sum(end - start for start, end in selection)
+    for start, end in batches(selection, BATCH):
+        await fetching.batch(start, end)
+        done += end - start
+        if asked:
+            await session.progress(done, total)
+        await session.out.flow()
+    return fetching
+
+
+class Fetching:
     """One command under way. missing: messages were expunged elsewhere; unreadable: some cannot be read."""
 
     def __init__(self, session: ImapSession, attributes: tuple[Attribute, ...]) -> None:

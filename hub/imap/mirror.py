@@ -60,10 +60,10 @@ class Mirror:
 
     @property
     def stale(self) -> bool:
-        """Whether `current` would read."""
+        """Whether `current` would read, or wait for who does."""
         if self._heard:
             self._forget_what_is_known()
-        return self._unread or bool(self._heard)
+        return self._unread or bool(self._heard) or self._reading is not None
 
     def doubt(self) -> None:
         """Something may have happened that the log has not told of yet."""

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from typing import Final
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TYPE_CHECKING, Final
 
 from hub.config.tables.listeners import Listener
 from hub.hooks.imap import mailbox_changed
@@ -23,9 +23,12 @@ from hub.mail.login import AccountRef, Identity
 from hub.mail.stash import Stash
 from hub.mail.structure import Structure
 from hub.sasl.mechanisms import is_loopback
-from hub.services.log import ChangeKind
+from hub.services.log import ChangeKind, LogEntry
 from hub.services.storage import Storage
 from hub.trace.record import Trace
+
+if TYPE_CHECKING:
+    from hub.imap.events import Notification
 
 _STRUCTURES: Final = 8
 _UTF8: Final = frozenset((Enabled.UTF8, Enabled.IMAP4REV2))
@@ -56,6 +59,7 @@ class ImapSession:
         "listener",
         "local",
         "mirrors",
+        "notification",
         "out",
         "peer",
         "protocol",
@@ -87,6 +91,7 @@ class ImapSession:
         self.view: View | None = None
         self.idling: bytes | None = None
         self.enabled: set[Enabled] = set()
+        self.notification: Notification | None = None
         self.ending = False
         self.tag = b""
         self.failures = 0
@@ -224,7 +229,19 @@ class ImapSession:
             del self._structures[next(iter(self._structures))]
         self._structures[blob] = structure
 
+    def set_notification(self, notification: Notification | None) -> None:
+        """What NOTIFY asks for, in place of what it has asked for before."""
+        if self.notification is not None:
+            self.notification.end()
+        self.notification = notification
+
+    def hear(self, entries: Sequence[LogEntry]) -> None:
+        """What the log has told of what NOTIFY asks for."""
+        if self.notification is not None:
+            self.notification.hear(entries)
+            self.notice()
+
     def notice(self) -> None:
-        """Something has happened in the selected mailbox."""
+        """Something has happened that the client may be told of now."""
         if self.wakened is not None:
             self.wakened()

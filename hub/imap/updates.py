@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from hub.imap.enabled import Enabled
+from hub.imap.events import Event
 from hub.imap.output import Output
 from hub.imap.places import still_readable
 from hub.imap.render import SYSTEM_FLAGS, flag_list, ordered
@@ -26,12 +27,16 @@ async def tell(session: ImapSession, *, expunged: bool, with_uid: bool = False) 
     if view.keywords != view.told_keywords:
         tell_flags(session.out, view)
     await _tell_expunged(session, update)
-    if update.grown:
+    notification = session.notification
+    if update.added:
         tell_exists(session)
+        if notification is not None and notification.fetch_new is not None:
+            await notification.fetch_new(len(view) - update.added)
     # RFC 7162 §3.2.4 and RFC 9051 §7.5.2: who can count on UIDs gets them with what it has not asked for
     with_uid = with_uid or not session.enabled.isdisjoint((Enabled.QRESYNC, Enabled.IMAP4REV2))
     changed = update.touched if Enabled.CONDSTORE in session.enabled else update.flagged
-    await tell_states(session, changed, with_uid=with_uid)
+    if notification is None or notification.selected is None or notification.tells(Event.FLAG_CHANGE):
+        await tell_states(session, changed, with_uid=with_uid)
 
 
 def tell_flags(out: Output, view: View) -> None:

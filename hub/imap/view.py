@@ -28,13 +28,13 @@ Selection = Sequence[tuple[int, int]]
 class Update:
     """What a client must be told so that it knows what its view knows, in this order.
 
-    expunged: indexes into the view as it was. grown: whether messages were added. flagged, touched: indexes
+    expunged: indexes into the view as it was. added: how many messages are new. flagged, touched: indexes
     of messages with other flags, and with another modseq, into the view as it is.
     """
 
     expunged: Sequence[int] = ()
     expunged_uids: Sequence[int] = ()
-    grown: bool = False
+    added: int = 0
     flagged: Sequence[int] = ()
     touched: Sequence[int] = ()
 
@@ -196,15 +196,15 @@ class View:
         known = self._snapshot
         found = self._mirror.difference(known)
         self._met = newest
-        grown = found.fresh < len(newest.uids)
+        added = len(newest.uids) - found.fresh
         if not found.gone or renumber:
             self._show(newest)
             gone_uids = [known.uids[at] for at in found.gone]
-            return Update(found.gone, gone_uids, grown, found.flagged, found.touched)
+            return Update(found.gone, gone_uids, added, found.flagged, found.touched)
         self._show(keeping(known, newest, found.gone))
         flagged = self.indexes([newest.uids[at] for at in found.flagged])
         touched = self.indexes([newest.uids[at] for at in found.touched])
-        return Update((), (), grown, flagged, touched)
+        return Update((), (), added, flagged, touched)
 
     def _show(self, snapshot: Snapshot) -> None:
         self._snapshot = snapshot
