@@ -60,8 +60,9 @@ def measure(options: Options) -> Report:
             for key, name, unit in rows()
         ],
         notes=[
-            "Each round appends a mailbox of its own, and asks at once: what the hub works out after a "
-            "delivery it may not have worked out yet. Logins are known to both, as after any login.",
+            "Each round appends two mailboxes of its own. One is read at once; the other, to which all else "
+            "is done, once the server rests: the hub works out envelopes after the delivery.",
+            "Logins are known to both, as after any login.",
             "The hub syncs what it says OK to; Dovecot does by default what it calls optimized.",
             f"Sessions in IDLE: how much the proportional set size grows with {_idlers(options)} of them, "
             f"with {PEERS_SESSIONS} of {PEER}'s.",
@@ -74,9 +75,7 @@ def _peers(stack: ExitStack, options: Options) -> Mapping[str, Dovecot]:
     if dovecot.missing() is not None:
         return {}
     return {
-        f"{PEER} {backend}": stack.enter_context(
-            dovecot.running(options.folder / backend, backend)  # type: ignore[arg-type]  # a Literal
-        )
+        f"{PEER} {backend}": stack.enter_context(dovecot.running(options.folder / backend, backend))
         for backend in BACKENDS
     }
 

@@ -11,6 +11,7 @@ BASE: Final = b"IMAP4rev1 SASL-IR ID"
 MAIL: Final = b" ".join(
     [
         b"ACL",
+        b"BINARY",
         b"CATENATE",
         b"CHILDREN",
         b"CONDSTORE",
@@ -29,6 +30,7 @@ MAIL: Final = b" ".join(
         b"MULTIAPPEND",
         b"NAMESPACE",
         b"PARTIAL",
+        b"PREVIEW",
         b"QRESYNC",
         b"QUOTA",
         b"QUOTA=RES-MESSAGE",
