@@ -14,13 +14,23 @@ HUB = "hub"
 
 @dataclass(frozen=True, slots=True)
 class Goal:
-    """Reached by a value of at most `limit`, or, with a peer, by at least `limit` times the peer's."""
+    """Reached by a value of at most `limit`, or, with a peer, by at least `limit` times the peer's.
+
+    peer: a subject, or the word that several begin with, all of whom are meant. most: at most so many times.
+    """
 
     limit: float
     peer: str | None = None
+    most: bool = False
 
     def __str__(self) -> str:
-        return f"≤ {self.limit:g}" if self.peer is None else f"≥ {self.limit:g} × {self.peer}"
+        if self.peer is None:
+            return f"≤ {self.limit:g}"
+        return f"{'≤' if self.most else '≥'} {self.limit:g} × {self.peer}"
+
+    def holds(self, ratio: float) -> bool:
+        """Whether a ratio to a peer is good enough."""
+        return ratio <= self.limit if self.most else ratio >= self.limit
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +78,13 @@ class Figure:
         if self.goal is None:
             return None
         if self.goal.peer is not None:
-            ratio = self.ratio(self.goal.peer)
-            return None if ratio is None else ratio >= self.goal.limit
+            ratios = [
+                ratio for peer in self._meant(self.goal.peer) if (ratio := self.ratio(peer)) is not None
+            ]
+            return all(map(self.goal.holds, ratios)) if ratios else None
         value = self.median(HUB)
         return None if value is None else value <= self.goal.limit
+
+    def _meant(self, peer: str) -> Sequence[str]:
+        subjects = {subject for each in self.rounds for subject in each.samples}
+        return sorted(subject for subject in subjects if f"{subject} ".startswith(f"{peer} "))

@@ -15,7 +15,7 @@ from bench.cpu import settled_seconds
 from bench.figure import HUB, Figure, Goal
 from bench.filling import account, add_accounts, fill_mailbox
 from bench.hub_server import Hub
-from bench.imap import fetch
+from bench.imap_rows import fetch
 from bench.open_loop import Mail, send_on_time
 from bench.options import Options
 from bench.report import Report

@@ -1,65 +1,104 @@
-"""IMAP: opening a large mailbox and listing what is in it."""
+"""IMAP: what clients do with a large mailbox, beside Dovecot's maildir and sdbox."""
 
 from __future__ import annotations
 
-import time
+from collections.abc import Mapping
+from contextlib import ExitStack
+from functools import partial
+from types import MappingProxyType
+from typing import Final
 
-from bench import hub_server
-from bench.figure import HUB, Figure
-from bench.hub_server import Hub
-from bench.imap_client import ImapClient
+from bench import dovecot, hub_server
+from bench.dovecot import Dovecot
+from bench.figure import HUB, Figure, Goal
+from bench.hub_server import PASSWORD, Hub
+from bench.idle import Idle, holding
+from bench.imap_rows import Missing, Rows, rows
 from bench.options import Options
 from bench.report import Report
+from bench.resident import tree_memory
 from bench.rounds import Values, interleave
-from bench.smtp import deliver
-from bench.smtp_source import Load
+from bench.server import MAILBOX
 
+__all__ = ["Missing", "measure"]
 
-class Missing(Exception):
-    """An answer does not have a line for every message."""
+PEER: Final = "Dovecot"
+BACKENDS: Final = ("maildir", "sdbox")
+PEERS_SESSIONS: Final = 100
+"""Dovecot has a process for each, and by default not many more than these."""
+
+_AHEAD: Final = Goal(1, PEER, most=True)
+_TWICE: Final = Goal(0.5, PEER, most=True)
+_GOALS: Final = MappingProxyType(
+    {
+        "first": _TWICE,
+        "warm": _TWICE,
+        "body": Goal(2, PEER),
+        "append 1": Goal(2, PEER),
+        "append 10": Goal(2, PEER),
+        "store": Goal(2.5, f"{PEER} sdbox", most=True),
+        "told": Goal(5),
+    }
+)
 
 
 def measure(options: Options) -> Report:
-    """Fill a mailbox over SMTP, then read it. NotStarted, LoadFailed, Lost, Unhappy, Missing."""
-    with hub_server.running(options.folder / "hub", options.workers) as hub:
-        options.say(f"filling a mailbox with {options.mailbox} messages")
-        deliver(hub, Load(options.mailbox, 4096))
-        rounds = interleave({HUB: lambda: _read(hub, options.mailbox)}, options.rounds, options.say)
-        setup = hub.setup
-    names = {
-        "select": "connect, LOGIN and SELECT",
-        "flags": "FETCH 1:* FLAGS",
-        "envelope": "FETCH 1:* ENVELOPE",
-        "envelope again": "FETCH 1:* ENVELOPE, again",
-    }
+    """Each round fills a mailbox of its own. NotStarted, Unhappy, Missing, NotHeld."""
+    with ExitStack() as stack:
+        hub = stack.enter_context(hub_server.running(options.folder / "hub", options.workers))
+        peers = _peers(stack, options)
+        works = {HUB: partial(_hub, hub, options)}
+        works |= {name: partial(_dovecot, peer, options) for name, peer in peers.items()}
+        rounds = interleave(works, options.rounds, options.say)
+    why = dovecot.missing()
     return Report(
         area="imap",
         title=f"IMAP: a mailbox of {options.mailbox:,} messages of 4 KiB",
-        setups={HUB: setup},
-        figures=[Figure(name, "ms", key, rounds) for key, name in names.items()],
+        setups={HUB: hub.setup, **{name: peer.setup for name, peer in peers.items()}},
+        figures=[
+            Figure(name, unit, key, rounds, _GOALS.get(key, _AHEAD) if peers else None)
+            for key, name, unit in rows()
+        ],
+        notes=[
+            "Each round appends two mailboxes of its own. One is read at once; the other, to which all else "
+            "is done, once the server rests: the hub works out envelopes after the delivery.",
+            "Logins are known to both, as after any login.",
+            "The hub syncs what it says OK to; Dovecot does by default what it calls optimized.",
+            f"Sessions in IDLE: how much the proportional set size grows with {_idlers(options)} of them, "
+            f"with {PEERS_SESSIONS} of {PEER}'s.",
+            *([] if why is None else [f"Without a peer: {why}."]),
+        ],
     )
 
 
-def _read(hub: Hub, messages: int) -> Values:
-    """Milliseconds until the tagged OK was there."""
-    began = time.monotonic()
-    client = hub.log_in()
-    with client:
-        client.ask("SELECT INBOX")
-        select = (time.monotonic() - began) * 1000
-        return {
-            "select": select,
-            "flags": fetch(client, "FLAGS", messages),
-            "envelope": fetch(client, "ENVELOPE", messages),
-            "envelope again": fetch(client, "ENVELOPE", messages),
-        }
+def _peers(stack: ExitStack, options: Options) -> Mapping[str, Dovecot]:
+    if dovecot.missing() is not None:
+        return {}
+    return {
+        f"{PEER} {backend}": stack.enter_context(dovecot.running(options.folder / backend, backend))
+        for backend in BACKENDS
+    }
 
 
-def fetch(client: ImapClient, item: str, messages: int) -> float:
-    """Milliseconds for one item of every message. Missing, Unhappy."""
-    began = time.monotonic()
-    answer = client.ask(f"FETCH 1:* {item}")
-    milliseconds = (time.monotonic() - began) * 1000
-    if (lines := answer.count(f" FETCH ({item} ".encode())) != messages:
-        raise Missing(f"FETCH {item} told of {lines} of {messages} messages")
-    return milliseconds
+def _idlers(options: Options) -> int:
+    return max(1, options.costly // 2)
+
+
+def _hub(hub: Hub, options: Options) -> Values:
+    values = Rows(hub, options.mailbox).run()
+    idle = Idle(hub.imap_port, _idlers(options), "idle", login=f'{MAILBOX} "{PASSWORD}"')
+    return {**values, "idle": _each(hub.pid, idle)}
+
+
+def _dovecot(peer: Dovecot, options: Options) -> Values:
+    values = Rows(peer, options.mailbox).run()
+    count = min(_idlers(options), PEERS_SESSIONS)
+    idle = Idle(peer.imap_port, count, "idle", login=f'{MAILBOX} "{dovecot.PASSWORD}"')
+    return {**values, "idle": _each(peer.pid, idle)}
+
+
+def _each(pid: int, idle: Idle) -> float:
+    """KiB that a session more costs. NotHeld."""
+    before = tree_memory(pid).proportional
+    with holding(idle):
+        return (tree_memory(pid).proportional - before) / idle.count

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from types import TracebackType
 
 from bench.server import HOST
@@ -35,9 +35,47 @@ class ImapClient:
 
     def ask(self, command: str) -> bytes:
         """Everything up to the tagged OK, which is included. Unhappy."""
+        return self._answer(self._send(command.encode()), command)
+
+    def append(self, mailbox: str, messages: Sequence[bytes]) -> None:
+        """All of them in one command (RFC 3502), without waiting (RFC 7888). Unhappy."""
+        pieces = [b"APPEND %b" % mailbox.encode()]
+        for message in messages:
+            pieces += [b" {%d+}\r\n" % len(message), message]
+        self._answer(self._send(b"".join(pieces)), "APPEND")
+
+    def skim(self, command: str) -> int:
+        """How many octets the answer has; they are not kept. Unhappy."""
+        tag = self._send(command.encode())
+        buffer = bytearray(1 << 20)
+        end = b"\r\n" + tag + b"OK"
+        tail, octets = b"", 0
+        while not (tail.endswith(b"\r\n") and end in tail):
+            count = self._socket.recv_into(buffer)
+            if not count:
+                raise Unhappy(f"the server closed the connection: {tail!r}")
+            octets += count
+            tail = (tail + bytes(buffer[max(0, count - 200) : count]))[-200:]
+            if b"\r\n" + tag + b"NO" in tail or b"\r\n" + tag + b"BAD" in tail:
+                raise Unhappy(f"{command}: {tail!r}")
+        return octets
+
+    def idle(self) -> None:
+        """Be told of changes from now on. Unhappy."""
+        self._send(b"IDLE")
+        self._until(lambda received: received.startswith(b"+") and received.endswith(b"\r\n"))
+
+    def told(self, what: bytes) -> None:
+        """Wait for an untagged response that holds these octets. Unhappy."""
+        self._until(lambda received: what in received and received.endswith(b"\r\n"))
+
+    def _send(self, command: bytes) -> bytes:
         self._number += 1
         tag = f"t{self._number} ".encode()
-        self._socket.sendall(tag + command.encode() + b"\r\n")
+        self._socket.sendall(tag + command + b"\r\n")
+        return tag
+
+    def _answer(self, tag: bytes, command: str) -> bytes:
         answer = self._until(lambda received: _ends_tagged(received, tag))
         last = answer[_last_line(answer) :]
         if not last.startswith(tag + b"OK"):

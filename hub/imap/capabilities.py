@@ -12,6 +12,7 @@ BASE: Final = b"IMAP4rev1 SASL-IR ID"
 MAIL: Final = b" ".join(
     [
         b"ACL",
+        b"BINARY",
         b"CATENATE",
         b"CHILDREN",
         b"CONDSTORE",
@@ -32,6 +33,7 @@ MAIL: Final = b" ".join(
         b"NAMESPACE",
         b"NOTIFY",
         b"PARTIAL",
+        b"PREVIEW",
         b"QRESYNC",
         b"QUOTA",
         b"QUOTA=RES-MESSAGE",

@@ -139,15 +139,21 @@ class Fetching:
             self.missing = True
             known = {row[0]: at for row in rows if (at := view.index(row[0])) is not None}
             rows, places = [row for row in rows if row[0] in known], list(known.values())
-        for first, last in chunks(listing, rows):
-            await self._chunk(listing, rows[first:last], places[first:last])
+        if not listing.reads:
+            await self._chunk(listing, rows, places, ())
+            return
+        lengths = listing.lengths(rows)
+        for first, last in chunks(lengths):
+            await self._chunk(listing, rows[first:last], places[first:last], lengths[first:last])
 
-    async def _chunk(self, listing: Listing, rows: Sequence[Row], places: Sequence[int]) -> None:
-        """What cannot be told with the others is told behind them."""
+    async def _chunk(
+        self, listing: Listing, rows: Sequence[Row], places: Sequence[int], lengths: Sequence[int]
+    ) -> None:
+        """What cannot be told with the others is told behind them. lengths: of octets, if any are wanted."""
         apart: set[int] = set()
         octets: Sequence[bytes] = ()
-        if listing.reads:
-            octets, apart = await self._read(listing, rows)
+        if lengths:
+            octets, apart = await self._read(listing, rows, lengths)
         if lacking := listing.incomplete(rows):
             rows, unread = await self._complete(listing, rows, lacking)
             apart |= unread
@@ -164,9 +170,10 @@ class Fetching:
         if left:
             await self._each(listing.attributes, compress(sorted(left)), len(left))
 
-    async def _read(self, listing: Listing, rows: Sequence[Row]) -> tuple[list[bytes], set[int]]:
+    async def _read(
+        self, listing: Listing, rows: Sequence[Row], lengths: Sequence[int]
+    ) -> tuple[list[bytes], set[int]]:
         """The octets of the messages, and the numbers of those that are large or cannot be read like this."""
-        lengths = [listing.wanted(row) for row in rows]
         if lengths[0] > SMALL:
             return [b""], {0}
         blobs = listing.column(rows, MessageColumn.BLOB)

@@ -95,14 +95,12 @@ class Listing:
         at = self._places[column]
         return [row[at] for row in rows]
 
-    def wanted(self, row: Row) -> int:
-        """How many octets of the blob are needed for this row."""
-        if not self.reads:
-            return 0
-        places = self._places
-        head: int = row[places[MessageColumn.HEAD_SIZE]]
-        size: int = row[places[MessageColumn.SIZE]]
-        return size - len(row[places[MessageColumn.LINES]]) if self.whole else head
+    def lengths(self, rows: Sequence[Row]) -> list[int]:
+        """How many octets of each row's blob are needed."""
+        if not self.whole:
+            return self.column(rows, MessageColumn.HEAD_SIZE)
+        size, lines = self._places[MessageColumn.SIZE], self._places[MessageColumn.LINES]
+        return [row[size] - len(row[lines]) for row in rows]
 
     def incomplete(self, rows: Sequence[Row]) -> dict[int, list[Kind]]:
         """Which rows lack what of a summary, by their number."""
@@ -155,24 +153,19 @@ class Listing:
             yield b"{%d}\r\n%b" % (len(found), lawful(found))
 
 
-def chunks(listing: Listing, rows: Sequence[Row]) -> Iterator[tuple[int, int]]:
-    """Ranges of rows that are read together; what is large makes one of its own."""
-    if not listing.reads:
-        yield 0, len(rows)
-        return
+def chunks(lengths: Sequence[int]) -> Iterator[tuple[int, int]]:
+    """Ranges of messages that are read together; what is large makes one of its own."""
     start = together = 0
-    for at, row in enumerate(rows):
-        wanted = listing.wanted(row)
-        if at > start and (wanted > SMALL or together + wanted > TOGETHER):
+    for at, length in enumerate(lengths):
+        together += length
+        if at > start and (length > SMALL or together > TOGETHER):
             yield start, at
-            start, together = at, 0
-        if wanted > SMALL:
+            start, together = at, length
+        if length > SMALL:
             yield at, at + 1
-            start = at + 1
-        else:
-            together += wanted
-    if start < len(rows):
-        yield start, len(rows)
+            start, together = at + 1, 0
+    if start < len(lengths):
+        yield start, len(lengths)
 
 
 def _format(attribute: Attribute) -> bytes:

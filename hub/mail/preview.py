@@ -19,7 +19,7 @@ _LOOKED_AT: Final = MappingProxyType({"text/plain": 2 << 10, "text/html": 16 << 
 _UNSEEN = frozenset(("head", "script", "style", "title", "template"))
 # One pass, and what is not closed reaches to the end.
 _MARKUP = re.compile(
-    r"<!--(?:[^-]++|-(?!->))*+(?:-->|\Z)|<(/?)([A-Za-z][A-Za-z0-9]*+)?+[^>]*+(?:>|\Z)", re.DOTALL
+    r"<!--(?:[^-]++|-(?!->))*+(?:-->|\Z)|<(?:(/?)([A-Za-z][A-Za-z0-9]*+)|[!?])[^>]*+(?:>|\Z)", re.DOTALL
 )
 
 

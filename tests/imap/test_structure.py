@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from hub.imap.bodystructure import body_structure
 from hub.imap.envelope import envelope
 from hub.imap.render import nstring
-from hub.mail.headers import Headers
+from hub.imap.summaries import make_summary
+from hub.mail.headers import Headers, split_head
 from hub.mail.mailboxes import addresses
 from hub.mail.structure import Structure
 
@@ -173,3 +174,25 @@ def test_every_message_has_a_lawful_structure_and_envelope(message: bytes) -> No
     assert balanced(structure(message))
     assert balanced(structure(message, extended=False))
     assert balanced(fields(message))
+    made = make_summary(b"Return-Path: <>\r\n", message[: split_head(message)], message, Structure(message))
+    assert made.outline is not None
+    for octets in (made.heading.envelope, made.outline.body, made.outline.bodystructure):
+        assert octets is not None
+        assert balanced(octets)
+    assert balanced(b"(%b)" % made.outline.preview)
+
+
+def test_a_message_that_is_nested_as_deep_as_can_be_has_a_summary() -> None:
+    level = b"Content-Type: multipart/mixed; boundary=%d\r\nSubject: \xe4=?x?B?/?=\r\n\r\n--%d\r\n"
+    message = b"".join([level % (number, number) for number in range(3000)])
+    made = make_summary(b"", message[: split_head(message)], message, Structure(message))
+    assert made.heading.envelope is not None
+    assert balanced(made.heading.envelope)
+    assert made.heading.keys.subject
+
+
+def test_what_is_too_long_to_be_kept_is_left_out_of_a_summary() -> None:
+    message = b"To: %b\r\n\r\n" % b", ".join([b"a%d@example.org" % number for number in range(2000)])
+    made = make_summary(b"", message, message, Structure(message))
+    assert made.heading.envelope is None
+    assert made.heading.keys.to == b"A0"
