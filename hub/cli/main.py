@@ -34,6 +34,7 @@ VERBS = {
         "Say why handshakes failed; check servers, certificates and what domains demand.",
     ),
     "store": ("hub.cli.store:store", "Check the store, give back its free space, make its index anew."),
+    "search": ("hub.cli.search:search", "Show and make anew the index that narrows SEARCH."),
     "db": ("hub.cli.db:db", "Show and change the database schema."),
     "completion": ("hub.cli.completion:completion", "Print the script for shell completion."),
 }

@@ -42,7 +42,7 @@ def check(context: Context, deep: bool, repair: bool, as_json: bool) -> None:
 
     async def work() -> Checked:
         async with context.services() as services:
-            with _progress("Checking the store") as (counted, progress):
+            with showing_progress("Checking the store") as (counted, progress):
                 return await check(services, deep=deep, repair=repair, counted=counted, progress=progress)
 
     checked = run(work())
@@ -70,7 +70,7 @@ def compact(context: Context, as_json: bool) -> None:
 
     async def work() -> Collected:
         async with context.services() as services:
-            with _progress("Collecting garbage") as (_, progress):
+            with showing_progress("Collecting garbage") as (_, progress):
                 return await services.blobs.collect(services.storage, force=True, progress=progress)
 
     collected = run(work())
@@ -126,7 +126,7 @@ async def _reindex(context: Context, yes: bool) -> tuple[Reindexed, dict[str, in
                 abort=True,
             )
         await services.storage.clear()
-        with _progress("Reading the messages") as (_, progress):
+        with showing_progress("Reading the messages") as (_, progress):
             result = await reindex(services, progress)
         known = set(result.accounts)
         if isinstance(services.directory, DirectoryAdmin):
@@ -167,7 +167,7 @@ def _say_garbage(collected: Collected, *, would: bool) -> None:
 
 
 @contextmanager
-def _progress(title: str) -> Iterator[tuple[Counted, Progress]]:
+def showing_progress(title: str) -> Iterator[tuple[Counted, Progress]]:
     """Two functions that tell how far it is, on a terminal only."""
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn

@@ -68,7 +68,7 @@ def check_plugins(config: Config, models: PluginModels, active: Iterable[str] = 
 
 def _mentions(config: Config) -> dict[str, Key]:
     """Where each plugin is named: as a driver, in the list, or, before those, by a table of its own."""
-    keys: dict[str, Key] = {name: ("services", seam) for seam, name in config.settings.services}
+    keys: dict[str, Key] = {name: ("services", seam) for seam, name in config.settings.services if name}
     listed = enumerate(config.settings.hub.plugins)
     keys |= {name: ("hub", "plugins", index) for index, name in listed if not name.startswith("!")}
     return keys | {name: ("plugins", name) for name in config.plugin_names()}

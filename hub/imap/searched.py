@@ -11,6 +11,7 @@ from typing import Any, Final, TypeAlias
 
 from hub.imap.columns import Column, Listed, column_cache
 from hub.imap.criteria import Indexes, Level, Node, leaves, split
+from hub.imap.narrowing import narrowed
 from hub.imap.session import ImapSession
 from hub.imap.sets import compress
 from hub.imap.view import View
@@ -167,6 +168,8 @@ class Searched:
     async def find(self, criteria: Node, among: Indexes | None = None) -> set[int]:
         """The indexes of the messages that match. among: the only ones that are asked about."""
         asked = frozenset(range(len(self.uids))) if among is None else among
+        if (search := self.session.kernel.services.search) is not None:
+            criteria = await narrowed(criteria, search, self.mailbox)
         tests = list(leaves(criteria))
         step = max(BATCH, TESTS // (len(tests) + 1))
         found, rest = await self._split(criteria, asked, Level.STATE, step)

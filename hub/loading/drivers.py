@@ -17,7 +17,7 @@ from hub.loading.catalogue import Catalogue
 from hub.loading.errors import LoadError, LoadErrors
 from hub.loading.sources import Source
 
-SERVICES: Final = ("storage", "blobs", "directory")
+SERVICES: Final = ("storage", "blobs", "directory", "search")
 """In the order in which their drivers are opened."""
 
 FIXED: Final = frozenset({"storage", "blobs"})
@@ -28,7 +28,7 @@ Driver: TypeAlias = Callable[[Plugin], AbstractAsyncContextManager[object]]
 
 def chosen(services: ServicesTable) -> dict[str, str]:
     """Service → the name of the plugin whose driver the config chooses."""
-    return {"storage": services.storage, "blobs": services.blobs, "directory": services.directory}
+    return {service: name for service, name in services if name is not None}
 
 
 def driver_module(source: Source, service: str) -> str | None:

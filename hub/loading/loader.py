@@ -45,6 +45,7 @@ from hub.services.chosen import Services
 from hub.services.clock import Clock
 from hub.services.directory import Directory
 from hub.services.resolver import Resolver
+from hub.services.search import Search
 from hub.services.storage import Storage
 
 if TYPE_CHECKING:
@@ -458,6 +459,7 @@ class Loader:
             )
         else:
             self._services.directory = cast(Directory, filled["directory"])
+        self._services.search = cast("Search | None", filled.get("search"))
         self._around.directory = self._services.directory
 
     # -- what was replaced ------------------------------------------------------------------------------

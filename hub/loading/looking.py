@@ -147,5 +147,5 @@ def _drives(name: str, choice: Mapping[str, str], fixed: Mapping[str, Member]) -
     return tuple(
         service
         for service in SERVICES
-        if name == (fixed[service].wish.name if service in fixed else choice[service])
+        if name == (fixed[service].wish.name if service in fixed else choice.get(service))
     )

@@ -54,6 +54,10 @@ class SearchText:
         """BODY: in a text part, or in the header of a part or of a message within."""
         return self._may_have(needle) and needle in self._decoded()
 
+    def everything(self) -> bytes:
+        """All that `has` looks in: whatever is found there is a piece of it."""
+        return self._head_decoded() + b"\n" + self._decoded()
+
     def _may_have(self, needle: bytes) -> bool:
         """Whether it is worth decoding."""
         if self._raw is None:

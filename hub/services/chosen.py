@@ -8,13 +8,15 @@ from hub.services.blobs import Blobs
 from hub.services.clock import Clock
 from hub.services.directory import Directory
 from hub.services.dns import Dns
+from hub.services.search import Search
 from hub.services.storage import Storage
 
 
 @dataclass(slots=True)
 class Services:
-    """One driver per choose-one seam. `directory` may be replaced by a reload.
+    """One driver per choose-one seam; `search` is None where none is chosen.
 
+    `directory` and `search` may be replaced by a reload.
     Read it anew for every transaction.
     """
 
@@ -23,3 +25,4 @@ class Services:
     directory: Directory
     clock: Clock
     dns: Dns
+    search: Search | None = None

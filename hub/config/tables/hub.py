@@ -120,3 +120,10 @@ class ServicesTable(Table):
     directory: PluginName = Field(
         default="directory-sql", description="The driver that knows domains, accounts and aliases."
     )
+    search: PluginName | None = Field(
+        default=None,
+        description=(
+            "The driver of an index of what messages say, such as search-fts, so that IMAP SEARCH of text "
+            "reads few of them. The answer is the same without one."
+        ),
+    )
