@@ -163,6 +163,7 @@ async def test_tls_by_stls_and_from_the_first_octet_on(pop3_hub: Pop3Hub, tmp_pa
             assert "STLS" in client.capa()
             client.stls(trusting)
             assert "STLS" not in client.capa()
+            assert "SCRAM-SHA-256-PLUS" in client.capa()["SASL"]
             client.user(ALICE)
             client.pass_("demo")
             client.quit()
