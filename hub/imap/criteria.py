@@ -52,12 +52,11 @@ class Table(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Leaf:
-    """One test. select: which of these match. needle: mapped text without which a message cannot match."""
+    """One test. select: which of these match; columns: what it asks of them."""
 
     level: Level
     select: Callable[[Table, Indexes], Indexes]
     columns: tuple[Column, ...] = ()
-    needle: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,8 +14,6 @@ from hub.mail.sentdate import DAY
 from hub.services.summary import MessageColumn
 
 Compare: TypeAlias = Callable[[int, int], bool]
-Has: TypeAlias = Callable[[str], Leaf]
-"""What makes a test of the text to search for."""
 
 
 def has_flag(flag: str) -> Leaf:
@@ -96,11 +94,11 @@ def sent_day(compare: Compare, day: int) -> Leaf:
     return _by_column(MessageColumn.SENT_DAY, lambda sent: sent is not None and compare(sent, day))
 
 
-def _by_text(level: Level, holds: Callable[[SearchText], bool], needle: bytes = b"") -> Leaf:
+def _by_text(level: Level, holds: Callable[[SearchText], bool]) -> Leaf:
     def select(table: Table, among: Indexes) -> Indexes:
         return among if holds(table.text) else frozenset()  # among is one message here
 
-    return Leaf(level, select, (), needle)
+    return Leaf(level, select)
 
 
 def header_has(name: str, needle: str) -> Leaf:
@@ -108,23 +106,23 @@ def header_has(name: str, needle: str) -> Leaf:
     mapped = casemap(needle)
     field = name.lower().encode("utf-8", "replace")
     if field not in LISTED:
-        return _by_text(Level.HEAD, lambda text: text.field_has(name, mapped), mapped)
+        return _by_text(Level.HEAD, lambda text: text.field_has(name, mapped))
     capitals = field.upper()
 
     def select(table: Table, among: Indexes) -> Indexes:
         fields, uids = table.column(Listed.FIELDS), table.uids
         return {at for at in among if listed_has(fields[uids[at]], capitals, mapped)}
 
-    return Leaf(Level.ROW, select, (Listed.FIELDS,), mapped)
+    return Leaf(Level.ROW, select, (Listed.FIELDS,))
 
 
 def body_has(needle: str) -> Leaf:
     """A substring of one of the decoded text parts."""
     mapped = casemap(needle)
-    return _by_text(Level.BODY, lambda text: text.body_has(mapped), mapped)
+    return _by_text(Level.BODY, lambda text: text.body_has(mapped))
 
 
 def text_has(needle: str) -> Leaf:
     """A substring of the header or of the body."""
     mapped = casemap(needle)
-    return _by_text(Level.BODY, lambda text: text.has(mapped), mapped)
+    return _by_text(Level.BODY, lambda text: text.has(mapped))

@@ -48,7 +48,7 @@ _SENT = MappingProxyType({b"SENTBEFORE": operator.lt, b"SENTON": operator.eq, b"
 _SIZES = MappingProxyType({b"LARGER": operator.gt, b"SMALLER": operator.lt})
 _AGES = MappingProxyType({b"OLDER": operator.le, b"YOUNGER": operator.ge})
 _OTHERS = (
-    b"NOT", b"OR", b"FUZZY", b"UID", b"KEYWORD", b"UNKEYWORD", b"HEADER", b"BODY", b"TEXT", b"MODSEQ",
+    b"NOT", b"OR", b"UID", b"KEYWORD", b"UNKEYWORD", b"HEADER", b"BODY", b"TEXT", b"MODSEQ",
     b"EMAILID", b"THREADID",
 )  # fmt: skip
 _WITH_ARGUMENT = frozenset((*_HEADERS, *_DATES, *_SENT, *_SIZES, *_AGES, *_OTHERS))
@@ -66,7 +66,6 @@ class Program:
         self._now = now
         self._charset = "utf-8"
         self._keys = 0
-        self._fuzzy = 0
         self.with_modseq = False
 
     def read(self) -> Node:
@@ -132,11 +131,6 @@ class Program:
                 first = self._key(depth + 1)
                 reader.space()
                 return Or(tuple(sorted((first, self._key(depth + 1)), key=dearest)))
-            case b"FUZZY":
-                self._fuzzy += 1
-                node = self._key(depth + 1)
-                self._fuzzy -= 1
-                return node
         return self._dated(word) or self._with_text(word) or self._with_value(word)
 
     def _dated(self, word: bytes) -> Node | None:
@@ -158,23 +152,15 @@ class Program:
         if word == b"HEADER":
             name = reader.astring("the name of a header field").decode("latin-1")
             reader.space()
-            return self._words(lambda needle: keys.header_has(name, needle))
+            return keys.header_has(name, self._text())
         if word in _HEADERS:
-            return self._words(lambda needle: keys.header_has(_HEADERS[word], needle))
+            return keys.header_has(_HEADERS[word], self._text())
         if word == b"BODY":
-            return self._words(keys.body_has)
-        return self._words(keys.text_has) if word == b"TEXT" else None
+            return keys.body_has(self._text())
+        return keys.text_has(self._text()) if word == b"TEXT" else None
 
-    def _words(self, has: keys.Has) -> Node:
-        """The text as it stands; under FUZZY all of its words, wherever they are (RFC 6203 §2)."""
-        text = self._reader.text("the text to search for", self._charset)
-        if not self._fuzzy:
-            return has(text)
-        words = dict.fromkeys(text.split()) or {text: None}
-        self._keys += len(words) - 1
-        if self._keys > _MAX_KEYS:
-            raise bad(f"A search has at most {_MAX_KEYS} keys and words")
-        return conjunction([has(word) for word in words])
+    def _text(self) -> str:
+        return self._reader.text("the text to search for", self._charset)
 
     def _with_value(self, word: bytes) -> Node:
         reader = self._reader

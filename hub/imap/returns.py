@@ -12,8 +12,8 @@ from hub.imap.replies import bad
 from hub.imap.sets import render_list
 from hub.imap.tokens import Reader
 
-_OPTIONS: Final = (b"MIN", b"MAX", b"ALL", b"COUNT", b"SAVE", b"PARTIAL", b"CONTEXT", b"UPDATE", b"RELEVANCY")
-_TOLD: Final = frozenset((b"MIN", b"MAX", b"ALL", b"COUNT", b"PARTIAL", b"RELEVANCY"))
+_OPTIONS: Final = (b"MIN", b"MAX", b"ALL", b"COUNT", b"SAVE", b"PARTIAL")
+_TOLD: Final = frozenset((b"MIN", b"MAX", b"ALL", b"COUNT", b"PARTIAL"))
 _WHOLE: Final = frozenset((b"ALL", b"COUNT"))
 _PIECE: Final = 4000
 
@@ -86,12 +86,8 @@ async def send_esearch(
     *,
     by_uid: bool,
     modseq: int = 0,
-    scores: Sequence[int] = (),
 ) -> None:
-    """The ESEARCH response. results: in the order they are told in. modseq: 0 for none.
-
-    scores: of the results, for RELEVANCY.
-    """
+    """The ESEARCH response. results: in the order they are told in. modseq: 0 for none."""
     out.send(b"* ESEARCH (%b)%b" % (correlator, b" UID" if by_uid else b""))
     if results and b"MIN" in returns:
         out.send(b" MIN %d" % min(results))
@@ -108,8 +104,6 @@ async def send_esearch(
     if results and b"ALL" in returns:
         out.send(b" ALL ")
         await _send_set(out, results)
-    if results and b"RELEVANCY" in returns:
-        out.send(b" RELEVANCY (%b)" % b" ".join([b"%d" % score for score in scores]))
     if results and modseq:
         out.send(b" MODSEQ %d" % modseq)
     out.send(b"\r\n")

@@ -71,7 +71,7 @@ def by_references(messages: Sequence[Threaded]) -> list[Node]:
 
 
 def _age(node: Node) -> tuple[int, int]:
-    first = node.first
+    first = node.message or node.first
     return first.sent, first.number
 
 
@@ -143,11 +143,12 @@ def _rooted(nodes: Sequence[Node]) -> list[Node]:
 
 def _pruned(roots: Sequence[Node]) -> list[Node]:
     for node in _deepest_first(roots):
-        node.children = [
-            kept
-            for child in node.children
-            for kept in ([child] if child.message is not None else child.children)
-        ]
+        if any(child.message is None for child in node.children):
+            node.children = [
+                kept
+                for child in node.children
+                for kept in ([child] if child.message is not None else child.children)
+            ]
     kept_roots: list[Node] = []
     for root in roots:
         if root.message is not None or len(root.children) > 1:
@@ -161,7 +162,8 @@ def _deepest_first(roots: Iterable[Node]) -> list[Node]:
     """Every node, each behind all that is below it."""
     found = list(roots)
     for node in found:  # which grows meanwhile
-        found += node.children
+        if node.children:
+            found += node.children
     found.reverse()
     return found
 
@@ -210,11 +212,15 @@ def _is_reply(root: Node) -> bool:
 
 def _sort_siblings(roots: Sequence[Node]) -> None:
     for node in _deepest_first(roots):
-        node.children.sort(key=_age)
+        if len(node.children) > 1:
+            node.children.sort(key=_age)
 
 
 def render(root: Node) -> Iterator[bytes]:
     """A thread as THREAD tells it, in pieces: `(2 3 (4)(5 6))`."""
+    if not root.children:
+        yield b"(%d)" % root.first.number
+        return
     pending: list[Node | bytes] = [b")", root, b"("]
     glue = b""
     while pending:

@@ -137,9 +137,7 @@ def shown(messages: Sequence[Threaded], algorithm: Algorithm) -> str:
     return b"".join(piece for root in algorithm(messages) for piece in render(root)).decode()
 
 
-def mail(
-    number: int, subject: str = "", references: str = "", own: str | None = None, sent: int = 0
-) -> Threaded:
+def mail(number: int, subject: str = "", references: str = "", own: str = "", sent: int = 0) -> Threaded:
     """`Re:` marks a reply; ids are letters."""
     base = subject.removeprefix("Re:")
     ids = tuple(reference.encode() for reference in references)
