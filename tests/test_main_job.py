@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from functools import partial
 from imaplib import IMAP4
 from pathlib import Path
+from poplib import POP3
 from typing import cast
 
 import pytest
@@ -137,8 +138,12 @@ def send_on_to(hub: RunningHub, other: RunningHub) -> None:
 
 async def test_every_hook_fires(tmp_path: Path) -> None:
     clock = Ahead()
-    tables = {"plugins": {"alerts": {"interval": 1}, "outbound-guard": {"strangers": 3}}}
-    plugins = (*SHIPPED, "alerts", "outbound-guard")
+    protocols = ("smtp", "submission", "imap", "pop3")
+    tables = {
+        "listeners": {name: {"protocol": name, "bind": ["127.0.0.1:0"]} for name in protocols},
+        "plugins": {"alerts": {"interval": 1}, "outbound-guard": {"strangers": 3}},
+    }
+    plugins = (*SHIPPED, "alerts", "outbound-guard", "pop3")
     async with (
         running_hub(tmp_path / "other", accounts=["ann@elsewhere.example"]) as other,
         running_hub(tmp_path, plugins=plugins, tables=tables, clock=clock) as hub,
@@ -180,8 +185,10 @@ async def test_every_hook_fires(tmp_path: Path) -> None:
 
         def change(client: IMAP4) -> None:
             client.create("Projects")
+            client.append("Projects", "", "", b"Subject: kept\r\n\r\n")
 
         await hub.imap(change)
+        await asyncio.to_thread(lambda: POP3("127.0.0.1", hub.port("pop3")).quit())
         for number in range(5):
             name = f"bad{number}.example.test"
             assert (await hub.smtp(lambda client, name=name: client.helo(name)))[0] == 451  # type: ignore[misc]

@@ -19,6 +19,7 @@ from hub.imap.session import ImapSession
 from hub.imap.status import status_response
 from hub.imap.tokens import Reader
 from hub.imap.updates import tell
+from hub.imap.wakeups import Key
 
 MAX_NAMES: Final = 1000
 _FILTERS: Final = MappingProxyType({each.value: each for each in Filter})
@@ -149,7 +150,8 @@ async def _notification(session: ImapSession, groups: list[Group]) -> Notificati
     if notification.selected is not None and notification.selected.attributes:
         notification.fetch_new = _fetching(session, notification.selected.attributes)
 
-    for key in (account, *foreign):
+    keys: list[Key] = [account, *foreign]
+    for key in keys:
         notification.ends.append(wakeups.watch(key, session.hear))
     return notification
 
