@@ -30,9 +30,7 @@ _BAD_EVENT: Final = Reply(
     b"BADEVENT (MessageNew MessageExpunge FlagChange MailboxName SubscriptionChange)",
 )
 _TOO_MANY: Final = Reply(b"NO", b"NOTIFY names more than %d mailboxes" % MAX_NAMES, b"NOTIFICATIONOVERFLOW")
-_OVERFLOW: Final = (
-    b"* OK [NOTIFICATIONOVERFLOW] NOTIFY is over: too much has happened to tell it all\r\n"
-)
+_OVERFLOW: Final = b"* OK [NOTIFICATIONOVERFLOW] NOTIFY is over: too much has happened to tell it all\r\n"
 
 
 async def _notify(session: ImapSession, reader: Reader) -> Reply:
@@ -150,7 +148,7 @@ async def _notification(session: ImapSession, groups: list[Group]) -> Notificati
     if notification.selected is not None and notification.selected.attributes:
         notification.fetch_new = _fetching(session, notification.selected.attributes)
 
-    keys: list[Key] = [account, *foreign]
+    keys: tuple[Key, ...] = (account, *foreign)
     for key in keys:
         notification.ends.append(wakeups.watch(key, session.hear))
     return notification

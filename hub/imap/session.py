@@ -185,6 +185,7 @@ class ImapSession:
     def log_out(self) -> None:
         """Nobody is in any more: nothing is left of who was, nor of what plugins have kept of them."""
         self.select(None)
+        self.set_notification(None)
         self.identity = None
         self.enabled.clear()
         self.failures = 0
