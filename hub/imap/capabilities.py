@@ -8,7 +8,7 @@ from hub.imap.added import added_capabilities
 from hub.imap.session import ImapSession
 from hub.sasl.mechanisms import mechanisms
 
-BASE: Final = b"IMAP4rev1 SASL-IR ID"
+BASE: Final = b"IMAP4rev1 IMAP4rev2 SASL-IR ID"
 MAIL: Final = b" ".join(
     [
         b"ACL",

@@ -44,7 +44,7 @@ async def _enable(session: ImapSession, reader: Reader) -> Reply:
         asked.add(reader.word("the name of a capability"))
     if not asked:
         raise bad("ENABLE takes the capabilities to enable, such as ENABLE UTF8=ACCEPT")
-    offered = {Enabled.IMAP4REV2.value, *capabilities(session).split()}
+    offered = capabilities(session).upper().split()
     fresh = [
         each
         for each in Enabled
