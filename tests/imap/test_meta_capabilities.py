@@ -46,7 +46,7 @@ SHOWN: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
         "MULTIAPPEND": (DIALOGUES + "multiappend.txt", "APPENDUID"),
         "NAMESPACE": (DIALOGUES + "mailboxes.txt", "* NAMESPACE"),
         "NOTIFY": (DIALOGUES + "notify.txt", "NOTIFY SET"),
-        "OBJECTID": (DIALOGUES + "mailboxes.txt", "MAILBOXID"),
+        "OBJECTID": (DIALOGUES + "objectid.txt", "EMAILID"),
         "PARTIAL": (DIALOGUES + "search.txt", "RETURN (PARTIAL"),
         "QRESYNC": (DIALOGUES + "qresync.txt", "VANISHED (EARLIER)"),
         "QUOTA": ("imap/test_quota.py", "GETQUOTAROOT"),

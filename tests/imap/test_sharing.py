@@ -108,6 +108,19 @@ async def test_the_quota_is_the_owners(imap: ImapHub) -> None:
         assert refused == [b"NO [OVERQUOTA] The account is over its quota"]
 
 
+async def test_who_may_see_a_mailbox_and_not_read_it_gets_no_status(imap: ImapHub) -> None:
+    alice, bob = await share(imap, "l")
+    async with alice, bob:
+        listed = await bob.ok(
+            'LIST "" "*/plans" RETURN (STATUS (MESSAGES) MYRIGHTS METADATA (/shared/comment))'
+        )
+        name = b'"%b"' % PLANS.encode()
+        assert listed == [b'* LIST (\\Noselect \\HasNoChildren) "/" ' + name, b"* MYRIGHTS " + name + b" l"]
+        for command in ("STATUS", "GETMETADATA"):
+            what = "(MESSAGES)" if command == "STATUS" else "/shared/comment"
+            assert (await bob.command(f'{command} "{PLANS}" {what}'))[-1].startswith(b"NO [NOPERM] ")
+
+
 async def test_who_loses_the_right_to_read_is_told(imap: ImapHub) -> None:
     alice, bob = await share(imap, "lr")
     async with alice, bob:
