@@ -19,7 +19,19 @@ def upgrade() -> None:
     else:
         op.execute("CREATE EXTENSION IF NOT EXISTS pg_trgm")
         op.execute('CREATE TABLE search_text (rowid BIGINT PRIMARY KEY, text TEXT COLLATE "C" NOT NULL)')
-        op.execute("CREATE INDEX search_trigram ON search_text USING gin (text gin_trgm_ops)")
+        # The extension may be in a schema of its own, or another's, that is not looked in by itself.
+        where = (
+            op.get_bind()
+            .execute(
+                sa.text(
+                    "SELECT quote_ident(nspname) FROM pg_extension"
+                    " JOIN pg_namespace n ON n.oid = extnamespace"
+                    " WHERE extname = 'pg_trgm'"
+                )
+            )
+            .scalar_one()
+        )
+        op.execute(f"CREATE INDEX search_trigram ON search_text USING gin (text {where}.gin_trgm_ops)")
     op.create_table("search_untold", sa.Column("id", KEY, primary_key=True, autoincrement=False))
     op.create_table(
         "search_mailbox",
