@@ -225,7 +225,8 @@ def _empty_mailbox(step: Step, ours: Observed, theirs: Observed) -> Pair:
 
 def _read_only(step: Step, ours: Observed, theirs: Observed) -> Pair:
     does_nothing = theirs.get("condition") == "OK" and not theirs.get("messages") and not theirs.get("gone")
-    if ours.get("condition") == "NO" and ours.get("code") == ("READ-ONLY",) and does_nothing:
+    may_not = ours.get("condition") == "NO" and ours.get("code") == ("READ-ONLY",)
+    if may_not and (does_nothing or theirs.get("condition") in ("NO", "BAD")):
         return {}, {}
     return ours, theirs
 
