@@ -253,7 +253,7 @@ def _first_part(step: Step, ours: Observed, theirs: Observed) -> Pair:
         (at, name)
         for at, told in here.items()
         for name, value in told.items()
-        if value is None and _FIRST_PART.match(name)
+        if value in (None, "0") and _FIRST_PART.match(name)
     }
     return tuple(  # type: ignore[return-value]
         {

@@ -82,6 +82,7 @@ def fetched(session: Session, command: bytes, about: bytes = b"") -> Told:
     """Attributes and their values; a NO is told too."""
     answer = session.ask(command)
     found = message_of(observed(answer, session.known, b"corpus"))
+    found.pop("UID", None)  # Dovecot has told it before it says NO
     if answer.condition != "OK":
         found["condition" + about.decode()] = answer.condition
     return found
