@@ -254,7 +254,7 @@ def kinds(corpus: tuple[bytes, ...]) -> dict[str, Kind]:
             st.one_of(
                 joined(b"FETCH ", SETS, b" (FLAGS) (CHANGEDSINCE <modseq>)"),
                 joined(b"UID FETCH ", UIDS, b" (FLAGS) (CHANGEDSINCE <modseq>)"),
-                joined(b"SEARCH MODSEQ <modseq> ", CRITERIA),
+                joined(b"SEARCH MODSEQ <next> ", CRITERIA),
                 joined(b"FETCH ", SETS, b" (UID MODSEQ)"),
                 joined(b"STATUS ", BOXES, b" (HIGHESTMODSEQ)"),
             ),
