@@ -40,9 +40,9 @@ class Returns:
             return results
         chosen = set(_part(self.partial, results)) if self.partial else set[int]()
         if b"MIN" in self.options:
-            chosen.add(min(results))
+            chosen.add(results[0])
         if b"MAX" in self.options:
-            chosen.add(max(results))
+            chosen.add(results[-1])
         return sorted(chosen)
 
 
@@ -89,10 +89,11 @@ async def send_esearch(
 ) -> None:
     """The ESEARCH response. results: in the order they are told in. modseq: 0 for none."""
     out.send(b"* ESEARCH (%b)%b" % (correlator, b" UID" if by_uid else b""))
+    # Of SORT these are the first and the last in its order (RFC 5267 §3.1), as they are of SEARCH.
     if results and b"MIN" in returns:
-        out.send(b" MIN %d" % min(results))
+        out.send(b" MIN %d" % results[0])
     if results and b"MAX" in returns:
-        out.send(b" MAX %d" % max(results))
+        out.send(b" MAX %d" % results[-1])
     if b"COUNT" in returns:
         out.send(b" COUNT %d" % len(results))
     if returns.partial is not None:

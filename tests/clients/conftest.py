@@ -15,6 +15,7 @@ from bench import hub_server
 from bench.hub_server import Hub
 from bench.server import DOMAIN
 from hub.testing.certificate import self_signed
+from hub.testing.ports import free_port
 from tests.dovecot.client import Session
 
 PASSWORD = "open-sesame"
@@ -27,29 +28,45 @@ class Account:
     hub: Hub
     user: str
     certificate: Path
+    pop3s_port: int
 
     def session(self) -> Session:
         """A connection that is logged in."""
         return Session(self.hub.imap_port, self.user, PASSWORD)
 
 
+@dataclass(frozen=True, slots=True)
+class Served:
+    """A hub and where it speaks POP3."""
+
+    hub: Hub
+    pop3s_port: int
+
+
 @pytest.fixture(scope="session")
-def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hub]:
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     """One for all clients."""
-    hub = hub_server.lay_out(tmp_path_factory.mktemp("clients") / "hub", 1, tls=True)
-    certificate, key = self_signed(hub.folder.parent)
+    port = free_port()
+
+    def add_pop3(config: Path) -> None:
+        text = config.read_text().replace("plugins = [", 'plugins = ["pop3", ', 1)
+        config.write_text(f'{text}\n[listeners.pop3s]\nprotocol = "pop3s"\nbind = ["127.0.0.1:{port}"]\n')
+
+    folder = tmp_path_factory.mktemp("clients")
+    hub = hub_server.lay_out(folder / "hub", 1, tls=True, prepare=add_pop3)
+    certificate, key = self_signed(folder)
     shutil.copy(certificate, hub.folder / "cert.pem")
     shutil.copy(key, hub.folder / "key.pem")
     with hub_server.serving(hub):
-        yield hub
+        yield Served(hub, port)
 
 
 @pytest.fixture
-def account(hub: Hub, request: pytest.FixtureRequest) -> Account:
+def account(served: Served, request: pytest.FixtureRequest) -> Account:
     """The test's own."""
     user = f"{re.sub('[^a-z0-9]+', '-', request.node.name)[:60].strip('-')}@{DOMAIN}"
-    hub.verb("account", "add", user, "--password-stdin", given=f"{PASSWORD}\n")
-    return Account(hub, user, hub.folder / "cert.pem")
+    served.hub.verb("account", "add", user, "--password-stdin", given=f"{PASSWORD}\n")
+    return Account(served.hub, user, served.hub.folder / "cert.pem", served.pop3s_port)
 
 
 def message(subject: str, text: str = "words") -> bytes:

@@ -215,7 +215,11 @@ def kinds(corpus: tuple[bytes, ...]) -> dict[str, Kind]:
         "append two": Kind(joined(b"APPEND ", _APPENDS, b" ", extra, b" ", extra), ("MULTIAPPEND",)),
         "catenate": Kind(
             joined(
-                b"APPEND ", _APPENDS, b" CATENATE (TEXT ", messages().map(literal), b" TEXT {6+}\r\nmore\r\n)"
+                b"APPEND ",
+                _APPENDS,
+                b' "02-Feb-2026 23:59:59 +0000" CATENATE (TEXT ',
+                messages().map(literal),
+                b" TEXT {6+}\r\nmore\r\n)",
             ),
             ("CATENATE",),
         ),
@@ -250,7 +254,7 @@ def kinds(corpus: tuple[bytes, ...]) -> dict[str, Kind]:
             st.one_of(
                 joined(b"FETCH ", SETS, b" (FLAGS) (CHANGEDSINCE <modseq>)"),
                 joined(b"UID FETCH ", UIDS, b" (FLAGS) (CHANGEDSINCE <modseq>)"),
-                joined(b"SEARCH MODSEQ <modseq> ", CRITERIA),
+                joined(b"SEARCH MODSEQ <next> ", CRITERIA),
                 joined(b"FETCH ", SETS, b" (UID MODSEQ)"),
                 joined(b"STATUS ", BOXES, b" (HIGHESTMODSEQ)"),
             ),

@@ -225,7 +225,8 @@ def _empty_mailbox(step: Step, ours: Observed, theirs: Observed) -> Pair:
 
 def _read_only(step: Step, ours: Observed, theirs: Observed) -> Pair:
     does_nothing = theirs.get("condition") == "OK" and not theirs.get("messages") and not theirs.get("gone")
-    if ours.get("condition") == "NO" and ours.get("code") == ("READ-ONLY",) and does_nothing:
+    may_not = ours.get("condition") == "NO" and ours.get("code") == ("READ-ONLY",)
+    if may_not and (does_nothing or theirs.get("condition") in ("NO", "BAD")):
         return {}, {}
     return ours, theirs
 
@@ -252,7 +253,7 @@ def _first_part(step: Step, ours: Observed, theirs: Observed) -> Pair:
         (at, name)
         for at, told in here.items()
         for name, value in told.items()
-        if value is None and _FIRST_PART.match(name)
+        if value in (None, "0") and _FIRST_PART.match(name)
     }
     return tuple(  # type: ignore[return-value]
         {

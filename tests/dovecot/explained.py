@@ -159,4 +159,17 @@ EXPLAINED: Final = (
         "subject with NUL",
         attributes=("ENVELOPE",),
     ),
+    _explained(
+        "RFC 3516 §4.3: UNKNOWN-CTE is for an encoding that is not known; ours decodes what it can",
+        "encoding of nothing",
+        "base64 with garbage",
+        "base64 without padding",
+        "quoted-printable with garbage",
+        attributes=("BINARY", "condition"),
+    ),
+    _explained(
+        "RFC 2045 §6.7 (3): blanks at the ends of lines were added on the way; ours leaves them",
+        "quoted-printable with blanks",
+        attributes=("BINARY",),
+    ),
 )

@@ -148,9 +148,14 @@ def label(name: str) -> str:
 
 def expanded(written: Value) -> frozenset[int]:
     """The numbers of a set such as `1:3,7`, as servers write it: without `*`."""
-    found: set[int] = set()
+    return frozenset(in_order(written))
+
+
+def in_order(written: Value) -> tuple[int, ...]:
+    """The numbers of such a set as they stand in it."""
+    found: list[int] = []
     for part in str(written).split(","):
         first, _, last = part.partition(":")
-        low, high = sorted((int(first), int(last or first)))
-        found.update(range(low, high + 1))
-    return frozenset(found)
+        low, high = int(first), int(last or first)
+        found.extend(range(low, high + 1) if low <= high else range(low, high - 1, -1))
+    return tuple(found)

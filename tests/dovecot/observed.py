@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from tests.dovecot.client import Answer
-from tests.dovecot.known import Known, expanded
+from tests.dovecot.known import Known, expanded, in_order
 from tests.dovecot.parser import Response, Value
 from tests.dovecot.script import BOX
 
@@ -99,7 +99,7 @@ def _extended(words: tuple[Value, ...]) -> Mapping[str, object]:
         upper = str(name).upper()
         found[upper] = CHOSEN if upper == "MODSEQ" else str(value)
         if upper == "ALL":
-            found[upper] = tuple(sorted(expanded(value)))
+            found[upper] = in_order(value)  # SORT's own (RFC 5267 §3)
     return found
 
 

@@ -64,6 +64,8 @@ def parse(octets: bytes) -> Response:
     word = rest.split(b" ", 1)[0].upper().decode("latin-1")
     if word in STATUS:
         return _status(tag.decode(), word, rest[len(word) :])
+    if rest == b"THREAD ":
+        rest = rest[:-1]  # Dovecot 2.3 has the blank also before no thread (RFC 5256 §5)
     reader = _Reader(rest)
     words = reader.values(b"")
     return Response(tag.decode(), words)

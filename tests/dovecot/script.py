@@ -1,7 +1,7 @@
 """What is done to both servers: commands of several sessions on the mailboxes of one script.
 
 In a command `<box>` stands for the script's folder, `<uidvalidity>` and `<modseq>` for what the session was
-told when it opened its mailbox, as servers choose these numbers themselves.
+told when it opened its mailbox, as servers choose these numbers themselves; `<next>` is what follows `<modseq>`.
 """
 
 from __future__ import annotations
@@ -60,6 +60,7 @@ class Stage:
             step.command.replace(BOX, self.box)
             .replace(b"<uidvalidity>", b"%d" % known.uidvalidity)
             .replace(b"<modseq>", b"%d" % known.modseq)
+            .replace(b"<next>", b"%d" % (known.modseq + 1))
         )
         return session.ask(command), known
 
