@@ -29,9 +29,7 @@ _BAD_EVENT: Final = Reply(
     b"BADEVENT (MessageNew MessageExpunge FlagChange MailboxName SubscriptionChange)",
 )
 _TOO_MANY: Final = Reply(b"NO", b"NOTIFY names more than %d mailboxes" % MAX_NAMES, b"NOTIFICATIONOVERFLOW")
-_OVERFLOW: Final = (
-    b"* OK [NOTIFICATIONOVERFLOW] NOTIFY is over: too much has happened to tell it all\r\n"
-)
+_OVERFLOW: Final = b"* OK [NOTIFICATIONOVERFLOW] NOTIFY is over: too much has happened to tell it all\r\n"
 
 
 async def _notify(session: ImapSession, reader: Reader) -> Reply:
