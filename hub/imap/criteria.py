@@ -52,11 +52,15 @@ class Table(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Leaf:
-    """One test. select: which of these match; columns: what it asks of them."""
+    """One test. select: which of these match; columns: what it asks of them.
+
+    needle: mapped text without which a message cannot match.
+    """
 
     level: Level
     select: Callable[[Table, Indexes], Indexes]
     columns: tuple[Column, ...] = ()
+    needle: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)

@@ -94,11 +94,11 @@ def sent_day(compare: Compare, day: int) -> Leaf:
     return _by_column(MessageColumn.SENT_DAY, lambda sent: sent is not None and compare(sent, day))
 
 
-def _by_text(level: Level, holds: Callable[[SearchText], bool]) -> Leaf:
+def _by_text(level: Level, holds: Callable[[SearchText], bool], needle: bytes = b"") -> Leaf:
     def select(table: Table, among: Indexes) -> Indexes:
         return among if holds(table.text) else frozenset()  # among is one message here
 
-    return Leaf(level, select)
+    return Leaf(level, select, (), needle)
 
 
 def header_has(name: str, needle: str) -> Leaf:
@@ -119,10 +119,10 @@ def header_has(name: str, needle: str) -> Leaf:
 def body_has(needle: str) -> Leaf:
     """A substring of one of the decoded text parts."""
     mapped = casemap(needle)
-    return _by_text(Level.BODY, lambda text: text.body_has(mapped))
+    return _by_text(Level.BODY, lambda text: text.body_has(mapped), mapped)
 
 
 def text_has(needle: str) -> Leaf:
     """A substring of the header or of the body."""
     mapped = casemap(needle)
-    return _by_text(Level.BODY, lambda text: text.has(mapped))
+    return _by_text(Level.BODY, lambda text: text.has(mapped), mapped)
