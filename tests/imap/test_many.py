@@ -147,7 +147,7 @@ async def test_only_what_is_asked_for_is_read(many: ImapHub) -> None:
         assert await client.line() == b"* SEARCH"
         assert (await client.line()).startswith(b"a4 OK")
         assert await client.line() == b"* SEARCH 5000"
-        assert storage.calls["items"] == 1
+        assert storage.calls.total() <= 2 * batches + 2
 
 
 @pytest.mark.proves("imap: a mailbox of ten thousand is fetched while others are served")
