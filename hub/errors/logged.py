@@ -159,6 +159,11 @@ _ENTRIES: Final = (
         "A report about mail came back itself, or mail with an empty sender. It goes to relay.postmaster.",
     ),
     (
+        "relay-return-unreadable", _STAYS, "", "a report that came back cannot be read",
+        "The report is delivered; who it was about is not counted. Read reason; it is a bug of the hub if that names "
+        "a line of it.",
+    ),
+    (
         "relay-sender-forged", _STAYS, "", "a report would reach somebody who has not sent the mail",
         "Mail from elsewhere could not be passed on, and SPF, DMARC or its client's names say that it is "
         "forged: no report is sent. An alias that leads elsewhere takes such mail in; let checks refuse it.",

@@ -32,7 +32,7 @@ _ENTRIES: Final = MappingProxyType(
         ("STORE_FULL", "4.3.1"): "Free some of the disk of hub.data_dir: accepting stops while 64 MB are "
         "left.",
         ("SERVER_BUG", "4.3.0"): "See imap-internal: the log has the traceback.",
-        ("BYE_TIMEOUT BYE_TOO_MUCH BYE_TOO_MANY_FAILURES", "4.4.2"): _CLIENT,
+        ("BYE_BROKEN_DEFLATE BYE_TIMEOUT BYE_TOO_MUCH BYE_TOO_MANY_FAILURES", "4.4.2"): _CLIENT,
         ("BYE_TOO_MANY BYE_TOO_MANY_FROM_ADDRESS", "4.7.0"): _LIMIT,
         ("BYE_SHUTDOWN", "4.3.2"): "Nothing to do: the client connects again.",
     }
