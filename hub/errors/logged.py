@@ -160,8 +160,7 @@ _ENTRIES: Final = (
     ),
     (
         "relay-return-unreadable", _STAYS, "", "a report that came back cannot be read",
-        "The report is delivered; who it was about is not counted. Read reason; it is a bug of the hub if that names "
-        "a line of it.",
+        "The report is delivered; who it was about is not counted. Read reason: it may be a bug of the hub.",
     ),
     (
         "relay-sender-forged", _STAYS, "", "a report would reach somebody who has not sent the mail",

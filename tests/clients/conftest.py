@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -115,7 +115,7 @@ def run(*command: str | Path, cwd: Path, seconds: float = 60, **environment: str
     return done.stdout
 
 
-def needs(program: str) -> Callable[[Callable[..., object]], Callable[..., object]]:
+def needs(program: str) -> pytest.MarkDecorator:
     """Skips where a client is not installed."""
     return pytest.mark.skipif(
         shutil.which(program) is None, reason=f"no {program} here: tests/peers/install.sh installs it"

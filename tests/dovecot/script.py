@@ -1,7 +1,8 @@
 """What is done to both servers: commands of several sessions on the mailboxes of one script.
 
 In a command `<box>` stands for the script's folder, `<uidvalidity>` and `<modseq>` for what the session was
-told when it opened its mailbox, as servers choose these numbers themselves; `<next>` is what follows `<modseq>`.
+told when it opened its mailbox, as servers choose these numbers themselves; `<next>` is what follows
+`<modseq>`.
 """
 
 from __future__ import annotations

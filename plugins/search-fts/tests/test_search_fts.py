@@ -8,15 +8,16 @@ import random
 from base64 import b64encode
 from collections.abc import AsyncIterator, Mapping
 from imaplib import IMAP4
+from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any, cast
 
 import pytest
+from click import Command
 from click.testing import CliRunner
 from hub_plugin_search_fts import FtsSearch
 from sqlalchemy import text
 
-from hub.cli.main import main
 from hub.testing.running import RunningHub, running_hub
 
 CHARSETS = {
@@ -34,6 +35,13 @@ CHARSETS = {
     "x-unknown": "Größe of nobody",
 }
 """Charset → words that messages are made of."""
+
+
+def hub_command() -> Command:
+    """`hub`, as from a shell."""
+    (script,) = entry_points(group="console_scripts", name="hub")
+    found: Command = script.load()
+    return found
 
 
 def messages(count: int) -> list[bytes]:
@@ -130,7 +138,7 @@ class Hub:
 
     async def run(self, *words: str) -> str:
         arguments = ["-c", str(self.running.folder / "hub.toml"), "search", *words]
-        result = await asyncio.to_thread(CliRunner().invoke, main, arguments)
+        result = await asyncio.to_thread(CliRunner().invoke, hub_command(), arguments)
         assert result.exit_code == 0, result.output
         return result.stdout
 
@@ -240,7 +248,7 @@ async def test_a_hub_without_an_index_says_so(tmp_path: Path) -> None:
     async with running_hub(tmp_path):
         pass
     result = await asyncio.to_thread(
-        CliRunner().invoke, main, ["-c", str(tmp_path / "hub.toml"), "search", "status"]
+        CliRunner().invoke, hub_command(), ["-c", str(tmp_path / "hub.toml"), "search", "status"]
     )
     assert result.exit_code == 1
     assert 'search = "search-fts"' in result.output
