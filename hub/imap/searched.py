@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Final, TypeAlias
 
-from hub.imap.columns import Column, Listed, column_cache
+from hub.imap.columns import Column, Listed, Values, column_cache
 from hub.imap.criteria import Indexes, Level, Node, leaves, split
 from hub.imap.narrowing import narrowed
 from hub.imap.session import ImapSession
@@ -68,6 +68,7 @@ class Searched:
     modseqs: Sequence[int]
     gone: set[int] = field(default_factory=set)
     _text: SearchText | None = None
+    _held: dict[Column, Values] = field(default_factory=dict)
 
     # -- what criteria ask -------------------------------------------------------------------------
 
@@ -78,8 +79,11 @@ class Searched:
         return self._text
 
     def column(self, column: Column) -> dict[int, Any]:
-        """What was loaded, by UID."""
-        return column_cache(self.session.kernel).values(self.mailbox, column)
+        """What was loaded, by UID; kept here, for the cache may forget it while others search."""
+        held = self._held.get(column)
+        if held is None:
+            held = self._held[column] = column_cache(self.session.kernel).values(self.mailbox, column)
+        return held
 
     # -- columns -----------------------------------------------------------------------------------
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from types import MappingProxyType
 from typing import Final
 
@@ -63,20 +63,18 @@ async def in_order(mailbox: Searched, found: Indexes, keys: Sequence[SortKey]) -
     order = sorted(await mailbox.load(columns, found))
     uids = mailbox.uids
     for column, reverse in reversed(keys):  # each sort leaves alone what the ones before it agree about
-        values = sent_dates(mailbox) if column is MessageColumn.SENT else mailbox.column(column)
+        is_date = column is MessageColumn.SENT
+        values = sent_dates(mailbox, [uids[at] for at in order]) if is_date else mailbox.column(column)
         by_index = {at: values[uids[at]] for at in order}
         order.sort(key=by_index.__getitem__, reverse=reverse)
         await mailbox.session.out.flow()
     return order
 
 
-def sent_dates(mailbox: Searched) -> dict[int, int]:
+def sent_dates(mailbox: Searched, uids: Iterable[int]) -> dict[int, int]:
     """When each message was sent, or without a readable Date has arrived (RFC 5256 §2.2); by UID."""
-    arrived = mailbox.column(MessageColumn.INTERNAL_DATE)
-    return {
-        uid: arrived.get(uid, 0) if sent is None else sent
-        for uid, sent in mailbox.column(MessageColumn.SENT).items()
-    }
+    arrived, sent = mailbox.column(MessageColumn.INTERNAL_DATE), mailbox.column(MessageColumn.SENT)
+    return {uid: arrived[uid] if (date := sent[uid]) is None else date for uid in uids}
 
 
 async def _sort(session: ImapSession, reader: Reader) -> Reply:

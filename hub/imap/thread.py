@@ -64,7 +64,7 @@ def _threads(mailbox: Searched, found: list[int], algorithm: Algorithm, by_uid: 
     """The threads as octets, in a few pieces."""
     uids = [mailbox.uids[at] for at in found]
     numbers = uids if by_uid else [at + 1 for at in found]
-    sent = sent_dates(mailbox)
+    sent = sent_dates(mailbox, uids)
     subjects, replies, ids, references = (mailbox.column(column) for column in _COLUMNS[2:])
     messages = [
         Threaded(
