@@ -89,8 +89,9 @@ class Oracle:
                 self._learn(script, stages, step.session, done)
             last = step.session
             self._both(script, stages, step, done)
-            if not step.blind:
-                self._learn(script, stages, step.session, done)
+            if step.blind:  # what it has told of others is told by one server now, by the other before
+                self._both(script, stages, Step(step.session, b"NOOP", blind=True), done)
+            self._learn(script, stages, step.session, done)
         for number in range(SESSIONS):
             self._both(script, stages, Step(number, b"NOOP"), done)
             self._learn(script, stages, number, done)
