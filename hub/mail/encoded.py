@@ -13,6 +13,7 @@ _BLANK = re.compile(rb"[ \t\r\n]*+")
 _HEX = re.compile(rb"=([0-9A-Fa-f]{2})")
 _UNPADDED = re.compile(rb"[^=]++")
 _NOT_BASE64 = re.compile(rb"[^A-Za-z0-9+/]+")
+_BLANKS_AT_END = re.compile(rb"(?<![ \t])[ \t]++(?=\r?\n|\Z)")
 # What would end a line or act on a terminal; a decoded header is always one line of text.
 _CONTROL = re.compile("[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029]")
 
@@ -144,5 +145,8 @@ def _decode_run(run: bytes) -> bytes:
 
 
 def decode_quoted_printable(text: bytes) -> bytes:
-    """Octets of quoted-printable text (RFC 2045 §6.7); an `=` that encodes nothing stays."""
-    return binascii.a2b_qp(text)
+    """Octets of quoted-printable text (RFC 2045 §6.7); an `=` that encodes nothing stays.
+
+    Blanks at the end of a line were put there on the way, and go.
+    """
+    return binascii.a2b_qp(_BLANKS_AT_END.sub(b"", text))

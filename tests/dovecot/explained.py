@@ -167,9 +167,4 @@ EXPLAINED: Final = (
         "quoted-printable with garbage",
         attributes=("BINARY", "condition"),
     ),
-    _explained(
-        "RFC 2045 §6.7 (3): blanks at the ends of lines were added on the way; ours leaves them",
-        "quoted-printable with blanks",
-        attributes=("BINARY",),
-    ),
 )
