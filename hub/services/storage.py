@@ -9,7 +9,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from hub.mail.address import Address
 from hub.mail.dsn import NO_DSN, Dsn
@@ -99,9 +99,8 @@ class Mailbox:
     subscribed: bool
 
 
-@dataclass(frozen=True, slots=True)
-class ItemState:
-    """What changes about an item."""
+class ItemState(NamedTuple):
+    """What changes about an item; a tuple, for ten thousand of them are made at once."""
 
     uid: int
     flags: frozenset[str]
