@@ -21,6 +21,7 @@ missing_packages() {
     [ -e /usr/lib/dovecot/imap-login ] || printf 'dovecot-imapd '
     [ -e /usr/lib/dovecot/pop3-login ] || printf 'dovecot-pop3d '
     perl -MMail::DKIM -e1 2>/dev/null || printf 'libmail-dkim-perl '
+    ldconfig -p | grep -q 'libopendmarc\.so\.2' || printf 'libopendmarc2 '
     # Its programs are in no folder of the path.
     ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || printf 'postgresql '
     # A package of its own since SpamAssassin 4, in Debian 12 and Ubuntu 24.04; before that the rules' package has it.
