@@ -20,7 +20,7 @@ FILL: Final = 250
 """Messages in one APPEND that fills a mailbox."""
 APPENDS: Final = 200
 CONNECTIONS: Final = 10
-TELLINGS: Final = 50
+TELLINGS: Final = 11
 LISTED: Final = "FETCH 1:* (FLAGS UID RFC822.SIZE ENVELOPE)"
 RARE: Final = "quixotically"
 """A word that one in a thousand messages has, in its text alone."""
