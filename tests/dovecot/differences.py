@@ -231,6 +231,10 @@ def _read_only(step: Step, ours: Observed, theirs: Observed) -> Pair:
     return ours, theirs
 
 
+def _preview(step: Step, ours: Observed, theirs: Observed) -> Pair:
+    return _mapped(ours, "PREVIEW", lambda _: True), _mapped(theirs, "PREVIEW", lambda _: True)
+
+
 def _blanks(step: Step, ours: Observed, theirs: Observed) -> Pair:
     return _mapped(ours, "ENVELOPE", _one_blank), _mapped(theirs, "ENVELOPE", _one_blank)
 
@@ -380,6 +384,11 @@ DIFFERENCES: Final = (
         "more than was asked for",
         "RFC 7162 §3.1: where a message of a FETCH got \\Seen, ours tells it of its neighbours too",
         _more,
+    ),
+    Difference(
+        "the words of a preview",
+        "RFC 8970 §3.1: what of a message is shown is the server's to choose",
+        _preview,
     ),
     Difference(
         "a mailbox that is deleted while it is open",

@@ -34,6 +34,7 @@ SHOWN: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
         "ID": (DIALOGUES + "login.txt", "* ID ("),
         "IDLE": (DIALOGUES + "idle.txt", "DONE"),
         "IMAP4rev1": (DIALOGUES + "messages.txt", "FETCH"),
+        "IMAP4rev2": (DIALOGUES + "rev2.txt", "ENABLE IMAP4rev2"),
         "INPROGRESS": ("imap/test_progress.py", "INPROGRESS"),
         "LIST-EXTENDED": (DIALOGUES + "list_extended.txt", "RECURSIVEMATCH"),
         "LIST-METADATA": (DIALOGUES + "metadata.txt", "RETURN (METADATA"),

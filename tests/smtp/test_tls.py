@@ -31,7 +31,7 @@ async def test_implicit_tls_offers_login_at_once(
     port = await world.listen("submissions", tls="implicit", context=engine(certificate))
     async with connected(port, trusting) as client:
         greeting = await client.ask("EHLO c.example")
-        assert "AUTH SCRAM-SHA-256 PLAIN LOGIN" in greeting
+        assert "AUTH SCRAM-SHA-256-PLUS SCRAM-SHA-256 PLAIN LOGIN" in greeting
         assert "STARTTLS" not in greeting
         assert (await client.ask(ALICE)).startswith("235")
         reply = await client.submit(b"\r\n", sender="alice@example.test")

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from imaplib import IMAP4
 from pathlib import Path
 
 import pytest
 
 from hub.loading.collecting import SECONDS
-from hub.mail.login import AccountRef
+from hub.services.storage import UidRanges
+from hub.services.summary import MessageColumn, Row
 from hub.testing.clock import ManualClock
 from hub.testing.running import RunningHub, running_hub
 from tests.crew import until
@@ -69,19 +71,17 @@ async def test_a_message_that_moved_since_its_row_was_read_is_read_where_it_is_n
         kept = [each for number, each in enumerate(await hub.mailbox(), 1) if number % 4 == 0]
         await remove(hub, ",".join(str(number) for number in range(1, 31) if number % 4))
         storage, blobs = hub.hub.kernel.services.storage, hub.hub.kernel.services.blobs
-        real, moved = storage.items, asyncio.Event()
+        real, moved = storage.columns, asyncio.Event()
 
-        async def items(
-            mailbox: int, uids: list[tuple[int, int]], viewer: AccountRef | None = None
-        ) -> object:
+        async def columns(mailbox: int, uids: UidRanges, wanted: Sequence[MessageColumn]) -> Sequence[Row]:
             """What a session has read of the index just before all of it moves."""
-            rows = await real(mailbox, uids, viewer)
+            rows = await real(mailbox, uids, wanted)
             if not moved.is_set():
                 moved.set()
                 assert (await blobs.collect(storage, force=True)).moved > 0
             return rows
 
-        storage.items = items  # type: ignore[method-assign, assignment]
+        storage.columns = columns  # type: ignore[method-assign]
         assert await hub.mailbox() == kept
         assert moved.is_set()
 

@@ -50,9 +50,10 @@ async def test_the_recorder_sees_hooks_fire(tmp_path: Path, manual_clock: Manual
         scope = generations.current.plugins["recorder"]
         assert await scope.call("smtp_helo", session=None, name="there") is None
         calls = recorder.calls(generations)
-        assert [call.hook for call in calls] == ["provide_routes", "plugin_start", "smtp_helo"]
+        provided = ["provide_routes", "provide_imap_commands", "provide_listeners"]
+        assert [call.hook for call in calls] == [*provided, "plugin_start", "smtp_helo"]
         assert calls[-1] == recording.Call("smtp_helo", {"session": None, "name": "there"})
-        assert recorder.hooks(generations) == {"provide_routes", "plugin_start", "smtp_helo"}
+        assert recorder.hooks(generations) == {*provided, "plugin_start", "smtp_helo"}
         assert all("recorder" in [step["plugin"] for step in steps] for steps in loader.hooks().values())
     finally:
         await loader.close()

@@ -11,8 +11,8 @@ import pytest
 from click.testing import CliRunner, Result
 
 from hub.cli.main import main
+from hub.cli.plugins.new import DRIVERS
 from hub.hooks.areas import SPECS
-from hub.loading.drivers import SERVICES
 
 ROOT = Path(__file__).parents[3]
 
@@ -40,7 +40,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     wanted = [[hook.replace("_", "-"), "--hooks", hook] for hook in SPECS]
     wanted += [[f"one-{hook.replace('_', '-')}", "--hooks", hook, "--one-file"] for hook in SPECS]
     wanted += [["all-of-them", "--hooks", ",".join(SPECS)], ["default"], ["one", "--one-file"]]
-    wanted += [[f"own-{service}", "--driver", service] for service in SERVICES]
+    wanted += [[f"own-{service}", "--driver", service] for service in DRIVERS]
     for arguments in wanted:
         result = new(folder, *arguments)
         assert result.exit_code == 0, result.output
@@ -72,7 +72,7 @@ def test_what_is_written_has_strict_types(folder: Path) -> None:
 @pytest.mark.proves("plugins: `hub plugins new` writes a plugin or a driver that passes its tests and checks")
 def test_its_own_tests_pass(folder: Path) -> None:
     """The contract of a driver is expected to fail for now; that of a storage is long, and a part will do."""
-    drivers = [f"own-{service}" for service in SERVICES]
+    drivers = [f"own-{service}" for service in DRIVERS]
     paths = ":".join(str(folder / name) for name in drivers)
     options = ["-q", "-p", "no:cacheprovider", "-k", "not OwnStorage or mailbox"]
     run(folder, "pytest", *options, "all-of-them", "default", "one", *drivers, PYTHONPATH=paths)
