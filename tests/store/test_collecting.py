@@ -81,7 +81,7 @@ async def test_a_message_that_moved_since_its_row_was_read_is_read_where_it_is_n
                 assert (await blobs.collect(storage, force=True)).moved > 0
             return rows
 
-        storage.columns = columns  # type: ignore[method-assign]
+        storage.columns = columns  # type: ignore[method-assign, assignment]
         assert await hub.mailbox() == kept
         assert moved.is_set()
 
