@@ -4,25 +4,23 @@ reading."""
 from __future__ import annotations
 
 import asyncio
-from time import perf_counter
 
+from hub.accepting.pacing import Paced
 from hub.imap.deflate import Deflater
 
 _FLUSH_AT = 64 << 10
-_SLICE = 0.005  # seconds that one command may keep the event loop without a pause
 
 
-class Output:
+class Output(Paced):
     """A buffer between the commands and the transport."""
 
-    __slots__ = ("_began", "_deflater", "_pieces", "_size", "_transport", "_writable", "closed")
+    __slots__ = ("_deflater", "_pieces", "_size", "_transport", "closed")
 
     def __init__(self) -> None:
+        super().__init__()
         self._transport: asyncio.WriteTransport | None = None
         self._pieces: list[bytes] = []
         self._size = 0
-        self._writable: asyncio.Future[None] | None = None
-        self._began = 0.0
         self._deflater: Deflater | None = None
         self.closed = False
 
@@ -68,32 +66,7 @@ class Output:
             self.flush()
         if self.closed:
             raise ConnectionResetError("the client has left")
-        if self._writable is not None:
-            await asyncio.shield(self._writable)
-            self._began = perf_counter()
-        elif perf_counter() - self._began > _SLICE:
-            await asyncio.sleep(0)
-            self._began = perf_counter()
-
-    def begin(self) -> None:
-        """A command starts: its slice of the event loop's time is measured from here."""
-        self._began = perf_counter()
-
-    @property
-    def blocked(self) -> bool:
-        """Whether the client does not read."""
-        return self._writable is not None
-
-    def pause(self) -> None:
-        """The client is not reading."""
-        self._writable = asyncio.get_running_loop().create_future()
-
-    def resume(self) -> None:
-        """The client reads again."""
-        if self._writable is not None:
-            waiting, self._writable = self._writable, None
-            if not waiting.done():
-                waiting.set_result(None)
+        await self.turn()
 
     def close(self) -> None:
         """The client has left: nothing is written any more and nobody waits."""

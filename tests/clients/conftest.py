@@ -99,6 +99,22 @@ def subjects(session: Session, mailbox: str = "INBOX") -> Mapping[str, frozenset
     return found
 
 
+def configured(text: str, account: Account, port: int, folder: Path) -> Path:
+    """A configuration that only its owner may read, as these programs want it."""
+    path = folder / "rc"
+    path.touch(mode=0o600)
+    path.write_text(
+        text.format(
+            port=port,
+            user=account.user,
+            password=PASSWORD,
+            certificate=account.certificate,
+            folder=folder,
+        )
+    )
+    return path
+
+
 def run(*command: str | Path, cwd: Path, seconds: float = 60, **environment: str) -> str:
     """What a client says; it has to succeed."""
     done = subprocess.run(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.clients.conftest import PASSWORD, Account, append, needs, run, subjects
+from tests.clients.conftest import Account, append, configured, needs, run, subjects
 from tests.clients.test_mbsync import change, near
 
 OFFLINEIMAP = """[general]
@@ -51,27 +51,11 @@ delete = true
 """
 
 
-def configured(text: str, account: Account, folder: Path) -> Path:
-    """A configuration that only its owner may read, as these programs want it."""
-    path = folder / "rc"
-    path.touch(mode=0o600)
-    path.write_text(
-        text.format(
-            port=account.hub.imaps_port,
-            user=account.user,
-            password=PASSWORD,
-            certificate=account.certificate,
-            folder=folder,
-        )
-    )
-    return path
-
-
 @needs("offlineimap")
 def test_offlineimap_keeps_two_sides_the_same(account: Account, tmp_path: Path) -> None:
     session = account.session()
     append(session, [f"far {number}" for number in range(20)])
-    config = configured(OFFLINEIMAP, account, tmp_path)
+    config = configured(OFFLINEIMAP, account, account.hub.imaps_port, tmp_path)
 
     def sync() -> None:
         run("offlineimap", "-o", "-u", "basic", "-c", config, cwd=tmp_path)
@@ -98,7 +82,7 @@ def test_offlineimap_keeps_two_sides_the_same(account: Account, tmp_path: Path) 
 def test_fetchmail_takes_mail_away(account: Account, tmp_path: Path) -> None:
     session = account.session()
     append(session, [f"mail {number}" for number in range(10)])
-    config = configured(FETCHMAIL, account, tmp_path)
+    config = configured(FETCHMAIL, account, account.hub.imaps_port, tmp_path)
     run("fetchmail", "--fetchmailrc", config, "--pidfile", tmp_path / "pid", cwd=tmp_path)
     assert (tmp_path / "mbox").read_text().count("\nSubject: mail ") == 10
     assert not subjects(session)
@@ -109,7 +93,7 @@ def test_fetchmail_takes_mail_away(account: Account, tmp_path: Path) -> None:
 def test_getmail_takes_mail_away(account: Account, tmp_path: Path) -> None:
     session = account.session()
     append(session, [f"mail {number}" for number in range(10)])
-    config = configured(GETMAIL, account, tmp_path)
+    config = configured(GETMAIL, account, account.hub.imaps_port, tmp_path)
     run("getmail", "--getmaildir", tmp_path, "--rcfile", config, cwd=tmp_path)
     assert (tmp_path / "mbox").read_text().count("\nSubject: mail ") == 10
     assert not subjects(session)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.clients.conftest import PASSWORD, Account, append, message, needs, run, subjects
+from tests.clients.conftest import PASSWORD, Account, append, configured, message, needs, run, subjects
 
 MPOP = """account hub
 host localhost
@@ -48,22 +48,6 @@ delete = true
 """
 
 
-def configured(text: str, account: Account, folder: Path) -> Path:
-    """A configuration that only its owner may read."""
-    path = folder / "rc"
-    path.touch(mode=0o600)
-    path.write_text(
-        text.format(
-            port=account.pop3s_port,
-            user=account.user,
-            password=PASSWORD,
-            certificate=account.certificate,
-            folder=folder,
-        )
-    )
-    return path
-
-
 @pytest.mark.proves("pop3: poplib, mpop, fetchmail, getmail and curl fetch mail and remove it")
 def test_poplib_lists_reads_and_removes(account: Account) -> None:
     session = account.session()
@@ -95,7 +79,7 @@ def test_poplib_lists_reads_and_removes(account: Account) -> None:
 def test_mail_is_fetched_and_removed(account: Account, tmp_path: Path, command: str, text: str) -> None:
     session = account.session()
     append(session, [f"mail {number}" for number in range(10)])
-    path = configured(text, account, tmp_path)
+    path = configured(text, account, account.pop3s_port, tmp_path)
     run(*command.format(rc=path, folder=tmp_path).split(), cwd=tmp_path)
     assert (tmp_path / "mbox").read_text().count("\nSubject: mail ") == 10
     assert not subjects(session)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from tests.dovecot.observed import Observed
 from tests.dovecot.script import Step
@@ -259,16 +259,15 @@ def _first_part(step: Step, ours: Observed, theirs: Observed) -> Pair:
         for name, value in told.items()
         if value in (None, "0") and _FIRST_PART.match(name)
     }
-    return tuple(  # type: ignore[return-value]
-        {
-            **answer,
-            "messages": {
-                at: {name: value for name, value in told.items() if (at, name) not in none}
-                for at, told in messages.items()
-            },
-        }
-        for answer, messages in ((ours, here), (theirs, there))
-    )
+    return _without(ours, here, none), _without(theirs, there, none)
+
+
+def _without(answer: Observed, messages: dict[Any, dict[str, Any]], none: set[tuple[Any, str]]) -> Observed:
+    left = {
+        at: {name: value for name, value in told.items() if (at, name) not in none}
+        for at, told in messages.items()
+    }
+    return {**answer, "messages": left}
 
 
 def _more(step: Step, ours: Observed, theirs: Observed) -> Pair:

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable
-from types import FrameType
-
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -15,27 +11,11 @@ from hub.imap.names import matcher
 from hub.imap.place import Place
 from hub.mail.login import AccountRef
 from hub.services.storage import Mailbox
+from tests.property.growth import steps
 
 ALICE = AccountRef("default", "alice")
 NAMES = st.sets(st.lists(st.sampled_from("ab"), min_size=1, max_size=4).map("/".join), max_size=8)
 PATTERNS = st.lists(st.text("ab/*%", min_size=1, max_size=5), min_size=1, max_size=3)
-
-
-def steps(work: Callable[[], object]) -> int:
-    """How many calls it makes."""
-    calls = 0
-
-    def note(_frame: FrameType, event: str, _arg: object) -> None:
-        nonlocal calls
-        calls += event in {"call", "c_call"}
-
-    previous = sys.getprofile()
-    sys.setprofile(note)
-    try:
-        work()
-    finally:
-        sys.setprofile(previous)
-    return calls
 
 
 def places(names: set[str]) -> dict[str, Place]:

@@ -4,6 +4,7 @@ import asyncio
 import poplib
 import ssl
 from contextlib import AbstractAsyncContextManager
+from imaplib import IMAP4
 from pathlib import Path
 from typing import Protocol
 
@@ -101,10 +102,10 @@ async def test_one_session_at_a_time_has_a_maildrop(hub: RunningHub) -> None:
 async def test_what_imap_removes_meanwhile_is_an_error_and_no_end(hub: RunningHub) -> None:
     client = await asyncio.to_thread(opened, hub)
 
-    def expunge(imap: object) -> None:
-        imap.select()  # type: ignore[attr-defined]
-        imap.store("1", "+FLAGS", "\\Deleted")  # type: ignore[attr-defined]
-        imap.expunge()  # type: ignore[attr-defined]
+    def expunge(imap: IMAP4) -> None:
+        imap.select()
+        imap.store("1", "+FLAGS", "\\Deleted")
+        imap.expunge()
 
     await hub.imap(expunge)
 
