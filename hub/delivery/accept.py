@@ -106,7 +106,7 @@ async def accept(
     trace.add("commit", blob, "durable", seconds=perf_counter() - began, detail=f"{size} octets")
     _tell(pin, session, trace, envelope, size, placed, acceptance.queue)
     if envelope.reverse_path is None and isinstance(content.body, bytes):
-        await tell_returned(kernel, pin, session, envelope, content.head + content.body)
+        await tell_returned(kernel, pin, session, envelope, content.head, content.body)
     return AcceptResult(placed, len(acceptance.queue))
 
 

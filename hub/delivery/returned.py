@@ -19,7 +19,7 @@ from hub.mail.structure import Structure, decoded
 from hub.mail.verp import has_form
 
 READ: Final = 128 << 10
-"""Octets of a report that are looked at; what it is about stands at its beginning."""
+"""Octets of a report's body that are looked at; what it is about stands at its beginning."""
 _STATUS: Final = re.compile(r"\s*([245]\.[0-9]{1,3}\.[0-9]{1,3})")
 _CODE: Final = re.compile(r"\s*([245][0-9]{2})(?:[ -]|\Z)")
 
@@ -27,9 +27,9 @@ _log = get_logger(area="delivery")
 
 
 async def tell_returned(
-    kernel: Kernel, pin: Pin, session: Session, envelope: Envelope, octets: bytes
+    kernel: Kernel, pin: Pin, session: Session, envelope: Envelope, head: bytes, body: bytes
 ) -> None:
-    """Tell plugins, if this is such a report. octets: its beginning, header block included."""
+    """Tell plugins, if this is such a report. head: its header block."""
     plan = pin.notify(bounce_received)
     if not plan or envelope.reverse_path is not None:
         return
@@ -38,7 +38,7 @@ async def tell_returned(
             found = await returned_from(kernel, address)
             if found is None:
                 continue
-            action, enhanced, text = reported(octets[:READ])
+            action, enhanced, text = reported(head + body[:READ])
         except Exception as error:  # the report itself is delivered
             _log.error("a report that came back cannot be read", message=envelope.id, reason=reason(error))
             return
