@@ -23,11 +23,15 @@ async def queue(running: RunningHub, *arguments: str) -> str:
     return result.stdout
 
 
+ONCE = {"first_retry": "10m", "pause": "10m"}
+"""Nothing is tried again while a test looks."""
+
+
 @needs_sink
 @pytest.mark.proves("operation: `hub queue stats` says why mail to a destination waits, and since when")
 async def test_the_stats_say_what_waits_and_why(tmp_path: Path) -> None:
     with sinking(tmp_path / "sink", "-r", "MAIL", "-b", "451 4.7.1 too fast") as sink:
-        async with sending(tmp_path / "hub", sink.port, relay={"per_host": 1}) as running:
+        async with sending(tmp_path / "hub", sink.port, relay={"per_host": 1, **ONCE}) as running:
             await submit(running, ANN)
             await submit(running, "ben@another.example", text="Precedence: list\r\n\r\nNews.\r\n")
             await until(lambda: tried(running, 1))
