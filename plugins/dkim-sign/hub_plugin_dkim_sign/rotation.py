@@ -28,10 +28,13 @@ async def rotate(plugin: Plugin, rings: Rings, domain: str) -> Ring:
 
 
 async def publish(plugin: Plugin, domain: str, keys: Sequence[Key]) -> None:
-    """Put the records of keys into DNS, and take out those of retired ones. OSError."""
+    """Put the records of keys into DNS. OSError."""
+    await _tell(plugin, domain, [(key.name(domain), key.record) for key in keys])
+
+
+async def _tell(plugin: Plugin, domain: str, changes: Sequence[tuple[str, str]]) -> None:
     update = plugin.settings(Settings).update
-    if update is not None and keys:
-        changes = [(key.name(domain), "" if key.state == "retired" else key.record) for key in keys]
+    if update is not None and changes:
         await send_update(update, plugin.dns, domain, changes)
 
 
@@ -52,14 +55,15 @@ async def advance(plugin: Plugin, rings: Rings, domain: str) -> Ring:
 
 
 async def retire(plugin: Plugin, rings: Rings, domain: str, before: float) -> Ring:
-    """Forget the keys that do not sign any more since that time, and take their records out of DNS."""
-    now = plugin.clock.time()
-    old = {
-        key.selector for key in await rings.read(domain) if key.state == "retiring" and key.since <= before
-    }
-    ring = await rings.change(domain, partial(_retired, selectors=old, now=now))
-    await publish(plugin, domain, [key for key in ring if key.selector in old])
-    return ring
+    """Take the records of keys that do not sign any more since that time out of DNS, and forget them.
+
+    OSError if DNS does not take it: they are still to be retired then, and tried again.
+    """
+    ring = await rings.read(domain)
+    old = [key for key in ring if key.state == "retiring" and key.since <= before]
+    await _tell(plugin, domain, [(key.name(domain), "") for key in old])
+    selectors = {key.selector for key in old}
+    return await rings.change(domain, partial(_retired, selectors=selectors, now=plugin.clock.time()))
 
 
 async def is_published(plugin: Plugin, domain: str, key: Key) -> bool:

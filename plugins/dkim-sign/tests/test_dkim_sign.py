@@ -230,6 +230,28 @@ async def test_a_dns_that_refuses_leaves_the_keys_waiting(tmp_path: Path) -> Non
 
 
 @needs_knot
+async def test_old_keys_are_kept_until_dns_has_let_go_of_them(tmp_path: Path) -> None:
+    async with signing(tmp_path) as running:
+        rings = rings_of(running)
+        await ready(running, DOMAIN)
+        old = (await rings.read(DOMAIN))[0].name(DOMAIN)
+        await rotate(running.plugin("dkim-sign"), rings, DOMAIN)
+        await advance_all(running.plugin("dkim-sign"), rings)
+        server = server_of(running)
+        wrong = {"server": server, "key_name": "other.", "key": SECRET}
+        await running.configure("dkim-sign", {"overlap": "1h", "update": wrong})
+        await turn(running, 3700)
+        await advance_all(running.plugin("dkim-sign"), rings_of(running))
+        assert [state for _, state in await states(running)] == ["retiring"] * 2 + ["active"] * 2
+        assert asked(server, old)
+        right = {"server": server, "key_name": "hub.", "key": SECRET}
+        await running.configure("dkim-sign", {"overlap": "1h", "update": right})
+        await advance_all(running.plugin("dkim-sign"), rings_of(running))
+        assert [state for _, state in await states(running)] == ["retired"] * 2 + ["active"] * 2
+        assert not asked(server, old)
+
+
+@needs_knot
 @pytest.mark.proves("Mail authentication: `hub dkim` lists, makes, rotates and retires keys")
 async def test_the_command_works_beside_a_running_hub(tmp_path: Path) -> None:
     async with signing(tmp_path) as running:
