@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import hashlib
 import sys
-from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -31,13 +31,13 @@ from hub.loading.generation import Generation, Generations
 from hub.loading.importing import PluginFinder, restore, withdraw
 from hub.loading.installed import Remembered
 from hub.loading.kinds import Speaker, unspoken
-from hub.loading.leaks import end_leaks
 from hub.loading.libraries import outdated, versions
 from hub.loading.looking import Target, look, planned, target
 from hub.loading.reload import Agree, Lineup, Member, Report, Transaction, Wish, alone, changes, same
-from hub.loading.scope import Ask, Certify, Scope, Status, Submit, Surroundings
+from hub.loading.scope import Ask, Certify, Status, Submit, Surroundings
 from hub.loading.snapshot import keep, lay_over
 from hub.loading.sources import Kind
+from hub.loading.succession import Succession
 from hub.loading.watching import Place, Watcher
 from hub.log import get_logger
 from hub.services.blobs import Blobs
@@ -56,9 +56,6 @@ SWITCHING: Final = 0.0002
 
 IMPORTING: Final = 60.0
 """Seconds that the changed plugins have to be imported."""
-
-LONGEST_STEP: Final = 120.0
-"""Seconds that a replaced scope waits for the steps that are inside of it, before it is closed under them."""
 
 
 class Loader:
@@ -98,13 +95,9 @@ class Loader:
         self._importing = PluginThreads("importing", size=4)  # a plugin that hangs in its import keeps one
         self._log = get_logger(area="loading")
         empty = Generation(0, {}, compile_plans((), self._hooks).plans)
-        self.generations = Generations(empty, self._emptied)
-        self._now = Lineup({}, empty)
+        self._succession = Succession(Lineup({}, empty), clock, self._log)
+        self.generations = self._succession.generations
         self._previous: Lineup | None = None
-        self._draining: list[Lineup] = []
-        self._graces: set[asyncio.Task[None]] = set()
-        self._closing: set[asyncio.Task[None]] = set()
-        self._inhabited: set[Scope] = set()
         self._seen: object = None
         self._on_disk: Mapping[str, str] = {}
         self._libraries: dict[str, str] = {}
@@ -213,7 +206,11 @@ class Loader:
     @property
     def draining(self) -> int:
         """Transactions that end with a generation that was replaced, and scopes that are being closed."""
-        return self.generations.outlived + len(self._closing)
+        return self._succession.draining
+
+    @property
+    def _now(self) -> Lineup:
+        return self._succession.now
 
     @property
     def seen(self) -> str:
@@ -283,16 +280,7 @@ class Loader:
         if self._watcher is not None:
             await self._watcher.close()
         async with self._lock:
-            for grace in self._graces:
-                grace.cancel()
-            for scope in self._inhabited:
-                scope.tenancy.evict()
-            await asyncio.gather(*self._closing)
-            lineups = [self._now, *self._draining]
-            self._draining.clear()
-            for lineup in lineups:
-                self.generations.expire(lineup.generation)
-            members = [member for lineup in lineups for member in lineup.members.values()]
+            members = await self._succession.end()
             for member in sorted(members, key=_close_order):
                 await member.scope.close()
             for member in members:
@@ -420,27 +408,13 @@ class Loader:
 
     async def _serve(self, new: Lineup) -> None:
         """The swap itself; what follows it is only waited for."""
-        old, self._now = self._now, new
-        self.generations.swap(new.generation)
+        old = self._succession.succeed(new)
         self._take_drivers(new)
-        scopes = {member.scope for member in new.members.values()}
-        gone = [member for member in old.members.values() if member.scope not in scopes]
         tops = {member.wish.loaded.source.top for member in new.members.values()}
-        for member in gone:
+        for member in old.members.values():
             if member.wish.loaded.source.top not in tops:
                 withdraw(self._finder, member.wish.loaded)
-        await asyncio.shield(_spawn(self._closing, self._change_over(old, gone, new)))
-
-    async def _change_over(self, old: Lineup, gone: Sequence[Member], new: Lineup) -> None:
-        """The timers of the new scopes begin where those of the old end; then the old generation drains."""
-        await asyncio.gather(*(member.scope.stop_timers() for member in gone))
-        for member in new.members.values():
-            member.scope.open_timers()
-        self._draining.append(old)
-        if self.generations.pinned(old.generation):
-            _spawn(self._graces, self._expire(old))
-        else:
-            self._emptied(old.generation)
+        await self._succession.drain(old, self.config.settings.hub.reload_grace)
 
     def _take_drivers(self, lineup: Lineup) -> None:
         filled = {
@@ -461,45 +435,6 @@ class Loader:
             self._services.directory = cast(Directory, filled["directory"])
         self._services.search = cast("Search | None", filled.get("search"))
         self._around.directory = self._services.directory
-
-    # -- what was replaced ------------------------------------------------------------------------------
-
-    def _emptied(self, generation: Generation) -> None:
-        """Nobody uses a replaced generation any more."""
-        for lineup in [each for each in self._draining if each.generation is generation]:
-            self._draining.remove(lineup)
-            users = [member for each in (self._now, *self._draining) for member in each.members.values()]
-            used = {member.scope for member in users}
-            unused = [member for member in lineup.members.values() if member.scope not in used]
-            if unused:
-                _spawn(self._closing, self._close_all(unused))
-
-    async def _close_all(self, members: Sequence[Member]) -> None:
-        """Close their scopes, and then what they left behind beside them, unless their code is still used.
-
-        Sessions of a protocol that a plugin speaks end with the code that they began with.
-        """
-        await asyncio.gather(*(self._close_scope(member.scope) for member in members))
-        users = [member for each in (self._now, *self._draining) for member in each.members.values()]
-        for member in members:
-            loaded = member.wish.loaded
-            if not any(each.wish.loaded is loaded for each in users):
-                await end_leaks(loaded.modules, member.scope.log)
-
-    async def _close_scope(self, scope: Scope) -> None:
-        self._inhabited.add(scope)
-        await scope.tenancy.left()
-        self._inhabited.discard(scope)
-        await scope.close(LONGEST_STEP)
-
-    async def _expire(self, lineup: Lineup) -> None:
-        """The grace period of a replaced generation."""
-        await self._clock.sleep(self.config.settings.hub.reload_grace)
-        if lineup in self._draining:
-            still = self.generations.pinned(lineup.generation)
-            self._log.warning("grace period over", generation=lineup.generation.number, transactions=still)
-            self.generations.expire(lineup.generation)
-            self._emptied(lineup.generation)
 
     # -- for scopes -------------------------------------------------------------------------------------
 
@@ -592,14 +527,6 @@ def _check_listeners(config: Config, catalogue: Catalogue | None, speakers: Mapp
     kinds = {name: speaker.kind for name, speaker in speakers.items()}
     if errors := list(unspoken(config, kinds, catalogue.sources if catalogue else ())):
         raise LoadErrors(errors)
-
-
-def _spawn(tasks: set[asyncio.Task[None]], work: Coroutine[object, object, None]) -> asyncio.Task[None]:
-    """A task that stands in the set until it ends."""
-    task = asyncio.get_running_loop().create_task(work)
-    tasks.add(task)
-    task.add_done_callback(tasks.discard)
-    return task
 
 
 def _restore(finder: PluginFinder, lineup: Lineup) -> None:
