@@ -264,7 +264,7 @@ def _scan_path(finding: _Finding, path: Iterable[str] | None, remembered: Rememb
                 continue
             seen.add(facts.name)
             if facts.tree is not None and _is_tree(facts.tree):
-                finding.add(TreeDistribution(facts.tree), Kind.TREE, facts.tree, watched=False)
+                finding.add(remembered.tree(facts.tree), Kind.TREE, facts.tree, watched=False)
             elif isinstance(distribution, PathDistribution):
                 place = Path(str(distribution.locate_file("")))
                 finding.add(distribution, Kind.INSTALLED, place, watched=False)

@@ -4,19 +4,25 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, TypeAlias
 from urllib.parse import unquote, urlsplit
 
-from importlib_metadata import Distribution
+from importlib_metadata import Distribution, PathDistribution
 
-from hub.loading.sources import PLUGINS
+from hub.loading.sources import PLUGINS, TreeDistribution
 
-_FILES: Final = ("", "METADATA", "entry_points.txt", "RECORD", "direct_url.json")
+_TELLING: Final = ("", "entry_points.txt")
+"""What changes where something becomes a plugin: the folder of the metadata, and a file in it."""
+
+_FILES: Final = (*_TELLING, "METADATA", "RECORD", "direct_url.json")
+
+_TREE: Final = ("pyproject.toml",)
 
 Stamp: TypeAlias = tuple[tuple[int, int, int] | None, ...]
-"""Inode, time of change and size of each of `_FILES`."""
+"""Inode, time of change and size of each of some files."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,33 +30,68 @@ class Facts:
     """What is known of one distribution.
 
     is_plugin: whether it says that it has any. wrong: why it cannot be used. tree: the source tree that it
-    stands for, as it was installed (PEP 610, PEP 660).
+    stands for, as it was installed (PEP 610, PEP 660). requires: what it depends on (PEP 508).
     """
 
     name: str = ""
     is_plugin: bool = False
     wrong: str | None = None
     tree: Path | None = None
+    requires: tuple[str, ...] = ()
 
 
 _NO_PLUGIN: Final = Facts()
 
 
 class Remembered:
-    """Facts by the folder of the metadata, from one scan to the next; used by one thread at a time."""
+    """Facts by the folder of the metadata, from one scan to the next; used by one thread at a time.
+
+    Under load each system call of a thread costs a turn of Python's lock, so it makes few of them.
+    """
 
     def __init__(self) -> None:
         self._known: dict[str, tuple[Stamp, Facts]] = {}
+        self._trees: dict[Path, tuple[Stamp, TreeDistribution]] = {}
+        self._versions: dict[str, tuple[Stamp, str]] = {}
 
     def facts(self, distribution: Distribution) -> Facts:
         """What its metadata say now. ValueError and OSError where they are no metadata at all."""
         place = getattr(distribution, "_path", None)
         if not isinstance(place, Path):
             return _facts(distribution)
-        stamp = tuple(_stamp(os.path.join(place, name)) for name in _FILES)
-        known = self._known.get(str(place))
+        key = str(place)
+        stamp, facts = self._known.get(key, ((), None))
+        if facts is None or stamp != _stamp(key, _TELLING if facts is _NO_PLUGIN else _FILES):
+            stamp = _stamp(key, _FILES)  # before it is read: what is written meanwhile is found next time
+            facts = _facts(distribution)
+            self._known[key] = (stamp[: len(_TELLING)] if facts is _NO_PLUGIN else stamp, facts)
+        return facts
+
+    def requires(self, distribution: Distribution) -> Iterable[str]:
+        """What the distribution of a plugin depends on (PEP 508)."""
+        if isinstance(distribution, PathDistribution):
+            return self.facts(distribution).requires
+        return distribution.requires or ()
+
+    def tree(self, root: Path) -> TreeDistribution:
+        """A source tree as it is now. SourceError and OSError."""
+        stamp, tree = self._trees.get(root, ((), None))
+        if tree is None or stamp != _stamp(str(root), tree.told_by):
+            stamp = _stamp(str(root), _TREE)
+            tree = TreeDistribution(root)
+            self._trees[root] = (stamp + _stamp(str(root), tree.told_by[len(_TREE) :]), tree)
+        return tree
+
+    def version(self, name: str) -> str | None:
+        """The version of an installed distribution, as a new process would find it."""
+        distribution = next(iter(Distribution.discover(name=name)), None)
+        place = getattr(distribution, "_path", None)
+        if distribution is None or not isinstance(place, Path):
+            return None if distribution is None else distribution.version
+        stamp = _stamp(str(place), ("METADATA",))
+        known = self._versions.get(str(place))
         if known is None or known[0] != stamp:
-            known = self._known[str(place)] = (stamp, _facts(distribution))
+            known = self._versions[str(place)] = (stamp, distribution.version)
         return known[1]
 
 
@@ -69,7 +110,8 @@ def _facts(distribution: Distribution) -> Facts:
         return _NO_PLUGIN
     if wrong := why_unreadable(distribution):
         return Facts(is_plugin=True, wrong=wrong)
-    return Facts(distribution.name, True, None, _editable(distribution))
+    requires = tuple(distribution.requires or ())
+    return Facts(distribution.name, True, None, _editable(distribution), requires)
 
 
 def _editable(distribution: Distribution) -> Path | None:
@@ -80,7 +122,11 @@ def _editable(distribution: Distribution) -> Path | None:
     return None
 
 
-def _stamp(path: str) -> tuple[int, int, int] | None:
+def _stamp(folder: str, names: Iterable[str]) -> Stamp:
+    return tuple(_stat(os.path.join(folder, name)) for name in names)
+
+
+def _stat(path: str) -> tuple[int, int, int] | None:
     try:
         found = os.stat(path)
     except OSError:

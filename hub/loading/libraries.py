@@ -7,22 +7,18 @@ from collections.abc import Iterable, Iterator, Mapping
 from importlib.machinery import EXTENSION_SUFFIXES
 from typing import Final
 
-from importlib_metadata import Distribution
-
 from hub.loading.importing import Loaded
+from hub.loading.installed import Remembered
 from hub.loading.sources import Source
 
 _REQUIREMENT: Final = re.compile(r"\s*([A-Za-z0-9][A-Za-z0-9._-]*)(?![^;]*;.*\bextra\b)")
 
 
-def versions(sources: Iterable[Source]) -> dict[str, str]:
+def versions(sources: Iterable[Source], remembered: Remembered) -> dict[str, str]:
     """Distribution → version, as a new process would find it, of all that the sources ask for by name."""
-    found: dict[str, str] = {}
-    for name in {name for source in sources for name in _required(source)}:
-        distribution = next(iter(Distribution.discover(name=name)), None)
-        if distribution is not None and distribution.version:
-            found[name] = distribution.version
-    return found
+    names = {name for source in sources for name in _required(source, remembered)}
+    found = {name: remembered.version(name) for name in names}
+    return {name: version for name, version in found.items() if version}
 
 
 def outdated(imported: Mapping[str, str], found: Mapping[str, str]) -> list[str]:
@@ -42,8 +38,8 @@ def has_extensions(loaded: Loaded) -> bool:
     )
 
 
-def _required(source: Source) -> Iterator[str]:
-    for line in source.distribution.requires or ():
+def _required(source: Source, remembered: Remembered) -> Iterator[str]:
+    for line in remembered.requires(source.distribution):
         match = _REQUIREMENT.match(line)
         if match and match[1].lower() != "mail-hub":
             yield re.sub(r"[-_.]+", "-", match[1]).lower()

@@ -31,8 +31,8 @@ from hub.loading.generation import Generation, Generations
 from hub.loading.importing import PluginFinder, restore, withdraw
 from hub.loading.installed import Remembered
 from hub.loading.kinds import Speaker, unspoken
-from hub.loading.libraries import outdated, versions
-from hub.loading.looking import Target, look, planned, target
+from hub.loading.libraries import outdated
+from hub.loading.looking import Found, Target, look, planned, target
 from hub.loading.reload import Agree, Lineup, Member, Report, Transaction, Wish, alone, changes, same
 from hub.loading.scope import Ask, Certify, Status, Submit, Surroundings
 from hub.loading.snapshot import keep, lay_over
@@ -165,12 +165,11 @@ class Loader:
         """What a reload would do, as far as can be said without importing anything."""
         async with self._lock:
             began = perf_counter()
-            found = await look(config, self._trees, self._path, self._scanning, self._remembered)
+            found = await self._look(config)
             if found.errors:
                 return self._report(began, errors=found.errors)
             aim = target(config, found, self._now, self._finder)
-            libraries = await self._scanning.run(partial(versions, found.active))
-            restart = (*aim.restart_needed, *outdated(self._libraries, libraries))
+            restart = (*aim.restart_needed, *outdated(self._libraries, found.libraries))
             return self._report(began, changed=planned(self._now, aim.plans), restart=restart)
 
     async def agree(self, agree: Agree) -> Report:
@@ -295,7 +294,7 @@ class Loader:
     async def _reload(self, config: Config, agree: Agree, *, force: bool) -> Report | None:
         began = perf_counter()
         with _giving_way():
-            found = await look(config, self._trees, self._path, self._scanning, self._remembered)
+            found = await self._look(config)
         if found.seen == self._seen and not force:
             return None
         self._seen, self._on_disk = found.seen, found.digests
@@ -308,16 +307,18 @@ class Loader:
             wishes = await self._import(aim)
         except LoadErrors as failed:
             return await self._refuse(began, failed.errors)
-        libraries = await self._scanning.run(partial(versions, found.active))
-        restart = (*aim.restart_needed, *outdated(self._libraries, libraries))
+        restart = (*aim.restart_needed, *outdated(self._libraries, found.libraries))
         report = await self._swap(began, wishes, restart, aim.fresh.undo, agree, config, found.catalogue)
         if report.ok:
-            self._libraries = {**libraries, **self._libraries}
+            self._libraries = {**found.libraries, **self._libraries}
             self.rolled_back, report = False, replace(report, rolled_back=False)
             self.config, self.catalogue = config, found.catalogue
             if self._watcher is not None:
                 self.watch()  # other source trees, perhaps
         return report
+
+    async def _look(self, config: Config) -> Found:
+        return await self._scanning.run(partial(look, config, self._trees, self._path, self._remembered))
 
     async def _import(self, aim: Target) -> list[Wish]:
         try:

@@ -4,29 +4,32 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 
 from hub.config.key import suggestion
 from hub.config.load import Config
-from hub.dispatch.threads import PluginThreads
 from hub.loading.catalogue import Catalogue, scan
 from hub.loading.drivers import FIXED, SERVICES, check_choice, chosen, driver_module
 from hub.loading.errors import LoadError
 from hub.loading.importing import FreshImport, PluginFinder, Wanted
 from hub.loading.installed import Remembered
-from hub.loading.libraries import has_extensions
+from hub.loading.libraries import has_extensions, versions
 from hub.loading.reload import Lineup, Member, Wish
 from hub.loading.sources import Source
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What is on disk. active: in run order; seen: equal if the same was seen before."""
+    """What is on disk.
+
+    active: in run order. libraries: distribution → version of what they need. seen: equal if the same was
+    seen before.
+    """
 
     catalogue: Catalogue
     active: tuple[Source, ...]
     digests: Mapping[str, str]
+    libraries: Mapping[str, str]
     errors: tuple[LoadError, ...]
     seen: object
 
@@ -45,16 +48,13 @@ class Target:
     restart_needed: tuple[str, ...]
 
 
-async def look(
-    config: Config,
-    trees: Sequence[Path],
-    path: Sequence[str] | None,
-    threads: PluginThreads,
-    remembered: Remembered,
-) -> Found:
-    """Scan and hash, in a thread; imports nothing."""
+def look(config: Config, trees: Sequence[Path], path: Sequence[str] | None, remembered: Remembered) -> Found:
+    """Scan and hash; imports nothing.
+
+    All of it for one call in a thread: under load each return from one waits for its turn of the loop.
+    """
     settings = config.settings
-    catalogue = await threads.run(partial(scan, settings.hub.plugin_dirs, trees, path, remembered))
+    catalogue = scan(settings.hub.plugin_dirs, trees, path, remembered)
     choice = chosen(settings.services)
     active, errors = catalogue.active(settings.hub.plugins, choice.values())
     errors = [*catalogue.problems, *(_placed(config, error) for error in errors)]
@@ -67,11 +67,10 @@ async def look(
             origin = config.origin_at(("plugins", name))
             said, hint = f"there is no plugin '{name}'", suggestion(name, catalogue.sources)
             errors.append(LoadError(name, said, origin.name, origin.line, hint))
-    # In one go: under load every return from a thread waits for its turn of the loop.
-    digests, unread = await threads.run(partial(_digests, active))
+    digests, unread = _digests(active)
     errors += unread
     seen = (tuple(digests.items()), tuple(map(str, errors)))
-    return Found(catalogue, tuple(active), digests, tuple(errors), seen)
+    return Found(catalogue, tuple(active), digests, versions(active, remembered), tuple(errors), seen)
 
 
 def _digests(sources: Sequence[Source]) -> tuple[dict[str, str], list[LoadError]]:

@@ -121,6 +121,11 @@ class FileDistribution(Distribution):
         """Without METADATA being parsed, which a scan would pay for with every plugin."""
         return self._version
 
+    @property
+    def requires(self) -> list[str] | None:
+        """A file can say of nothing that it needs it."""
+        return None
+
     def read_text(self, filename: str | os.PathLike[str]) -> str | None:
         """METADATA and entry_points.txt as if it were installed."""
         if str(filename) == "METADATA":
@@ -135,7 +140,10 @@ class FileDistribution(Distribution):
 
 
 class TreeDistribution(Distribution):
-    """A source tree with a pyproject.toml (PEP 621), neither built nor installed."""
+    """A source tree with a pyproject.toml (PEP 621), neither built nor installed.
+
+    told_by: the files inside of it that say what it is.
+    """
 
     def __init__(self, root: Path) -> None:
         self._root = root
@@ -147,7 +155,8 @@ class TreeDistribution(Distribution):
         if not isinstance(project, dict) or not isinstance(project.get("name"), str):
             raise SourceError("it has no [project] table with a name")
         self._project = project
-        self._version = _tree_version(root, document, project)
+        self._version, place = _tree_version(root, document, project)
+        self.told_by = ("pyproject.toml", *((place,) if place else ()))
 
     @property
     def version(self) -> str:
@@ -177,20 +186,22 @@ class TreeDistribution(Distribution):
         return (src if (src / path).exists() else self._root) / path
 
 
-def _tree_version(root: Path, document: Mapping[str, object], project: Mapping[str, object]) -> str:
-    """The version; a dynamic one is read out of the file that hatch is told of, which is never executed."""
+def _tree_version(
+    root: Path, document: Mapping[str, object], project: Mapping[str, object]
+) -> tuple[str, str | None]:
+    """The version, and the file that it stands in if it is dynamic: hatch is told of that; never executed."""
     if isinstance(version := project.get("version"), str):
-        return version
+        return version, None
     table: object = document
     for key in ("tool", "hatch", "version", "path"):
         table = table.get(key) if isinstance(table, Mapping) else None
     if not isinstance(table, str):
-        return "0"
+        return "0", None
     try:
         found = _VERSION.search((root / table).read_text("utf-8"))
     except (OSError, UnicodeDecodeError):
-        return "0"
-    return found["version"] if found else "0"
+        return "0", table
+    return (found["version"] if found else "0"), table
 
 
 def module_name(plugin: str) -> str:

@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import json
 import os
 import sys
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 
 from hub.loading import trust
 from hub.loading.catalogue import Catalogue, scan
+from hub.loading.installed import Remembered
 from hub.loading.sources import Kind, SourceError, file_plugin_name
 
 TREE = """
@@ -138,6 +140,32 @@ def test_a_dynamic_version_is_read_from_its_file_and_never_executed(
     root = tree(tmp_path / "trees" / "x", "x", version="../version.py")
     (root.parent / "version.py").write_text(text)
     assert scan([], [tmp_path / "trees"], []).sources["x"].version == version
+
+
+def test_what_changes_is_read_anew_and_nothing_else(tmp_path: Path) -> None:
+    remembered = Remembered()
+    site, root = tmp_path / "site", tree(tmp_path / "tree", "edited", version="edited.txt")
+    (root / "edited.txt").write_text("version = '1.0'")
+    installed(site, "late")
+    installed(site, "newer")
+    installed(site, "edited")
+    links = json.dumps({"url": root.as_uri(), "dir_info": {"editable": True}})
+    (site / "hub_plugin_edited-2.0.dist-info" / "direct_url.json").write_text(links)
+    late = site / "hub_plugin_late-2.0.dist-info" / "entry_points.txt"
+    said = late.read_text()
+    late.write_text("[console_scripts]\n")
+
+    def look() -> dict[str, str]:
+        sources = scan((), path=[str(site)], remembered=remembered).sources
+        return {name: source.version for name, source in sources.items()}
+
+    assert look() == look() == {"newer": "2.0", "edited": "1.0"}
+    late.write_text(said)
+    (site / "hub_plugin_newer-2.0.dist-info" / "METADATA").write_text(
+        "Name: hub-plugin-newer\nVersion: 2.1\n"
+    )
+    (root / "edited.txt").write_text("version = '1.1'")
+    assert look() == {"newer": "2.1", "edited": "1.1", "late": "2.0"}
 
 
 def test_a_module_that_an_installed_neighbour_claims_is_no_plugin(tmp_path: Path) -> None:
