@@ -67,6 +67,8 @@ if TYPE_CHECKING:
     from hub.mail.login import ScramKeys as ScramKeys
     from hub.mail.message import BodyFile as BodyFile
     from hub.mail.message import Message as Message
+    from hub.mail.relevance import Occurrences as Occurrences
+    from hub.mail.relevance import folded as folded
     from hub.mail.searchtext import SearchText as SearchText
     from hub.mail.stash import Stash as Stash
     from hub.mail.stash import StashKey as StashKey
@@ -159,6 +161,7 @@ if TYPE_CHECKING:
     from hub.services.queue import QueueOutcome as QueueOutcome
     from hub.services.queue import QueueRow as QueueRow
     from hub.services.queue import Selection as Selection
+    from hub.services.search import Counted as Counted
     from hub.services.search import Narrowed as Narrowed
     from hub.services.search import Search as Search
     from hub.services.sharing import RIGHTS as RIGHTS
@@ -221,6 +224,7 @@ _HOMES = {
     "hub.mail.login": "AccountRef Bearer BearerHelp Certificate ClientCertificate Credentials "
     "Identity LoginFailure Password Refuse ScramKeys",
     "hub.mail.message": "BodyFile Message",
+    "hub.mail.relevance": "Occurrences folded",
     "hub.mail.stash": "Stash StashKey",
     "hub.mail.searchtext": "SearchText",
     "hub.mail.structure": "Structure",
@@ -254,7 +258,7 @@ _HOMES = {
     "hub.services.queue": "AUTOMATIC BULK PERSONAL Claim Fate LeaseLost QueueAction QueueCount QueueOutcome "
     "QueueRow Selection",
     "hub.services.expunged": "Expunged",
-    "hub.services.search": "Narrowed Search",
+    "hub.services.search": "Counted Narrowed Search",
     "hub.services.sharing": "RIGHTS Shared",
     "hub.services.storage": "Acceptance Appended Copied Delivery FlagMode Item ItemState Mailbox "
     "MailboxChanges MailboxExists MailboxMissing MigrationStatus Migrations NewItem Placed "

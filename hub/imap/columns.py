@@ -5,22 +5,12 @@ A UID names the same message for ever, so nothing here can be out of date.
 
 from __future__ import annotations
 
-import enum
 from collections import OrderedDict
 from typing import Any, Final, TypeAlias
 
 from hub.loading.kernel import Kernel
 from hub.services.summary import MessageColumn
 
-
-class Listed(enum.Enum):
-    """A column that is made from the header block alone."""
-
-    FIELDS = "fields"
-    """The octets of `listed_fields`."""
-
-
-Column: TypeAlias = MessageColumn | Listed
 Values: TypeAlias = dict[int, Any]
 """By UID."""
 
@@ -34,9 +24,9 @@ class ColumnCache:
 
     def __init__(self, limit: int = MAX_VALUES) -> None:
         self._limit = limit
-        self._mailboxes: OrderedDict[int, dict[Column, Values]] = OrderedDict()
+        self._mailboxes: OrderedDict[int, dict[MessageColumn, Values]] = OrderedDict()
 
-    def values(self, mailbox: int, column: Column) -> Values:
+    def values(self, mailbox: int, column: MessageColumn) -> Values:
         """To read and to add to."""
         columns = self._mailboxes.setdefault(mailbox, {})
         self._mailboxes.move_to_end(mailbox)

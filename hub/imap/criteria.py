@@ -12,8 +12,8 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias
 
-from hub.imap.columns import Column
 from hub.mail.searchtext import SearchText
+from hub.services.summary import MessageColumn
 
 Indexes: TypeAlias = AbstractSet[int]
 
@@ -46,7 +46,7 @@ class Table(Protocol):
     def text(self) -> SearchText:
         """What the message says."""
 
-    def column(self, column: Column) -> Mapping[int, Any]:
+    def column(self, column: MessageColumn) -> Mapping[int, Any]:
         """By UID."""
 
 
@@ -59,7 +59,7 @@ class Leaf:
 
     level: Level
     select: Callable[[Table, Indexes], Indexes]
-    columns: tuple[Column, ...] = ()
+    columns: tuple[MessageColumn, ...] = ()
     needle: bytes = b""
 
 

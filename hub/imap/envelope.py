@@ -4,18 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import Final
 
 from hub.imap.render import NIL, nstring
 from hub.mail.headers import Headers
 from hub.mail.mailboxes import Mailbox, addresses
 
-# The fields that an envelope has, with folds; the others are passed over without a step of Python for each.
-_FIELD: Final = re.compile(
-    rb"^(date|subject|from|sender|reply-to|to|cc|bcc|in-reply-to|message-id)[ \t]*+:"
-    rb"([^\n]*+(?:\n[ \t][^\n]*+)*+)",
-    re.IGNORECASE | re.MULTILINE,
-)
 # What nearly all mail has: `<local@host>`, perhaps behind a name that is words or one quoted string; else
 # the bare
 # address. Anything else is left to the parser that understands it.
@@ -29,7 +22,7 @@ _PLAIN = re.compile(
 
 def envelope(headers: Headers) -> bytes:
     """The envelope in parentheses. Sender and Reply-To, where missing or empty, are From."""
-    found = _values(headers)
+    found = headers.table
     sender_or_from = _addresses(found.get(b"from", ()))
     return b"(%b %b %b %b %b %b %b %b %b %b)" % (
         _first(found, b"date"),
@@ -43,15 +36,6 @@ def envelope(headers: Headers) -> bytes:
         _first(found, b"in-reply-to"),
         _first(found, b"message-id"),
     )
-
-
-def _values(headers: Headers) -> Mapping[bytes, list[bytes]]:
-    """Unfolded values by lower-cased name, of the fields that an envelope has."""
-    found: dict[bytes, list[bytes]] = {}
-    for name, value in _FIELD.findall(headers.block):
-        unfolded = value.replace(b"\r\n", b"").replace(b"\n", b"") if b"\n" in value else value
-        found.setdefault(name.lower(), []).append(unfolded.strip(b" \t\r"))
-    return found
 
 
 def _first(found: Mapping[bytes, Sequence[bytes]], name: bytes) -> bytes:

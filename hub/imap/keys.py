@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
-from hub.imap.columns import Listed
 from hub.imap.criteria import Indexes, Leaf, Level, Table
 from hub.imap.sets import Ranges, uid_spans
 from hub.mail.casemap import casemap
@@ -110,10 +109,11 @@ def header_has(name: str, needle: str) -> Leaf:
     capitals = field.upper()
 
     def select(table: Table, among: Indexes) -> Indexes:
-        fields, uids = table.column(Listed.FIELDS), table.uids
-        return {at for at in among if listed_has(fields[uids[at]], capitals, mapped)}
+        fields, uids = table.column(MessageColumn.FIELDS), table.uids
+        holding = [at for at in among if mapped in fields[uids[at]]]  # few, mostly
+        return {at for at in holding if listed_has(fields[uids[at]], capitals, mapped)}
 
-    return Leaf(Level.ROW, select, (Listed.FIELDS,))
+    return Leaf(Level.ROW, select, (MessageColumn.FIELDS,))
 
 
 def body_has(needle: str) -> Leaf:

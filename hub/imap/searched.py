@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Final, TypeAlias
 
-from hub.imap.columns import Column, Listed, Values, column_cache
+from hub.imap.columns import Values, column_cache
 from hub.imap.criteria import Indexes, Level, Node, leaves, split
 from hub.imap.narrowing import narrowed
 from hub.imap.session import ImapSession
@@ -37,7 +37,7 @@ TESTS: Final = 200_000
 
 _WHERE: Final = (MessageColumn.LINES, MessageColumn.HEAD_SIZE, MessageColumn.SIZE, MessageColumn.BLOB)
 _LINES, _HEAD_SIZE, _SIZE, _BLOB = range(1, 5)
-_FROM_KEYS: Final[Mapping[Column, Callable[[SortKeys], Any]]] = MappingProxyType(
+_FROM_KEYS: Final[Mapping[MessageColumn, Callable[[SortKeys], Any]]] = MappingProxyType(
     {
         MessageColumn.SUBJECT: lambda keys: keys.subject,
         MessageColumn.IS_REPLY: lambda keys: keys.is_reply,
@@ -52,6 +52,7 @@ _FROM_KEYS: Final[Mapping[Column, Callable[[SortKeys], Any]]] = MappingProxyType
         MessageColumn.REFERENCES: lambda keys: b"\n".join(keys.references),
     }
 )
+_FROM_HEAD: Final = frozenset((*_FROM_KEYS, MessageColumn.FIELDS))
 
 
 @dataclass(slots=True)
@@ -68,7 +69,7 @@ class Searched:
     modseqs: Sequence[int]
     gone: set[int] = field(default_factory=set)
     _text: SearchText | None = None
-    _held: dict[Column, Values] = field(default_factory=dict)
+    _held: dict[MessageColumn, Values] = field(default_factory=dict)
 
     # -- what criteria ask -------------------------------------------------------------------------
 
@@ -78,7 +79,7 @@ class Searched:
         assert self._text is not None
         return self._text
 
-    def column(self, column: Column) -> dict[int, Any]:
+    def column(self, column: MessageColumn) -> dict[int, Any]:
         """What was loaded, by UID; kept here, for the cache may forget it while others search."""
         held = self._held.get(column)
         if held is None:
@@ -87,7 +88,7 @@ class Searched:
 
     # -- columns -----------------------------------------------------------------------------------
 
-    async def load(self, columns: Iterable[Column], among: Indexes) -> Indexes:
+    async def load(self, columns: Iterable[MessageColumn], among: Indexes) -> Indexes:
         """Have these columns of these messages; those of them that are there."""
         wanted = sorted(set(columns), key=lambda column: column.value)
         if not wanted or not among:
@@ -104,26 +105,27 @@ class Searched:
             column_cache(self.session.kernel).trim(self.mailbox, len(uids))
         return among
 
-    async def _load(self, wanted: Sequence[Column], uids: Sequence[int]) -> None:
-        """The columns that the index has, and those that only header blocks tell."""
-        stored = [column for column in wanted if isinstance(column, MessageColumn)]
-        made = [column for column in stored if column in _FROM_KEYS]
-        if made and MessageColumn.SUBJECT not in stored:
-            stored.append(MessageColumn.SUBJECT)  # which tells whether the others were made
-        unmade = set(uids) if len(stored) < len(wanted) else set[int]()
-        if stored:
-            rows = await self.session.storage.columns(self.mailbox, compress(uids), stored)
-            at = stored.index(MessageColumn.SUBJECT) + 1 if made else 0
-            late = {row[0] for row in rows if row[at] is None} if made else set[int]()
-            unmade |= late
-            for place, column in enumerate(stored, 1):
-                if column in wanted:
-                    rows_there = rows if column not in _FROM_KEYS else [r for r in rows if r[0] not in late]
-                    self.column(column).update({row[0]: row[place] for row in rows_there})
-        if unmade:
-            await self._make([column for column in wanted if column not in stored or column in made], unmade)
+    async def _load(self, wanted: Sequence[MessageColumn], uids: Sequence[int]) -> None:
+        """From the index, and from header blocks what is not made yet or was too long to be kept."""
+        made = [column for column in wanted if column in _FROM_HEAD]
+        columns = list(wanted)
+        if made and MessageColumn.SUBJECT not in wanted:
+            columns.append(MessageColumn.SUBJECT)  # which tells whether the others were made
+        rows = await self.session.storage.columns(self.mailbox, compress(uids), columns)
+        late: set[int] = set()
+        if made:
+            late = _lacking(rows, columns, MessageColumn.SUBJECT)
+            if late:
+                self.session.kernel.wanted.add(self.mailbox, late)
+            if MessageColumn.FIELDS in made:
+                late |= _lacking(rows, columns, MessageColumn.FIELDS)
+        for place, column in enumerate(wanted, 1):
+            there = [row for row in rows if row[0] not in late] if late and column in made else rows
+            self.column(column).update({row[0]: row[place] for row in there})
+        if late:
+            await self._make(made, late)
 
-    async def _make(self, columns: Sequence[Column], uids: AbstractSet[int]) -> None:
+    async def _make(self, columns: Sequence[MessageColumn], uids: AbstractSet[int]) -> None:
         async for batch in self._messages(sorted(uids), Level.HEAD):
             made = await asyncio.to_thread(_made, columns, batch)
             for column, values in made.items():
@@ -258,14 +260,20 @@ def _batches(sizes: Sequence[int]) -> Iterator[tuple[int, int]]:
         yield start, len(sizes)
 
 
-def _made(columns: Sequence[Column], batch: Sequence[_Said]) -> dict[Column, dict[int, Any]]:
-    made: dict[Column, dict[int, Any]] = {column: {} for column in columns}
+def _lacking(rows: Sequence[Row], columns: Sequence[MessageColumn], column: MessageColumn) -> set[int]:
+    """UIDs of the rows without a value there."""
+    place = columns.index(column) + 1
+    return {row[0] for row in rows if row[place] is None}
+
+
+def _made(columns: Sequence[MessageColumn], batch: Sequence[_Said]) -> dict[MessageColumn, dict[int, Any]]:
+    made: dict[MessageColumn, dict[int, Any]] = {column: {} for column in columns}
     with_keys = any(column in _FROM_KEYS for column in columns)
     for uid, text in batch:
         headers = text.headers
         keys = sort_keys(headers) if with_keys else None
         for column in columns:
-            if column is Listed.FIELDS:
+            if column is MessageColumn.FIELDS:
                 made[column][uid] = listed_fields(headers)
             elif keys is not None:
                 made[column][uid] = _FROM_KEYS[column](keys)

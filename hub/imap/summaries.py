@@ -7,6 +7,7 @@ from hub.imap.envelope import envelope
 from hub.imap.render import string
 from hub.mail.headers import Headers
 from hub.mail.preview import preview
+from hub.mail.searchtext import listed_fields
 from hub.mail.sortkeys import sort_keys
 from hub.mail.structure import Structure
 from hub.services.summary import KEPT, Heading, Outline, Summary
@@ -16,7 +17,8 @@ def make_summary(lines: bytes, head: bytes, data: bytes, structure: Structure) -
     """lines: the item's own; head: the header block; data: what the structure's offsets count in, head
     included. Never raises."""
     headers = Headers(lines + head)
-    return Summary(Heading(_kept(envelope(headers)), sort_keys(headers)), make_outline(data, structure))
+    heading = Heading(_kept(envelope(headers)), sort_keys(headers), _kept(listed_fields(headers)))
+    return Summary(heading, make_outline(data, structure))
 
 
 def make_outline(data: bytes, structure: Structure) -> Outline:

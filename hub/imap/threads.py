@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import groupby
 from typing import NamedTuple, TypeAlias
 
+from hub.imap.forest import Branch, Forest
+
 
 class Threaded(NamedTuple):
     """What THREAD knows of a message. number: how the client calls it, ascending as they have arrived.
@@ -25,14 +27,14 @@ class Threaded(NamedTuple):
     references: Sequence[bytes] = ()
 
 
-class Node:
+class Node(Branch):
     """A message in its thread; without one a dummy, for a message that is not there."""
 
-    __slots__ = ("children", "is_parent", "message", "parent")
+    __slots__ = ("children", "is_parent", "message")
 
     def __init__(self, message: Threaded | None = None, children: list[Node] | None = None) -> None:
+        super().__init__()
         self.message = message
-        self.parent: Node | None = None
         self.is_parent = False  # or was one
         self.children = [] if children is None else children
 
@@ -81,6 +83,7 @@ def _age(node: Node) -> tuple[int, int]:
 def _linked(messages: Sequence[Threaded]) -> list[Node]:
     by_id: dict[bytes, Node] = {}
     nodes: list[Node] = []
+    forest = Forest(nodes)
     for message in messages:
         node = by_id.get(message.id) if message.id else None
         if node is None or node.message is not None:  # no id, a new one, or one that was there before
@@ -96,45 +99,32 @@ def _linked(messages: Sequence[Threaded]) -> list[Node]:
             if child is None:
                 child = by_id[reference] = Node()
                 nodes.append(child)
-            if parent is not None and child.parent is None and not _is_above(child, parent):
-                _link(child, parent)
+            if parent is not None and child.parent is None:
+                _link(forest, child, parent)
             parent = child
-        _adopt(node, parent)
+        # The message itself knows best whom it answers.
+        if node.parent is not parent:
+            if node.parent is not None:
+                forest.cut(node)
+            if parent is not None:
+                _link(forest, node, parent)
     return nodes
 
 
-def _adopt(node: Node, parent: Node | None) -> None:
-    """The message itself knows best whom it answers, unless that would be a loop."""
-    if node.parent is parent:
+def _link(forest: Forest, root: Node, parent: Node) -> None:
+    """Unless that would be a loop; who has no children is above nobody."""
+    if root is parent or (root.is_parent and forest.root(parent) is root):
         return
-    if node.parent is not None:
-        node.parent = None
-    if parent is not None and not _is_above(node, parent):
-        _link(node, parent)
-
-
-def _link(child: Node, parent: Node) -> None:
-    child.parent = parent
+    forest.link(root, parent)
     parent.is_parent = True
-
-
-def _is_above(node: Node, other: Node) -> bool:
-    """Whether it is the other, or an ancestor of it; who has no children is above nobody."""
-    if not node.is_parent:
-        return node is other
-    climbing: Node | None = other
-    while climbing is not None:
-        if climbing is node:
-            return True
-        climbing = climbing.parent
-    return False
 
 
 def _rooted(nodes: Sequence[Node]) -> list[Node]:
     """Step 2: those without a parent; all others are with theirs."""
     roots: list[Node] = []
     for node in nodes:
-        (roots if node.parent is None else node.parent.children).append(node)
+        parent = node.parent
+        (parent.children if isinstance(parent, Node) else roots).append(node)
     return roots
 
 
@@ -143,12 +133,15 @@ def _rooted(nodes: Sequence[Node]) -> list[Node]:
 
 def _pruned(roots: Sequence[Node]) -> list[Node]:
     for node in _deepest_first(roots):
-        if any(child.message is None for child in node.children):
-            node.children = [
-                kept
-                for child in node.children
-                for kept in ([child] if child.message is not None else child.children)
-            ]
+        dummies = [child for child in node.children if child.message is None]
+        if dummies:
+            # The longest list is taken as it is: dummies below dummies may all have long ones.
+            merged = [child for child in node.children if child.message is not None]
+            for dummy in dummies:
+                if len(dummy.children) > len(merged):
+                    merged, dummy.children = dummy.children, merged
+                merged += dummy.children
+            node.children = merged
     kept_roots: list[Node] = []
     for root in roots:
         if root.message is not None or len(root.children) > 1:

@@ -1,13 +1,12 @@
 """A header block as offsets into its bytes (RFC 5322 §2.2, RFC 6532); values are cut out on demand.
 
-A lookup of one name searches the bytes and builds no table; iteration and `fields` build one, once. Every
-scan is linear in the block, whatever is in it, and nothing here raises on what a message contains.
+Every scan is linear in the block, whatever is in it, and nothing here raises on what a message contains.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from hub.mail.encoded import decode_words
@@ -19,6 +18,7 @@ _BLANK_LINE = re.compile(rb"\n\r?\n")
 # One field: its name if the line has one (obsolete blanks before the colon, RFC 5322 §4.5), then the line and
 # those that continue it. Possessive, so that each octet is looked at once or twice.
 _FIELD = re.compile(rb"(?:([!-9;-~]++)[ \t]*+:)?+([^\n]*+(?:\n[ \t][^\n]*+)*+)\n?+")
+_NAMED = re.compile(rb"^([!-9;-~]++)[ \t]*+:([^\n]*+(?:\n[ \t][^\n]*+)*+)", re.MULTILINE)
 _NAME = re.compile(rb"[!-9;-~]++")
 _COLON = re.compile(rb"[ \t]*+:")
 _FOLD = re.compile(rb"\r?\n")
@@ -54,15 +54,17 @@ def split_head(data: bytes) -> int:
 class Headers:
     """One header block, with or without the blank line that ends it; what follows that is not looked at.
 
+    A lookup of one name searches the bytes; who has asked for the table has all lookups from there.
     Names are compared without case. `get` gives text, `raw` octets; both unfolded and without outer blanks.
     """
 
-    __slots__ = ("_fields", "_search", "block")
+    __slots__ = ("_fields", "_search", "_table", "block")
 
     def __init__(self, block: bytes) -> None:
         self.block = block[: split_head(block)]
         self._search: bytes | None = None
         self._fields: tuple[Field, ...] | None = None
+        self._table: dict[bytes, list[bytes]] | None = None
 
     def get(self, name: str) -> str | None:
         """Text of the first field of that name on one line, encoded words decoded (RFC 2047); else None."""
@@ -102,6 +104,16 @@ class Headers:
             self._fields = tuple(_scan(self.block))
         return self._fields
 
+    @property
+    def table(self) -> Mapping[bytes, Sequence[bytes]]:
+        """Octets of all fields, unfolded, by their lower-cased names; for who asks for many of them."""
+        if self._table is None:
+            self._table = table = {}
+            for name, value in _NAMED.findall(self.block):
+                unfolded = _FOLD.sub(b"", value) if b"\n" in value else value
+                table.setdefault(name.lower(), []).append(unfolded.strip(b" \t\r"))
+        return self._table
+
     def select(self, names: Collection[str]) -> bytes:
         """The fields of these names as they stand, with line ends (HEADER.FIELDS of RFC 3501 §6.4.5)."""
         wanted = _lowered(names)
@@ -127,6 +139,9 @@ class Headers:
     def _values(self, name: str) -> Iterator[bytes]:
         """Find the name at line starts; every candidate costs no more than the blanks behind it."""
         key = name.lower().encode("utf-8", "replace")
+        if self._table is not None:
+            yield from self._table.get(key, ())
+            return
         if not _NAME.fullmatch(key):
             return
         if self._search is None:

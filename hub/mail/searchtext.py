@@ -15,7 +15,7 @@ from hub.mail.headers import Headers
 from hub.mail.structure import Structure, text
 
 LISTED: Final = frozenset((b"bcc", b"cc", b"from", b"list-id", b"message-id", b"subject", b"to"))
-"""Fields that are searched for so often that they are kept in memory."""
+"""Fields that are searched for so often that they are kept decoded and mapped."""
 
 # Of a message in ASCII that has none of these, each text is a piece of it as it stands.
 _ENCODED: Final = (b"=?", b"BASE64", b"QUOTED-PRINTABLE", b"*=", b"*0")
@@ -93,13 +93,14 @@ def header_text(headers: Headers) -> bytes:
 
 def listed_fields(headers: Headers) -> bytes:
     """The lines of those fields that are `LISTED`."""
-    return b"\n".join([_line(name, value) for name, value in headers if name.lower() in LISTED])
+    lines = [
+        _line(name, value) for name, values in headers.table.items() if name in LISTED for value in values
+    ]
+    return b"\n".join(lines)
 
 
 def listed_has(fields: bytes, name: bytes, needle: bytes) -> bool:
     """Whether a listed field has the needle. fields: of `listed_fields`; name: in capitals."""
-    if needle not in fields:
-        return False
     begin = name + b":"
     return any(line.startswith(begin) and needle in line[len(begin) + 1 :] for line in fields.split(b"\n"))
 

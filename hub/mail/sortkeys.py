@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from hub.mail.casemap import casemap
@@ -48,11 +49,12 @@ class SortKeys:
 
 def sort_keys(headers: Headers) -> SortKeys:
     """The keys of a message with this header block; never raises."""
-    date = headers.raw("Date")
-    subject = base_subject(headers.get("Subject") or "")
-    sender, to, cc = (_first(headers.raw(name)) for name in ("From", "To", "Cc"))
+    table = headers.table
+    date, subjects = table.get(b"date"), table.get(b"subject")
+    subject = base_subject(decode_words(subjects[0]) if subjects else "")
+    sender, to, cc = (_first(table.get(name)) for name in (b"from", b"to", b"cc"))
     return SortKeys(
-        sent=None if date is None else sent_date(date),
+        sent=None if date is None else sent_date(date[0]),
         subject=casemap(subject.text)[:MAX_KEY],
         is_reply=subject.is_reply,
         sender=_local(sender),
@@ -65,9 +67,10 @@ def sort_keys(headers: Headers) -> SortKeys:
     )
 
 
-def _first(value: bytes | None) -> Mailbox | None:
-    if not value:
+def _first(values: Sequence[bytes] | None) -> Mailbox | None:
+    if not values:
         return None
+    value = values[0]
     usual = _FIRST.match(value)
     if usual is not None:
         quoted, words, *pairs = usual.groups()

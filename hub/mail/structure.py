@@ -354,9 +354,5 @@ class _Scanner:
 
 def _content_fields(headers: Headers) -> dict[bytes, bytes]:
     """The first of each Content-* field by its lower-cased name, unfolded."""
-    found: dict[bytes, bytes] = {}
-    for name, value in headers:
-        lowered = name.lower()
-        if lowered.startswith(b"content-") and lowered not in found:
-            found[lowered] = value.replace(b"\r\n", b"").replace(b"\n", b"").strip(b" \t\r")
-    return found
+    table = headers.table
+    return {name: table[name][0] for name in table if name.startswith(b"content-")}

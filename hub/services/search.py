@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from hub.mail.login import AccountRef
+from hub.mail.relevance import Occurrences
 from hub.services.storage import Mailbox
 
 
@@ -17,6 +18,17 @@ class Narrowed:
     """
 
     uids: frozenset[int]
+    upto: int
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """counts: by UID, of each message that has any of the words. untold: UIDs of those that the index knows
+    nothing of. upto: as that of `Narrowed`.
+    """
+
+    counts: Mapping[int, Occurrences]
+    untold: frozenset[int]
     upto: int
 
 
@@ -31,6 +43,13 @@ class Search(Protocol):
         """For a piece of `SearchText.everything` of messages in the mailbox of that id.
 
         None if the index does not tell, as of a needle that is too short for it.
+        """
+
+    async def count(self, mailbox: int, words: Sequence[str]) -> Counted | None:
+        """How often messages of the mailbox say these words of `hub.mail.relevance` in all that
+        `SearchText.everything` has, folded; for FUZZY (RFC 6203).
+
+        None if the index does not tell, as of a word that is too short for it.
         """
 
     async def indexed(self, mailboxes: Sequence[int]) -> Mapping[int, int]:

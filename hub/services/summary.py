@@ -12,7 +12,7 @@ from hub.mail.sortkeys import SortKeys
 if TYPE_CHECKING:
     from hub.services.storage import UidRanges
 
-SUMMARY_VERSION: Final = 1
+SUMMARY_VERSION: Final = 2
 """Of how summaries are made. What was made otherwise counts as not made."""
 
 KEPT: Final = 16 << 10
@@ -24,10 +24,12 @@ Row: TypeAlias = tuple[Any, ...]
 
 @dataclass(frozen=True, slots=True)
 class Heading:
-    """What the header block says. envelope: octets of an IMAP ENVELOPE, None if it has more than `KEPT`."""
+    """What the header block says. envelope: octets of an IMAP ENVELOPE; fields: those of
+    `hub.mail.searchtext.listed_fields`; None if there are more than `KEPT`."""
 
     envelope: bytes | None
     keys: SortKeys
+    fields: bytes | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +80,8 @@ class MessageColumn(enum.Enum):
     """The id in the message's header."""
     REFERENCES = "references"
     """Ids with a line feed between."""
+    FIELDS = "fields"
+    """The fields that are searched for most, decoded and mapped; None also if they are too long for it."""
     BODY = "body"
     BODYSTRUCTURE = "bodystructure"
     PREVIEW = "preview"

@@ -14,6 +14,7 @@ from hub import (
     AccountRef,
     BlobGone,
     ChangeKind,
+    Counted,
     LogEntry,
     Mailbox,
     Narrowed,
@@ -21,6 +22,7 @@ from hub import (
     SearchText,
     StoredMessage,
     Tables,
+    folded,
 )
 from hub_plugin_search_fts import tables
 from hub_plugin_search_fts.tables import GRAM, METADATA, Part
@@ -96,11 +98,22 @@ class FtsSearch:
 
     async def narrow(self, mailbox: int, needle: bytes) -> Narrowed | None:
         """Messages with all trigrams of the needle."""
-        wanted = tables.indexable(needle)
+        wanted = folded(needle)
         if len(wanted) < GRAM:
             return None
         found, upto = await self._tables.read(lambda db: tables.find(db, mailbox, wanted))
         return Narrowed(frozenset(found), upto)
+
+    async def count(self, mailbox: int, words: Sequence[str]) -> Counted | None:
+        """How often messages say each of the words."""
+        if not words or min(map(len, words)) < GRAM:
+            return None
+
+        def work(db: Connection) -> Counted:
+            upto = tables.indexed(db, [mailbox]).get(mailbox, 0)
+            return Counted(tables.count(db, mailbox, words), frozenset(tables.untold(db, mailbox)), upto)
+
+        return await self._tables.read(work)
 
     async def indexed(self, mailboxes: Sequence[int]) -> Mapping[int, int]:
         """Up to which UID each is indexed."""
@@ -169,5 +182,5 @@ async def _text(message: StoredMessage) -> str | None:
         return None
     head = len(message.headers.block)
     said = await asyncio.to_thread(SearchText(data[:head], data[head:]).everything)
-    text = tables.indexable(said)
+    text = folded(said)
     return text if len(text) <= MOST_TEXT else None

@@ -6,8 +6,22 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from sqlalchemy import BigInteger, Column, Connection, Integer, MetaData, Table, Text, delete, insert, select
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Connection,
+    Integer,
+    MetaData,
+    Table,
+    Text,
+    delete,
+    func,
+    insert,
+    select,
+)
 from sqlalchemy import text as sql
+
+from hub import Occurrences
 
 METADATA: Final = MetaData()
 _Key = BigInteger().with_variant(Integer, "sqlite")
@@ -29,7 +43,8 @@ GRAM: Final = 3
 MOST_GRAMS: Final = 24
 """Of a long needle; each costs a look at its messages, and so many leave hardly one too many."""
 
-_WITHOUT: Final = {0: " ", **dict.fromkeys(range(0xD800, 0xE000), "\ufffd")}
+COUNTED: Final = 500
+"""Messages whose words are counted by one statement."""
 
 _FIND_SQLITE: Final = sql(
     "SELECT rowid FROM search_text WHERE search_text MATCH :wanted AND rowid BETWEEN :low AND :high"
@@ -50,11 +65,6 @@ class Part:
     since: int
     upto: int
     texts: dict[int, str | None] = field(default_factory=dict)
-
-
-def indexable(said: bytes) -> str:
-    """Mapped text as a database can hold it; characters for characters, so that pieces stay pieces."""
-    return said.decode("utf-8", "surrogatepass").translate(_WITHOUT)
 
 
 def add(db: Connection, parts: Sequence[Part]) -> bool:
@@ -105,14 +115,42 @@ def find(db: Connection, mailbox: int, needle: str) -> tuple[set[int], int]:
     """UIDs of messages that may hold the needle, which is long enough, and how far the mailbox is indexed."""
     upto = indexed(db, [mailbox]).get(mailbox, 0)
     base = mailbox << UID_BITS
+    return {key - base for key in _keys(db, base, needle)} | untold(db, mailbox), upto
+
+
+def untold(db: Connection, mailbox: int) -> set[int]:
+    """UIDs of messages of which nothing is known."""
+    base = mailbox << UID_BITS
+    rows = db.execute(select(UNTOLD.c.id).where(UNTOLD.c.id.between(base, base + MAX_UID)))
+    return {key - base for (key,) in rows}
+
+
+def count(db: Connection, mailbox: int, words: Sequence[str]) -> dict[int, Occurrences]:
+    """How often messages say each of the words, which are long enough; those that say none are left out."""
+    base = mailbox << UID_BITS
+    length = func.length(TEXT.c.text, type_=Integer)
+    times = [
+        (length - func.length(func.replace(TEXT.c.text, word, ""), type_=Integer)) // len(word)
+        for word in words
+    ]
+    found: dict[int, Occurrences] = {}
+    keys = sorted({key for word in words for key in _keys(db, base, word)})
+    for start in range(0, len(keys), COUNTED):
+        some = TEXT.c.rowid.in_(keys[start : start + COUNTED])
+        for key, size, *counts in db.execute(select(TEXT.c.rowid, length, *times).where(some)):
+            if any(counts):
+                found[key - base] = Occurrences(size, tuple(counts))
+    return found
+
+
+def _keys(db: Connection, base: int, needle: str) -> list[int]:
+    """Rows of a mailbox that may hold the needle."""
     span = {"low": base, "high": base + MAX_UID}
     if db.dialect.name == "sqlite":
         rows = db.execute(_FIND_SQLITE, {"wanted": " AND ".join(_grams(needle)), **span})
     else:
         rows = db.execute(_FIND_POSTGRES, {"wanted": f"%{_escaped(needle)}%", **span})
-    found = {key - base for (key,) in rows}
-    untold = db.execute(select(UNTOLD.c.id).where(UNTOLD.c.id.between(base, base + MAX_UID)))
-    return found | {key - base for (key,) in untold}, upto
+    return [key for (key,) in rows]
 
 
 def _grams(needle: str) -> list[str]:

@@ -18,6 +18,9 @@ from click.testing import CliRunner
 from hub_plugin_search_fts import FtsSearch
 from sqlalchemy import text
 
+from hub.mail.casemap import casemap
+from hub.mail.relevance import folded, occurrences, words
+from hub.mail.searchtext import SearchText
 from hub.testing.running import RunningHub, running_hub
 
 CHARSETS = {
@@ -194,6 +197,30 @@ async def test_few_messages_are_named_and_short_needles_are_not_told(hub: Hub) -
     nothing = await hub.driver.narrow(inbox.id, b'%_\\"* AND \x00\xed\xa0\x80')
     assert nothing is not None
     assert nothing.uids == frozenset()
+
+
+async def test_words_are_counted_as_in_the_text_itself(hub: Hub) -> None:
+    await hub.append(60)
+    await hub.until_indexed()
+    wanted = words(casemap("Größe PARCEL number1 uber"))
+    services = hub.running.hub.kernel.services
+    (account,) = await services.storage.accounts()
+    inbox = await services.storage.mailbox(account, "INBOX")
+    assert inbox is not None
+    counted = await hub.driver.count(inbox.id, wanted)
+    assert counted is not None
+    expected = {}
+    for item in await services.storage.items(inbox.id, [(1, 60)]):
+        octets = item.lines + await services.blobs.read(item.blob)
+        head = len(item.lines) + item.head_size
+        text = folded(SearchText(octets[:head], octets[head:]).everything())
+        found = occurrences(text, wanted)
+        if any(found.counts):
+            expected[item.uid] = found
+    assert counted.counts == expected
+    assert len(expected) > 5
+    assert (counted.untold, counted.upto) == (frozenset(), 60)
+    assert await hub.driver.count(inbox.id, ("NO",)) is None
 
 
 async def test_what_is_copied_moved_and_expunged_is_indexed_where_it_is(hub: Hub) -> None:

@@ -25,7 +25,7 @@ from sqlalchemy import (
     literal_column,
 )
 
-REVISION: Final = "0009"
+REVISION: Final = "0010"
 """The head of this plugin's migrations, known without Alembic."""
 
 METADATA: Final = MetaData()
@@ -121,6 +121,7 @@ SUMMARY: Final = Table(
     Column("sent_day", BigInteger),
     Column("header_id", LargeBinary, nullable=False),
     Column("references", LargeBinary, nullable=False),
+    Column("fields", LargeBinary),
 )
 
 # What others than the owner have seen: \Seen is each viewer's own in a mailbox of somebody else. By item, so

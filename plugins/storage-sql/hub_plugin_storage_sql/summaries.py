@@ -100,5 +100,6 @@ def _row(key: int, summary: Summary) -> tuple[object, ...]:
         keys.sent and keys.sent.day,
         keys.message_id,
         b"\n".join(keys.references),
+        summary.heading.fields,
         key,
     )

@@ -24,7 +24,9 @@ OUTLINE = Outline(b"(body)", b"(bodystructure \0\xff)", b'"preview"')
 
 
 def summary(number: int, outline: Outline | None = OUTLINE) -> Summary:
-    return Summary(Heading(b"(envelope %d)" % number, KEYS), outline)
+    return Summary(
+        Heading(b"(envelope %d)" % number, KEYS, b"SUBJECT: \xff\0" * (number % 2) or None), outline
+    )
 
 
 class SummaryContract(StorageFixtures):
@@ -56,14 +58,15 @@ class SummaryContract(StorageFixtures):
             MessageColumn.ENVELOPE, MessageColumn.SUBJECT, MessageColumn.IS_REPLY, MessageColumn.SENDER,
             MessageColumn.TO, MessageColumn.CC, MessageColumn.SENDER_NAME, MessageColumn.TO_NAME,
             MessageColumn.SENT, MessageColumn.SENT_DAY, MessageColumn.HEADER_ID, MessageColumn.REFERENCES,
+            MessageColumn.FIELDS,
         ]  # fmt: skip
         keys = (
             b"SUBJECT", True, b"ANN", b"BOB", b"", b"ANN \xc3\x84", b"BOB@EXAMPLE.TEST", 1_770_000_000,
             20_486, b"1@example.org", b"a b@example.org\n\xff\0@example.org",
         )  # fmt: skip
         assert [tuple(row) for row in await storage.columns(mailbox, ALL, wanted)] == [
-            (1, b"(envelope 1)", *keys),
-            (2, b"(envelope 2)", *keys),
+            (1, b"(envelope 1)", *keys, b"SUBJECT: \xff\0"),
+            (2, b"(envelope 2)", *keys, None),
         ]
         outline = [MessageColumn.BODY, MessageColumn.BODYSTRUCTURE, MessageColumn.PREVIEW]
         assert [tuple(row) for row in await storage.columns(mailbox, ALL, outline)] == [
