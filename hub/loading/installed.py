@@ -35,23 +35,20 @@ class Facts:
 
 _NO_PLUGIN: Final = Facts()
 
+_KNOWN: Final[dict[str, tuple[Stamp, Facts]]] = {}
+"""By the folder of the metadata, from one scan of this process to the next; what is in it never changes."""
 
-class Remembered:
-    """Facts by the folder of the metadata, from one scan to the next; used by one thread at a time."""
 
-    def __init__(self) -> None:
-        self._known: dict[str, tuple[Stamp, Facts]] = {}
-
-    def facts(self, distribution: Distribution) -> Facts:
-        """What its metadata say now. ValueError and OSError where they are no metadata at all."""
-        place = getattr(distribution, "_path", None)
-        if not isinstance(place, Path):
-            return _facts(distribution)
-        stamp = tuple(_stamp(os.path.join(place, name)) for name in _FILES)
-        known = self._known.get(str(place))
-        if known is None or known[0] != stamp:
-            known = self._known[str(place)] = (stamp, _facts(distribution))
-        return known[1]
+def facts(distribution: Distribution) -> Facts:
+    """What its metadata say now. ValueError and OSError where they are no metadata at all."""
+    place = getattr(distribution, "_path", None)
+    if not isinstance(place, Path):
+        return _facts(distribution)
+    stamp = tuple(_stamp(os.path.join(place, name)) for name in _FILES)
+    known = _KNOWN.get(str(place))
+    if known is None or known[0] != stamp:
+        known = _KNOWN[str(place)] = (stamp, _facts(distribution))
+    return known[1]
 
 
 def why_unreadable(distribution: Distribution) -> str | None:

@@ -29,7 +29,6 @@ from hub.loading.drivers import SERVICES
 from hub.loading.errors import LoadError, LoadErrors
 from hub.loading.generation import Generation, Generations
 from hub.loading.importing import PluginFinder, restore, withdraw
-from hub.loading.installed import Remembered
 from hub.loading.kinds import Speaker, unspoken
 from hub.loading.leaks import end_leaks
 from hub.loading.libraries import outdated, versions
@@ -94,7 +93,6 @@ class Loader:
         self._lock = asyncio.Lock()
         self._finder = PluginFinder()
         self._scanning = PluginThreads("scanning", size=2)
-        self._remembered = Remembered()
         self._importing = PluginThreads("importing", size=4)  # a plugin that hangs in its import keeps one
         self._log = get_logger(area="loading")
         empty = Generation(0, {}, compile_plans((), self._hooks).plans)
@@ -172,7 +170,7 @@ class Loader:
         """What a reload would do, as far as can be said without importing anything."""
         async with self._lock:
             began = perf_counter()
-            found = await look(config, self._trees, self._path, self._scanning, self._remembered)
+            found = await look(config, self._trees, self._path, self._scanning)
             if found.errors:
                 return self._report(began, errors=found.errors)
             aim = target(config, found, self._now, self._finder)
@@ -307,7 +305,7 @@ class Loader:
     async def _reload(self, config: Config, agree: Agree, *, force: bool) -> Report | None:
         began = perf_counter()
         with _giving_way():
-            found = await look(config, self._trees, self._path, self._scanning, self._remembered)
+            found = await look(config, self._trees, self._path, self._scanning)
         if found.seen == self._seen and not force:
             return None
         self._seen, self._on_disk = found.seen, found.digests

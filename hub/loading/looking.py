@@ -14,7 +14,6 @@ from hub.loading.catalogue import Catalogue, scan
 from hub.loading.drivers import FIXED, SERVICES, check_choice, chosen, driver_module
 from hub.loading.errors import LoadError
 from hub.loading.importing import FreshImport, PluginFinder, Wanted
-from hub.loading.installed import Remembered
 from hub.loading.libraries import has_extensions
 from hub.loading.reload import Lineup, Member, Wish
 from hub.loading.sources import Source
@@ -50,11 +49,10 @@ async def look(
     trees: Sequence[Path],
     path: Sequence[str] | None,
     threads: PluginThreads,
-    remembered: Remembered,
 ) -> Found:
     """Scan and hash, in a thread; imports nothing."""
     settings = config.settings
-    catalogue = await threads.run(partial(scan, settings.hub.plugin_dirs, trees, path, remembered))
+    catalogue = await threads.run(partial(scan, settings.hub.plugin_dirs, trees, path))
     choice = chosen(settings.services)
     active, errors = catalogue.active(settings.hub.plugins, choice.values())
     errors = [*catalogue.problems, *(_placed(config, error) for error in errors)]
