@@ -52,7 +52,8 @@ class Forest:
         if self._is_linked:
             _access(branch)
             if branch._upper is not None:
-                branch._upper._over = branch._upper = None
+                branch._upper._over = None
+                branch._upper = None
 
     def root(self, branch: Branch) -> Branch:
         """Of the tree that the node stands in."""

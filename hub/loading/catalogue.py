@@ -17,7 +17,7 @@ from importlib_metadata import Distribution, EntryPoint, PackagePath, PathDistri
 
 from hub.config.key import suggestion
 from hub.loading.errors import LoadError
-from hub.loading.installed import Remembered, why_unreadable
+from hub.loading.installed import facts, tree, why_unreadable
 from hub.loading.sources import (
     PLUGINS,
     FileDistribution,
@@ -109,12 +109,11 @@ def scan(
     watched: Sequence[Path],
     trees: Sequence[Path] = (),
     path: Sequence[str] | None = None,
-    remembered: Remembered | None = None,
 ) -> Catalogue:
     """Look into the watched folders, what `--plugins` names, and along `sys.path`; imports nothing.
 
-    A folder that is not there holds nothing. trees: source trees, files, and folders of both. path: for
-    `sys.path`. remembered: what the last scan has found out about `sys.path`.
+    A folder that is not there holds nothing. trees: source trees, files, and folders of both. path: in
+    place of `sys.path`.
     """
     finding = _Finding()
     for folder in watched:
@@ -124,7 +123,7 @@ def scan(
             _scan_child(finding, place, watched=False)
         else:
             _scan_folder(finding, place, watched=False)
-    _scan_path(finding, path, remembered or Remembered())
+    _scan_path(finding, path)
     best: dict[str, Source] = {}
     for source in sorted(finding.sources, key=lambda source: source.kind):  # stable: else as discovered
         best.setdefault(source.name, source)
@@ -251,20 +250,20 @@ def _has_its_hash(file: PackagePath) -> bool:
     return base64.urlsafe_b64encode(made).rstrip(b"=").decode() == file.hash.value
 
 
-def _scan_path(finding: _Finding, path: Iterable[str] | None, remembered: Remembered) -> None:
+def _scan_path(finding: _Finding, path: Iterable[str] | None) -> None:
     seen: set[str] = set()
     for distribution in Distribution.discover() if path is None else Distribution.discover(path=list(path)):
         try:
-            facts = remembered.facts(distribution)
-            if not facts.is_plugin:
+            known = facts(distribution)
+            if not known.is_plugin:
                 continue
-            if facts.wrong:
-                raise SourceError(facts.wrong)
-            if facts.name in seen:
+            if known.wrong:
+                raise SourceError(known.wrong)
+            if known.name in seen:
                 continue
-            seen.add(facts.name)
-            if facts.tree is not None and _is_tree(facts.tree):
-                finding.add(remembered.tree(facts.tree), Kind.TREE, facts.tree, watched=False)
+            seen.add(known.name)
+            if known.tree is not None and _is_tree(known.tree):
+                finding.add(tree(known.tree), Kind.TREE, known.tree, watched=False)
             elif isinstance(distribution, PathDistribution):
                 place = Path(str(distribution.locate_file("")))
                 finding.add(distribution, Kind.INSTALLED, place, watched=False)

@@ -8,6 +8,7 @@ import inspect
 import types
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from types import FunctionType, ModuleType
 from typing import Final, Union, cast, get_args, get_origin, get_type_hints
 
@@ -18,7 +19,7 @@ from hub.config.tables.plugins import PluginOptions
 from hub.dispatch.judging import step_note
 from hub.dispatch.plan import ChainPlan, CollectPlan, FirstPlan, GatherPlan, NotifyPlan, Plan
 from hub.dispatch.step import Step
-from hub.hooks.areas import AREAS, SPECS
+from hub.hooks.areas import SPECS
 from hub.hooks.markers import PROJECT, ImplOptions, Mode, OnFailure, SpecOptions
 from hub.loading.errors import LoadError
 from hub.loading.scope import Scope
@@ -50,9 +51,15 @@ class Hook:
         return frozenset(self.parameters[1:])
 
 
-def hooks(specs: Mapping[str, Callable[..., object]] = SPECS) -> Mapping[str, Hook]:
+_SPECS: Final = ModuleType("hookspecs")
+"""For pluggy, which looks at every name in what it is given: the areas' modules hold hundreds of others."""
+vars(_SPECS).update(SPECS)
+
+
+@cache
+def hooks() -> Mapping[str, Hook]:
     """Read all hookspecs; once per process, for resolving their annotations takes a while."""
-    return types.MappingProxyType({name: _hook(name, spec) for name, spec in specs.items()})
+    return types.MappingProxyType({name: _hook(name, spec) for name, spec in SPECS.items()})
 
 
 def _hook(name: str, spec: Callable[..., object]) -> Hook:
@@ -104,8 +111,7 @@ def compile_plans(parts: Sequence[Part], table: Mapping[str, Hook]) -> Compiled:
     if errors:
         return Compiled({}, tuple(errors), tuple(warnings))
     manager = pluggy.PluginManager(PROJECT)
-    for area in AREAS:
-        manager.add_hookspecs(area)
+    manager.add_hookspecs(_SPECS)
     by_name = {part.scope.name: part for part in parts}
     for part in reversed(parts):  # who is registered last is called first
         manager.register(part.module, part.scope.name)

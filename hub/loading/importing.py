@@ -16,7 +16,7 @@ from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
 from importlib.util import spec_from_file_location
 from types import CodeType, MappingProxyType, ModuleType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from hub.config.key import nearest
 from hub.loading.errors import LoadError
@@ -35,9 +35,17 @@ class FreshLoader(SourceFileLoader):
     """
 
     def get_code(self, fullname: str) -> CodeType:
-        """Neither read from nor written to the cache."""
+        """Neither read from nor written to that cache; compiled where the text is another than last time."""
         path = self.get_filename(fullname)
-        return self.source_to_code(self.get_data(path), path)
+        text = self.get_data(path)
+        known = _COMPILED.get(path)
+        if known is None or known[0] != text:
+            known = _COMPILED[path] = (text, self.source_to_code(text, path))
+        return known[1]
+
+
+_COMPILED: Final[dict[str, tuple[bytes, CodeType]]] = {}
+"""By file, what was last compiled: who saves one module of a plugin waits for that one alone."""
 
 
 class PluginFinder(MetaPathFinder):

@@ -43,56 +43,55 @@ class Facts:
 _NO_PLUGIN: Final = Facts()
 
 
-class Remembered:
-    """Facts by the folder of the metadata, from one scan to the next; used by one thread at a time.
+# Kept for the whole process, by the folder of the metadata or of the tree: what is in a value never changes.
+# Under load each system call of a thread costs a turn of Python's lock, so a look makes few of them.
+_KNOWN: Final[dict[str, tuple[Stamp, Facts]]] = {}
+_TREES: Final[dict[Path, tuple[Stamp, TreeDistribution]]] = {}
+_VERSIONS: Final[dict[str, tuple[Stamp, str]]] = {}
 
-    Under load each system call of a thread costs a turn of Python's lock, so it makes few of them.
-    """
 
-    def __init__(self) -> None:
-        self._known: dict[str, tuple[Stamp, Facts]] = {}
-        self._trees: dict[Path, tuple[Stamp, TreeDistribution]] = {}
-        self._versions: dict[str, tuple[Stamp, str]] = {}
+def facts(distribution: Distribution) -> Facts:
+    """What its metadata say now. ValueError and OSError where they are no metadata at all."""
+    place = getattr(distribution, "_path", None)
+    if not isinstance(place, Path):
+        return _facts(distribution)
+    key = str(place)
+    stamp, known = _KNOWN.get(key, ((), None))
+    if known is None or stamp != _stamp(key, _TELLING if known is _NO_PLUGIN else _FILES):
+        stamp = _stamp(key, _FILES)  # before it is read: what is written meanwhile is found next time
+        known = _facts(distribution)
+        _KNOWN[key] = (stamp[: len(_TELLING)] if known is _NO_PLUGIN else stamp, known)
+    return known
 
-    def facts(self, distribution: Distribution) -> Facts:
-        """What its metadata say now. ValueError and OSError where they are no metadata at all."""
-        place = getattr(distribution, "_path", None)
-        if not isinstance(place, Path):
-            return _facts(distribution)
-        key = str(place)
-        stamp, facts = self._known.get(key, ((), None))
-        if facts is None or stamp != _stamp(key, _TELLING if facts is _NO_PLUGIN else _FILES):
-            stamp = _stamp(key, _FILES)  # before it is read: what is written meanwhile is found next time
-            facts = _facts(distribution)
-            self._known[key] = (stamp[: len(_TELLING)] if facts is _NO_PLUGIN else stamp, facts)
-        return facts
 
-    def requires(self, distribution: Distribution) -> Iterable[str]:
-        """What the distribution of a plugin depends on (PEP 508)."""
-        if isinstance(distribution, PathDistribution):
-            return self.facts(distribution).requires
-        return distribution.requires or ()
+def requires(distribution: Distribution) -> Iterable[str]:
+    """What the distribution of a plugin depends on (PEP 508)."""
+    if isinstance(distribution, PathDistribution):
+        return facts(distribution).requires
+    return distribution.requires or ()
 
-    def tree(self, root: Path) -> TreeDistribution:
-        """A source tree as it is now. SourceError and OSError."""
-        stamp, tree = self._trees.get(root, ((), None))
-        if tree is None or stamp != _stamp(str(root), tree.told_by):
-            stamp = _stamp(str(root), _TREE)
-            tree = TreeDistribution(root)
-            self._trees[root] = (stamp + _stamp(str(root), tree.told_by[len(_TREE) :]), tree)
-        return tree
 
-    def version(self, name: str) -> str | None:
-        """The version of an installed distribution, as a new process would find it."""
-        distribution = next(iter(Distribution.discover(name=name)), None)
-        place = getattr(distribution, "_path", None)
-        if distribution is None or not isinstance(place, Path):
-            return None if distribution is None else distribution.version
-        stamp = _stamp(str(place), ("METADATA",))
-        known = self._versions.get(str(place))
-        if known is None or known[0] != stamp:
-            known = self._versions[str(place)] = (stamp, distribution.version)
-        return known[1]
+def tree(root: Path) -> TreeDistribution:
+    """A source tree as it is now. SourceError and OSError."""
+    stamp, known = _TREES.get(root, ((), None))
+    if known is None or stamp != _stamp(str(root), known.told_by):
+        stamp = _stamp(str(root), _TREE)
+        known = TreeDistribution(root)
+        _TREES[root] = (stamp + _stamp(str(root), known.told_by[len(_TREE) :]), known)
+    return known
+
+
+def version(name: str) -> str | None:
+    """The version of an installed distribution, as a new process would find it."""
+    distribution = next(iter(Distribution.discover(name=name)), None)
+    place = getattr(distribution, "_path", None)
+    if distribution is None or not isinstance(place, Path):
+        return None if distribution is None else distribution.version
+    stamp = _stamp(str(place), ("METADATA",))
+    known = _VERSIONS.get(str(place))
+    if known is None or known[0] != stamp:
+        known = _VERSIONS[str(place)] = (stamp, distribution.version)
+    return known[1]
 
 
 def why_unreadable(distribution: Distribution) -> str | None:

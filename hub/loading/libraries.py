@@ -7,17 +7,17 @@ from collections.abc import Iterable, Iterator, Mapping
 from importlib.machinery import EXTENSION_SUFFIXES
 from typing import Final
 
+from hub.loading import installed
 from hub.loading.importing import Loaded
-from hub.loading.installed import Remembered
 from hub.loading.sources import Source
 
 _REQUIREMENT: Final = re.compile(r"\s*([A-Za-z0-9][A-Za-z0-9._-]*)(?![^;]*;.*\bextra\b)")
 
 
-def versions(sources: Iterable[Source], remembered: Remembered) -> dict[str, str]:
+def versions(sources: Iterable[Source]) -> dict[str, str]:
     """Distribution → version, as a new process would find it, of all that the sources ask for by name."""
-    names = {name for source in sources for name in _required(source, remembered)}
-    found = {name: remembered.version(name) for name in names}
+    names = {name for source in sources for name in _required(source)}
+    found = {name: installed.version(name) for name in names}
     return {name: version for name, version in found.items() if version}
 
 
@@ -38,8 +38,8 @@ def has_extensions(loaded: Loaded) -> bool:
     )
 
 
-def _required(source: Source, remembered: Remembered) -> Iterator[str]:
-    for line in remembered.requires(source.distribution):
+def _required(source: Source) -> Iterator[str]:
+    for line in installed.requires(source.distribution):
         match = _REQUIREMENT.match(line)
         if match and match[1].lower() != "mail-hub":
             yield re.sub(r"[-_.]+", "-", match[1]).lower()

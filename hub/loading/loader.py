@@ -29,7 +29,6 @@ from hub.loading.drivers import SERVICES
 from hub.loading.errors import LoadError, LoadErrors
 from hub.loading.generation import Generation, Generations
 from hub.loading.importing import PluginFinder, restore, withdraw
-from hub.loading.installed import Remembered
 from hub.loading.kinds import Speaker, unspoken
 from hub.loading.libraries import outdated
 from hub.loading.looking import Found, Target, look, planned, target
@@ -91,7 +90,6 @@ class Loader:
         self._lock = asyncio.Lock()
         self._finder = PluginFinder()
         self._scanning = PluginThreads("scanning", size=2)
-        self._remembered = Remembered()
         self._importing = PluginThreads("importing", size=4)  # a plugin that hangs in its import keeps one
         self._log = get_logger(area="loading")
         empty = Generation(0, {}, compile_plans((), self._hooks).plans)
@@ -318,7 +316,7 @@ class Loader:
         return report
 
     async def _look(self, config: Config) -> Found:
-        return await self._scanning.run(partial(look, config, self._trees, self._path, self._remembered))
+        return await self._scanning.run(partial(look, config, self._trees, self._path))
 
     async def _import(self, aim: Target) -> list[Wish]:
         try:

@@ -12,7 +12,6 @@ from hub.loading.catalogue import Catalogue, scan
 from hub.loading.drivers import FIXED, SERVICES, check_choice, chosen, driver_module
 from hub.loading.errors import LoadError
 from hub.loading.importing import FreshImport, PluginFinder, Wanted
-from hub.loading.installed import Remembered
 from hub.loading.libraries import has_extensions, versions
 from hub.loading.reload import Lineup, Member, Wish
 from hub.loading.sources import Source
@@ -48,13 +47,13 @@ class Target:
     restart_needed: tuple[str, ...]
 
 
-def look(config: Config, trees: Sequence[Path], path: Sequence[str] | None, remembered: Remembered) -> Found:
+def look(config: Config, trees: Sequence[Path], path: Sequence[str] | None) -> Found:
     """Scan and hash; imports nothing.
 
     All of it for one call in a thread: under load each return from one waits for its turn of the loop.
     """
     settings = config.settings
-    catalogue = scan(settings.hub.plugin_dirs, trees, path, remembered)
+    catalogue = scan(settings.hub.plugin_dirs, trees, path)
     choice = chosen(settings.services)
     active, errors = catalogue.active(settings.hub.plugins, choice.values())
     errors = [*catalogue.problems, *(_placed(config, error) for error in errors)]
@@ -70,7 +69,7 @@ def look(config: Config, trees: Sequence[Path], path: Sequence[str] | None, reme
     digests, unread = _digests(active)
     errors += unread
     seen = (tuple(digests.items()), tuple(map(str, errors)))
-    return Found(catalogue, tuple(active), digests, versions(active, remembered), tuple(errors), seen)
+    return Found(catalogue, tuple(active), digests, versions(active), tuple(errors), seen)
 
 
 def _digests(sources: Sequence[Source]) -> tuple[dict[str, str], list[LoadError]]:

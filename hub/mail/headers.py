@@ -108,10 +108,11 @@ class Headers:
     def table(self) -> Mapping[bytes, Sequence[bytes]]:
         """Octets of all fields, unfolded, by their lower-cased names; for who asks for many of them."""
         if self._table is None:
-            self._table = table = {}
+            table: dict[bytes, list[bytes]] = {}
             for name, value in _NAMED.findall(self.block):
                 unfolded = _FOLD.sub(b"", value) if b"\n" in value else value
                 table.setdefault(name.lower(), []).append(unfolded.strip(b" \t\r"))
+            self._table = table
         return self._table
 
     def select(self, names: Collection[str]) -> bytes:

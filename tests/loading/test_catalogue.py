@@ -11,7 +11,6 @@ import pytest
 
 from hub.loading import trust
 from hub.loading.catalogue import Catalogue, scan
-from hub.loading.installed import Remembered
 from hub.loading.sources import Kind, SourceError, file_plugin_name
 
 TREE = """
@@ -143,7 +142,6 @@ def test_a_dynamic_version_is_read_from_its_file_and_never_executed(
 
 
 def test_what_changes_is_read_anew_and_nothing_else(tmp_path: Path) -> None:
-    remembered = Remembered()
     site, root = tmp_path / "site", tree(tmp_path / "tree", "edited", version="edited.txt")
     (root / "edited.txt").write_text("version = '1.0'")
     installed(site, "late")
@@ -156,7 +154,7 @@ def test_what_changes_is_read_anew_and_nothing_else(tmp_path: Path) -> None:
     late.write_text("[console_scripts]\n")
 
     def look() -> dict[str, str]:
-        sources = scan((), path=[str(site)], remembered=remembered).sources
+        sources = scan((), path=[str(site)]).sources
         return {name: source.version for name, source in sources.items()}
 
     assert look() == look() == {"newer": "2.0", "edited": "1.0"}
