@@ -166,13 +166,15 @@ if TYPE_CHECKING:
     from hub.services.search import Search as Search
     from hub.services.sharing import RIGHTS as RIGHTS
     from hub.services.sharing import Shared as Shared
+    from hub.services.states import NO_STATES as NO_STATES
+    from hub.services.states import ItemState as ItemState
+    from hub.services.states import States as States
     from hub.services.storage import Acceptance as Acceptance
     from hub.services.storage import Appended as Appended
     from hub.services.storage import Copied as Copied
     from hub.services.storage import Delivery as Delivery
     from hub.services.storage import FlagMode as FlagMode
     from hub.services.storage import Item as Item
-    from hub.services.storage import ItemState as ItemState
     from hub.services.storage import Mailbox as Mailbox
     from hub.services.storage import MailboxChanges as MailboxChanges
     from hub.services.storage import MailboxExists as MailboxExists
@@ -260,7 +262,8 @@ _HOMES = {
     "hub.services.expunged": "Expunged",
     "hub.services.search": "Counted Narrowed Search",
     "hub.services.sharing": "RIGHTS Shared",
-    "hub.services.storage": "Acceptance Appended Copied Delivery FlagMode Item ItemState Mailbox "
+    "hub.services.states": "ItemState NO_STATES States",
+    "hub.services.storage": "Acceptance Appended Copied Delivery FlagMode Item Mailbox "
     "MailboxChanges MailboxExists MailboxMissing MigrationStatus Migrations NewItem Placed "
     "Storage Totals UidRanges Usage",
     "hub.services.stored": "QueuedMessage StoredMessage",

@@ -17,7 +17,8 @@ from hub.imap.tokens import Reader
 from hub.imap.updates import enable_condstore, tell, tell_flags, tell_states
 from hub.imap.view import Selection
 from hub.services.log import ChangeKind
-from hub.services.storage import FlagMode, ItemState, UidRanges
+from hub.services.states import NO_STATES, States
+from hub.services.storage import FlagMode, UidRanges
 
 _MODES = MappingProxyType({b"FLAGS": FlagMode.SET, b"+FLAGS": FlagMode.ADD, b"-FLAGS": FlagMode.REMOVE})
 
@@ -69,7 +70,7 @@ async def _run_store(session: ImapSession, reader: Reader, *, by_uid: bool) -> R
     await _tell_stored(session, states, mode, flags, tell=not silent, with_uid=by_uid)
     if len(states) == sum(end - start for start, end in selection):
         return ok(b"Stored")
-    stored = {state.uid for state in states}
+    stored = set(states.uids)
     asked = [view.uids[at] for start, end in selection for at in range(start, end)]
     left = [uid for uid in asked if uid not in stored]
     return await _not_stored(session, left, unchanged_since, by_uid=by_uid)
@@ -80,15 +81,16 @@ async def _change(
     uids: UidRanges,
     changes: Sequence[tuple[FlagMode, frozenset[str]]],
     unchanged_since: int | None,
-) -> Sequence[ItemState]:
+) -> States:
     """The messages that were changed, as they are now."""
     view = session.mailbox
-    states: Sequence[ItemState] = ()
-    for mode, flags in changes:
+    states = NO_STATES
+    for number, (mode, flags) in enumerate(changes):
+        if number:
+            uids, unchanged_since = compress(states.uids), None
         states = await session.storage.store_flags(
             view.id, uids, mode, flags, unchanged_since=unchanged_since, viewer=view.place.viewer
         )
-        uids, unchanged_since = compress([state.uid for state in states]), None
     return states
 
 
@@ -107,7 +109,7 @@ def _unchanged_since(reader: Reader) -> int | None:
 
 async def _tell_stored(
     session: ImapSession,
-    states: Sequence[ItemState],
+    states: States,
     mode: FlagMode,
     flags: frozenset[str],
     *,
@@ -123,7 +125,7 @@ async def _tell_stored(
     indexes = view.stored(states)
     if view.keywords != view.told_keywords:
         tell_flags(out, view)
-    session.changed_view(ChangeKind.FLAGGED, tuple([state.uid for state in states]))
+    session.changed_view(ChangeKind.FLAGGED, tuple(states.uids))
     if tell:
         return await tell_states(session, indexes, with_uid=with_uid)
     with_uid = with_uid or Enabled.QRESYNC in session.enabled

@@ -121,7 +121,7 @@ class Fetching:
             view.id, compress(unseen), FlagMode.ADD, _SEEN, viewer=view.place.viewer
         )
         view.stored(states)
-        session.changed_view(ChangeKind.FLAGGED, tuple(state.uid for state in states))
+        session.changed_view(ChangeKind.FLAGGED, tuple(states.uids))
         return True
 
     # -- many at once

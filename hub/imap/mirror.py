@@ -15,7 +15,8 @@ from hub.imap.wakeups import Wakeups
 from hub.loading.kernel import Kernel
 from hub.mail.login import AccountRef
 from hub.services.log import ChangeKind, LogEntry
-from hub.services.storage import ItemState, Mailbox, MailboxChanges, MailboxMissing, Storage
+from hub.services.states import NO_STATES, States
+from hub.services.storage import Mailbox, MailboxChanges, MailboxMissing, Storage
 
 REMEMBERED: Final = 100_000
 """Messages, in all, of mailboxes that were closed a while ago; a client often comes back to the same."""
@@ -100,7 +101,7 @@ class Mirror:
                 self._reading = None
         return self.newest
 
-    def merge(self, states: Sequence[ItemState]) -> None:
+    def merge(self, states: States) -> None:
         """Take in what a session of this process has stored, which need not be read then."""
         self.newest = merged(self.newest, states)
 
@@ -123,7 +124,7 @@ class Mirror:
         try:
             changes = await storage.changes(self.id, self.newest.modseq, self.viewer)
         except MailboxMissing:
-            changes = MailboxChanges(self.newest.modseq, 0, (), _ALL_UIDS)
+            changes = MailboxChanges(self.newest.modseq, 0, NO_STATES, _ALL_UIDS)
         if changes.changed or changes.vanished or changes.highest_modseq != self.newest.modseq:
             self.newest = advanced(self.newest, changes)
 

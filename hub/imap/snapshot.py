@@ -14,7 +14,8 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Final
 
-from hub.services.storage import ItemState, MailboxChanges
+from hub.services.states import States
+from hub.services.storage import MailboxChanges
 
 NO_KEYWORDS: Final[Mapping[str, str]] = MappingProxyType({})
 
@@ -48,7 +49,7 @@ class Difference:
 EMPTY: Final = Snapshot(0, array("I"), (), array("Q"), NO_KEYWORDS)
 
 
-def loaded(states: Sequence[ItemState], modseq: int) -> Snapshot:
+def loaded(states: States, modseq: int) -> Snapshot:
     """All of a mailbox, read when its modseq was at least this."""
     return replace(merged(EMPTY, states, grows=True), modseq=modseq)
 
@@ -62,7 +63,7 @@ def advanced(snapshot: Snapshot, changes: MailboxChanges) -> Snapshot:
     return replace(snapshot, modseq=changes.highest_modseq)
 
 
-def merged(snapshot: Snapshot, states: Sequence[ItemState], *, grows: bool = False) -> Snapshot:
+def merged(snapshot: Snapshot, states: States, *, grows: bool = False) -> Snapshot:
     """States by UID are taken in where they are newer; whether all of their moment are here is not said.
 
     grows: UIDs above the last one are added; they are passed over otherwise.
@@ -70,9 +71,7 @@ def merged(snapshot: Snapshot, states: Sequence[ItemState], *, grows: bool = Fal
     if not states:
         return snapshot
     uids, flags, modseqs = snapshot.uids, list(snapshot.flags), snapshot.modseqs[:]
-    their_uids = array("I", [state.uid for state in states])
-    their_flags = [state.flags for state in states]
-    their_modseqs = array("Q", [state.modseq for state in states])
+    their_uids, their_flags, their_modseqs = states.uids, states.flags, states.modseqs
     known = bisect_right(their_uids, uids[-1]) if uids else 0
     first = bisect_left(uids, their_uids[0])
     span = slice(first, first + known)

@@ -83,10 +83,10 @@ async def _counted(session: ImapSession, found: Place, items: Sequence[bytes]) -
     if not unseen and b"DELETED" not in items and b"DELETED-STORAGE" not in items:
         return {}
     states = await session.storage.states(found.mailbox.id, found.viewer)
-    deleted = [state.uid for state in states if "\\Deleted" in state.flags]
+    deleted = [uid for uid, flags in zip(states.uids, states.flags, strict=True) if "\\Deleted" in flags]
     counts = {b"DELETED": len(deleted)}
     if unseen:
-        counts[b"UNSEEN"] = sum("\\Seen" not in state.flags for state in states)
+        counts[b"UNSEEN"] = sum("\\Seen" not in flags for flags in states.flags)
     if b"DELETED-STORAGE" in items:
         gone = await session.storage.items(found.mailbox.id, compress(deleted)) if deleted else ()
         counts[b"DELETED-STORAGE"] = sum(item.size for item in gone)

@@ -3,7 +3,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import Final
 
 from hub.imap.enabled import Enabled
@@ -15,7 +16,8 @@ from hub.imap.session import ImapSession
 from hub.imap.sets import compress, render_set
 from hub.imap.view import Update, View
 
-_BATCH: Final = 256
+_BATCH: Final = 2048
+"""Lines that are written at once: less than a millisecond."""
 
 
 async def tell(session: ImapSession, *, expunged: bool, with_uid: bool = False) -> None:
@@ -64,26 +66,27 @@ async def tell_states(
     flags: whether they are told, too.
     """
     view, out = session.mailbox, session.out
-    with_modseq = Enabled.CONDSTORE in session.enabled
-    with_uid = with_uid and Enabled.UIDONLY not in session.enabled  # it stands in front already
+    by_uid = Enabled.UIDONLY in session.enabled
+    items: list[bytes] = []
+    columns: list[partial[Iterator[object]]] = []
+    if by_uid:  # RFC 9586 §3.3
+        columns.append(partial(map, view.uids.__getitem__))
+    else:
+        columns.append(partial(map, (1).__add__))
+    if with_uid and not by_uid:
+        items.append(b"UID %d")
+        columns.append(partial(map, view.uids.__getitem__))
+    if flags:
+        items.append(b"FLAGS %b")
+        columns.append(partial(map, lambda at: flag_list(view.flags[at])))
+    if Enabled.CONDSTORE in session.enabled:
+        items.append(b"MODSEQ (%d)")
+        columns.append(partial(map, view.modseqs.__getitem__))
+    line = b"* %%d %b (%b)\r\n" % (b"UIDFETCH" if by_uid else b"FETCH", b" ".join(items))
     for start in range(0, len(indexes), _BATCH):
-        lines = []
-        for at in indexes[start : start + _BATCH]:
-            values = [b"UID %d" % view.uids[at]] if with_uid else []
-            if flags:
-                values.append(b"FLAGS " + flag_list(view.flags[at]))
-            if with_modseq:
-                values.append(b"MODSEQ (%d)" % view.modseqs[at])
-            lines.append(b"%b (%b)\r\n" % (fetch_word(view, at), b" ".join(values)))
-        out.send(b"".join(lines))
+        some = indexes[start : start + _BATCH]
+        out.send(b"".join(map(line.__mod__, zip(*[column(some) for column in columns], strict=True))))
         await out.flow()
-
-
-def fetch_word(view: View, at: int) -> bytes:
-    """What a FETCH response begins with: `* 7 FETCH`, or `* 4711 UIDFETCH` by UID (RFC 9586 §3.3)."""
-    if Enabled.UIDONLY in view.enabled:
-        return b"* %d UIDFETCH" % view.uids[at]
-    return b"* %d FETCH" % (at + 1)
 
 
 def enable_condstore(session: ImapSession) -> None:
@@ -107,6 +110,7 @@ async def _tell_expunged(session: ImapSession, update: Update) -> None:
     if not session.enabled.isdisjoint((Enabled.QRESYNC, Enabled.UIDONLY)):
         out.send(b"* VANISHED %b\r\n" % render_set(compress(update.expunged_uids)))
         return
-    for at in reversed(update.expunged):
-        out.send(b"* %d EXPUNGE\r\n" % (at + 1))
+    numbers = [at + 1 for at in reversed(update.expunged)]
+    for start in range(0, len(numbers), _BATCH):
+        out.send(b"".join(map(b"* %d EXPUNGE\r\n".__mod__, numbers[start : start + _BATCH])))
         await out.flow()

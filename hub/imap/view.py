@@ -18,7 +18,7 @@ from hub.imap.render import SYSTEM_FLAGS
 from hub.imap.replies import UID_REQUIRED, Refused, bad
 from hub.imap.sets import SAVED, STAR, Ranges, compress, merge, starless, uid_spans
 from hub.imap.snapshot import NO_KEYWORDS, Snapshot, keeping, merged
-from hub.services.storage import ItemState
+from hub.services.states import States
 
 Selection = Sequence[tuple[int, int]]
 """Half-open ranges of indexes into a view, ascending and disjoint; index 0 has sequence number 1."""
@@ -176,7 +176,7 @@ class View:
 
     # -- what happens ------------------------------------------------------------------------------
 
-    def stored(self, states: Sequence[ItemState]) -> Sequence[int]:
+    def stored(self, states: States) -> Sequence[int]:
         """Take in what this session has stored, by UID, as told to the client; where these messages stand."""
         is_newest = self._snapshot is self._mirror.newest
         self._mirror.merge(states)
@@ -185,7 +185,7 @@ class View:
             self._show(self._mirror.newest)
         else:
             self._show(merged(self._snapshot, states))
-        return self.indexes([state.uid for state in states])
+        return self.indexes(states.uids)
 
     async def catch_up(self, *, renumber: bool) -> Update:
         """Learn what has happened elsewhere. renumber: whether messages may go, and the numbers with them."""

@@ -36,7 +36,7 @@ class AccountMail:
 
     async def items(self, mailbox: Mailbox) -> AsyncIterator[Item]:
         """Everything in a mailbox, by UID; a thousand rows are read together. MailboxMissing."""
-        uids = [state.uid for state in await self._storage.states(mailbox.id)]
+        uids = (await self._storage.states(mailbox.id)).uids
         for at in range(0, len(uids), _AT_ONCE):
             ranges = ((uids[at], uids[min(at + _AT_ONCE, len(uids)) - 1]),)
             for item in await self._storage.items(mailbox.id, ranges):

@@ -9,7 +9,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 from hub.mail.address import Address
 from hub.mail.dsn import NO_DSN, Dsn
@@ -21,6 +21,7 @@ from hub.services.kv import Kv
 from hub.services.log import LogEntry
 from hub.services.queue import PERSONAL, Claim, QueueAction, QueueCount, QueueOutcome, QueueRow, Selection
 from hub.services.sharing import Sharing
+from hub.services.states import States
 from hub.services.summary import Summaries
 from hub.services.tables import Tables
 
@@ -99,14 +100,6 @@ class Mailbox:
     subscribed: bool
 
 
-class ItemState(NamedTuple):
-    """What changes about an item; a tuple, for ten thousand of them are made at once."""
-
-    uid: int
-    flags: frozenset[str]
-    modseq: int
-
-
 @dataclass(frozen=True, slots=True)
 class Item:
     """One message in a mailbox, read as the pieces `lines`, header block, body, in that order.
@@ -162,7 +155,7 @@ class MailboxChanges:
 
     highest_modseq: int
     uidnext: int
-    changed: tuple[ItemState, ...]
+    changed: States
     vanished: tuple[tuple[int, int], ...]
 
 
@@ -289,7 +282,7 @@ class Storage(Sharing, Annotations, Keeping, Summaries, Protocol):
 
     # -- items
 
-    async def states(self, mailbox: int, viewer: AccountRef | None = None) -> Sequence[ItemState]:
+    async def states(self, mailbox: int, viewer: AccountRef | None = None) -> States:
         """Every item's changeable part, by UID. MailboxMissing."""
 
     async def items(self, mailbox: int, uids: UidRanges, viewer: AccountRef | None = None) -> Sequence[Item]:
@@ -307,7 +300,7 @@ class Storage(Sharing, Annotations, Keeping, Summaries, Protocol):
         *,
         unchanged_since: int | None = None,
         viewer: AccountRef | None = None,
-    ) -> Sequence[ItemState]:
+    ) -> States:
         """The items of those UIDs after the change; none whose modseq is above `unchanged_since`.
 
         MailboxMissing.

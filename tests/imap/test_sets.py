@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from hub.imap.replies import Refused
 from hub.imap.sets import STAR, compress, merge, parse_set, render_list, render_set
 from hub.imap.view import batches
-from hub.services.storage import ItemState, MailboxChanges
+from hub.services.states import ItemState, States
+from hub.services.storage import MailboxChanges
 from tests.imap.views import view_of
 
 NUMBERS = st.integers(1, 40)
@@ -95,7 +96,7 @@ def test_batches_hold_everything_once(ranges: list[tuple[int, int]], size: int) 
 def test_expunges_are_told_so_that_the_client_arrives_at_the_same_mailbox(
     uids: list[int], vanished: set[int], added: set[int]
 ) -> None:
-    states = tuple(ItemState(uid, frozenset({"\\Seen"}), 9) for uid in sorted(added))
+    states = States.of(ItemState(uid, frozenset({"\\Seen"}), 9) for uid in sorted(added))
     subject = view_of(uids, MailboxChanges(9, 61, states, tuple(compress(sorted(vanished)))))
     client = list(uids)
     update = asyncio.run(subject.catch_up(renumber=False))

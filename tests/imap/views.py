@@ -11,7 +11,8 @@ from hub.imap.place import Place
 from hub.imap.snapshot import loaded
 from hub.imap.view import View
 from hub.mail.login import AccountRef
-from hub.services.storage import ItemState, Mailbox, MailboxChanges, Storage
+from hub.services.states import NO_STATES, ItemState, States
+from hub.services.storage import Mailbox, MailboxChanges, Storage
 
 
 @dataclass
@@ -28,7 +29,7 @@ def view_of(uids: Sequence[int], happened: MailboxChanges | None = None) -> View
     """A view of messages without flags, at modseq 5, to whom those changes have happened since."""
     mailbox = Mailbox(1, "INBOX", 7, 100, 5, len(uids), 0, 0, None, False)
     place = Place("INBOX", mailbox, AccountRef("default", "anna"))
-    storage = cast(Storage, Happened(happened or MailboxChanges(5, 100, (), ())))
-    newest = loaded([ItemState(uid, frozenset(), 1) for uid in uids], 5)
+    storage = cast(Storage, Happened(happened or MailboxChanges(5, 100, NO_STATES, ())))
+    newest = loaded(States.of(ItemState(uid, frozenset(), 1) for uid in uids), 5)
     mirror = Mirror(lambda: storage, (1, None), newest, is_loaded=True)
     return View(place, mirror, lambda: None, read_only=False)

@@ -21,7 +21,6 @@ from hub import (
     Expunged,
     FlagMode,
     Item,
-    ItemState,
     Kv,
     LogEntry,
     Mailbox,
@@ -37,6 +36,7 @@ from hub import (
     QueueRow,
     Selection,
     Shared,
+    States,
     Summary,
     Tables,
     Totals,
@@ -155,7 +155,7 @@ class SqlStorage:
         """Subscribe to a name or no longer."""
         await self._db.write(mailboxes.subscribe(account, name, subscribed))
 
-    async def states(self, mailbox: int, viewer: AccountRef | None = None) -> Sequence[ItemState]:
+    async def states(self, mailbox: int, viewer: AccountRef | None = None) -> States:
         """Every item's changeable part, by UID. MailboxMissing."""
         if await self._db.point(lambda db: reading.count(db, mailbox)) <= FEW:
             return await self._db.point(lambda db: reading.states(db, mailbox, viewer))
@@ -183,7 +183,7 @@ class SqlStorage:
         *,
         unchanged_since: int | None = None,
         viewer: AccountRef | None = None,
-    ) -> Sequence[ItemState]:
+    ) -> States:
         """The items of those UIDs after it; none whose modseq is above `unchanged_since`. MailboxMissing."""
         await self._know(viewer)
         return await self._db.write(items.store_flags(mailbox, uids, mode, flags, unchanged_since, viewer))

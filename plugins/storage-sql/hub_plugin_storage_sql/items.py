@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
-from typing import Generic, TypeAlias, TypeVar
+from array import array
+from collections.abc import Callable, Iterator, Sequence
+from itertools import groupby
+from typing import Any, Generic, TypeAlias, TypeVar
 
 from sqlalchemy import bindparam, delete, select, update
 
-from hub import AccountRef, ChangeKind, FlagMode, ItemState, UidRanges
+from hub import AccountRef, ChangeKind, FlagMode, States, UidRanges
 from hub_plugin_storage_sql.database import Row, Statement
 from hub_plugin_storage_sql.flags import DELETED, SEEN, decoded, encoded
 from hub_plugin_storage_sql.keeping import keep
@@ -43,46 +44,55 @@ F = TypeVar("F")
 Viewed: TypeAlias = tuple[str, bool]
 
 
-@dataclass(slots=True)
-class _Changes(Generic[F]):
-    """after: (UID, flags, modseq or 0 if it changes). changed: neighbours that get the same flags."""
+class _Found(Generic[F]):
+    """Items of a mailbox, by UID, and what becomes of their flags; neighbours that have the same go together.
 
-    after: list[tuple[int, F, int]] = field(default_factory=list)
-    changed: list[tuple[int, int, F]] = field(default_factory=list)
-    touched: list[Range] = field(default_factory=list)
-    unseen: int = 0
+    changed: (first UID, last UID, new flags) of neighbours that get the same. touched: ranges that hold those
+    and no other item. unseen: what is added to the mailbox's count.
+    """
 
-    def add(
-        self,
-        rows: Iterable[tuple[int, F, int]],
-        base: int,
-        change: Callable[[F], tuple[F, int]],
-        ceiling: int,
-    ) -> None:
-        """Items of one range: (id, flags, modseq)."""
-        after, changed, touched = self.after, self.changed, self.touched
-        previous: F | None = None  # what the neighbour gets, if it changes
-        for key, old, modseq in rows:
-            if modseq > ceiling:
-                previous = None
-                continue
-            uid = key - base
-            new, newly_unseen = change(old)
-            if new == old:
-                after.append((uid, old, modseq))
-                previous = None
-                continue
-            after.append((uid, new, 0))
-            self.unseen += newly_unseen
-            if previous is None:
-                touched.append((uid, uid))
-            else:
-                touched[-1] = (touched[-1][0], uid)
-            if new == previous:
-                changed[-1] = (changed[-1][0], uid, new)
-            else:
-                changed.append((uid, uid, new))
-            previous = new
+    def __init__(self, change: Callable[[F], tuple[F, int]]) -> None:
+        self._change = change
+        self._uids = array("I")
+        self._modseqs = array("Q")
+        self._after: list[F] = []
+        self._spans: list[tuple[int, int]] = []  # half-open, of the places of those that change
+        self.changed: list[tuple[int, int, F]] = []
+        self.touched: list[Range] = []
+        self.unseen = 0
+
+    def add(self, uids: array[int], flags: Sequence[F], modseqs: array[int]) -> None:
+        """Items with no other between them."""
+        at, begin, is_touched = 0, len(self._uids), False
+        self._uids += uids
+        self._modseqs += modseqs
+        for old, group in groupby(flags):
+            end = at + len(list(group))
+            new, newly_unseen = self._change(old)
+            self._after += [new] * (end - at)
+            if new != old:
+                self.unseen += newly_unseen * (end - at)
+                self._note(uids[at], uids[end - 1], new, is_touched)
+                self._spans.append((begin + at, begin + end))
+            at, is_touched = end, new != old
+
+    def states(self, now: int, flags: Callable[[F], frozenset[str]]) -> States:
+        """All of them as they are now; those that change have that modseq."""
+        for start, end in self._spans:
+            self._modseqs[start:end] = array("Q", [now]) * (end - start)
+        return States(self._uids, list(map(flags, self._after)), self._modseqs)
+
+    def _note(self, first: int, last: int, new: F, follows: bool) -> None:
+        """follows: so does the neighbour before them."""
+        if not follows:
+            self.touched.append((first, last))
+            self.changed.append((first, last, new))
+            return
+        self.touched[-1] = (self.touched[-1][0], last)
+        if self.changed[-1][2] == new:
+            self.changed[-1] = (self.changed[-1][0], last, new)
+        else:
+            self.changed.append((first, last, new))
 
 
 def store_flags(
@@ -92,24 +102,23 @@ def store_flags(
     flags: frozenset[str],
     unchanged_since: int | None,
     viewer: AccountRef | None,
-) -> Callable[[Transaction], Sequence[ItemState]]:
+) -> Callable[[Transaction], States]:
     """The work behind `Storage.store_flags`."""
     ranges = clipped(uids)
     encoded(flags)  # refuses what is no flag, here rather than in the transaction
-    ceiling = 1 << 63 if unchanged_since is None else unchanged_since
 
-    def work(tx: Transaction) -> Sequence[ItemState]:
+    def work(tx: Transaction) -> States:
         mailbox = tx.mailbox(mailbox_id)
         tx.flush()
         watching = viewer_id(tx.connection, viewer, mailbox.account_id)
         if watching is not None:
-            return _store_for(tx, mailbox, ranges, _change_for(mode, flags), ceiling, watching)
-        found: _Changes[str] = _Changes()
-        change = _flag_change(mode, flags)
+            return _store_for(tx, mailbox, ranges, _change_for(mode, flags), unchanged_since, watching)
+        found = _Found(_flag_change(mode, flags))
         for low, high in keys_of(mailbox, ranges):
-            found.add(tx.connection.rows(_STATES, low, high), mailbox.base, change, ceiling)
+            for keys, texts, modseqs in _columns(tx.connection.rows(_STATES, low, high), unchanged_since):
+                found.add(_uids(mailbox, keys), texts, array("Q", modseqs))
         now = _write(tx, mailbox, found, [text for _, _, text in found.changed])
-        return [ItemState(uid, decoded(text), modseq or now) for uid, text, modseq in found.after]
+        return found.states(now, decoded)
 
     return work
 
@@ -119,25 +128,39 @@ def _store_for(
     mailbox: MailboxRow,
     ranges: Sequence[Range],
     change: Callable[[Viewed], tuple[Viewed, int]],
-    ceiling: int,
+    unchanged_since: int | None,
     viewer: int,
-) -> Sequence[ItemState]:
+) -> States:
     """The same for somebody else than the owner, with a \\Seen of his own."""
-    found: _Changes[Viewed] = _Changes()
+    found = _Found(change)
     for low, high in keys_of(mailbox, ranges):
-        rows = [
-            (key, (text, seen is not None), modseq)
-            for key, text, modseq, seen in tx.connection.rows(_STATES_SEEN, low, high, viewer)
-        ]
-        found.add(rows, mailbox.base, change, ceiling)
+        rows = tx.connection.rows(_STATES_SEEN, low, high, viewer)
+        for keys, texts, modseqs, seen in _columns(rows, unchanged_since):
+            flags = [(text, each is not None) for text, each in zip(texts, seen, strict=True)]
+            found.add(_uids(mailbox, keys), flags, array("Q", modseqs))
     now = _write(tx, mailbox, found, [text for _, _, (text, _) in found.changed])
     unsee(tx.connection, viewer, keys_of(mailbox, [(first, last) for first, last, _ in found.changed]))
     newly_seen = [(first, last) for first, last, (_, is_seen) in found.changed if is_seen]
     see(tx.connection, viewer, keys_of(mailbox, newly_seen))
-    return [ItemState(uid, viewed(*state), modseq or now) for uid, state, modseq in found.after]
+    return found.states(now, lambda state: viewed(*state))
 
 
-def _write(tx: Transaction, mailbox: MailboxRow, found: _Changes[F], texts: Sequence[str]) -> int:
+def _columns(rows: Sequence[Row], ceiling: int | None) -> Iterator[tuple[Any, ...]]:
+    """The columns of rows, the modseq third; cut where rows are left out that changed after the ceiling."""
+    if ceiling is None:
+        if rows:
+            yield tuple(zip(*rows, strict=True))
+        return
+    for is_old, group in groupby(rows, key=lambda row: row[2] <= ceiling):
+        if is_old:
+            yield tuple(zip(*group, strict=True))
+
+
+def _uids(mailbox: MailboxRow, keys: Sequence[int]) -> array[int]:
+    return array("I", [key - mailbox.base for key in keys])
+
+
+def _write(tx: Transaction, mailbox: MailboxRow, found: _Found[F], texts: Sequence[str]) -> int:
     """The new modseq; 0 if nothing changes."""
     if not found.changed:
         return 0

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import and_, bindparam, func, select
 
 from hub import (
+    NO_STATES,
     AccountRef,
     ChangeKind,
     Item,
-    ItemState,
     LogEntry,
     Mailbox,
     MailboxChanges,
     MailboxMissing,
+    States,
     Totals,
     UidRanges,
     Usage,
@@ -185,7 +187,7 @@ def account_exists(db: Reads, account: AccountRef) -> bool:
     return db.row(_USAGE, account.tenant, account.key) is not None
 
 
-def states(db: Reads, mailbox: int, viewer: AccountRef | None = None) -> Sequence[ItemState]:
+def states(db: Reads, mailbox: int, viewer: AccountRef | None = None) -> States:
     """Every item of a mailbox. MailboxMissing."""
     watching = _viewer(db, require_mailbox(db, mailbox), viewer)
     return _states(db, mailbox, [(1, MAX_UID)], watching)
@@ -214,24 +216,24 @@ def changes(db: Reads, mailbox: int, since: int, viewer: AccountRef | None = Non
     marks = require_mailbox(db, mailbox)
     highest_modseq, uidnext, logged_since, *_ = marks
     if since >= highest_modseq:
-        return MailboxChanges(highest_modseq, uidnext, (), ())
+        return MailboxChanges(highest_modseq, uidnext, NO_STATES, ())
     watching = _viewer(db, marks, viewer)
     if since < logged_since:
         found = _changed(db, mailbox, [(1, MAX_UID)], since, watching)
         present = found if since == 0 else states(db, mailbox)
-        return MailboxChanges(highest_modseq, uidnext, tuple(found), tuple(_gaps(present, uidnext)))
+        return MailboxChanges(highest_modseq, uidnext, found, tuple(_gaps(present.uids, uidnext)))
     touched: list[Range] = []
     vanished: list[Range] = []
     for kind, first, last in db.rows(_TOUCHED, mailbox, since):
         (vanished if kind == ChangeKind.EXPUNGED.value else touched).append((first, last))
     found = _changed(db, mailbox, merged(touched), since, watching)
-    return MailboxChanges(highest_modseq, uidnext, tuple(found), tuple(merged(vanished)))
+    return MailboxChanges(highest_modseq, uidnext, found, tuple(merged(vanished)))
 
 
 def unchanged(db: Reads, mailbox: int, since: int) -> MailboxChanges | None:
     """The answer for one who has seen everything, None if there is more to tell. MailboxMissing."""
     highest_modseq, uidnext, *_ = require_mailbox(db, mailbox)
-    return MailboxChanges(highest_modseq, uidnext, (), ()) if since >= highest_modseq else None
+    return MailboxChanges(highest_modseq, uidnext, NO_STATES, ()) if since >= highest_modseq else None
 
 
 def count(db: Reads, mailbox: int) -> int:
@@ -288,50 +290,53 @@ def _viewer(db: Reads, marks: Row, viewer: AccountRef | None) -> int | None:
     return None if viewer is None else viewer_id(db, viewer, marks[4])
 
 
-def _states(db: Reads, mailbox: int, ranges: Sequence[Range], viewer: int | None) -> list[ItemState]:
+def _states(db: Reads, mailbox: int, ranges: Sequence[Range], viewer: int | None) -> States:
     if viewer is None:
         return _found(db, _STATES, mailbox, ranges)
     return _found_seen(db, _STATES_SEEN, mailbox, ranges, viewer)
 
 
-def _changed(
-    db: Reads, mailbox: int, ranges: Sequence[Range], since: int, viewer: int | None
-) -> list[ItemState]:
+def _changed(db: Reads, mailbox: int, ranges: Sequence[Range], since: int, viewer: int | None) -> States:
     if viewer is None:
         return _found(db, _CHANGED, mailbox, ranges, since)
     return _found_seen(db, _CHANGED_SEEN, mailbox, ranges, since, viewer)
 
 
-def _found(
-    db: Reads, statement: Statement, mailbox: int, ranges: Sequence[Range], *more: int
-) -> list[ItemState]:
+def _found(db: Reads, statement: Statement, mailbox: int, ranges: Sequence[Range], *more: int) -> States:
     base = mailbox << UID_BITS
-    return [
-        ItemState(key - base, decoded(flags), modseq)
-        for first, last in ranges
-        for key, flags, modseq in db.rows(statement, base + first, base + last, *more)
-    ]
+    rows = _within(db, statement, base, ranges, more)
+    if not rows:
+        return NO_STATES
+    keys, texts, modseqs = zip(*rows, strict=True)
+    return States(array("I", [key - base for key in keys]), list(map(decoded, texts)), array("Q", modseqs))
 
 
-def _found_seen(
-    db: Reads, statement: Statement, mailbox: int, ranges: Sequence[Range], *more: int
-) -> list[ItemState]:
+def _found_seen(db: Reads, statement: Statement, mailbox: int, ranges: Sequence[Range], *more: int) -> States:
     base = mailbox << UID_BITS
-    return [
-        ItemState(key - base, viewed(flags, seen is not None), modseq)
-        for first, last in ranges
-        for key, flags, modseq, seen in db.rows(statement, base + first, base + last, *more)
-    ]
+    rows = _within(db, statement, base, ranges, more)
+    if not rows:
+        return NO_STATES
+    keys, texts, modseqs, seen = zip(*rows, strict=True)
+    flags = [viewed(text, each is not None) for text, each in zip(texts, seen, strict=True)]
+    return States(array("I", [key - base for key in keys]), flags, array("Q", modseqs))
 
 
-def _gaps(present: Sequence[ItemState], uidnext: int) -> list[Range]:
+def _within(
+    db: Reads, statement: Statement, base: int, ranges: Sequence[Range], more: Sequence[int]
+) -> list[Row]:
+    if len(ranges) == 1:
+        return db.rows(statement, base + ranges[0][0], base + ranges[0][1], *more)
+    return [row for first, last in ranges for row in db.rows(statement, base + first, base + last, *more)]
+
+
+def _gaps(present: Sequence[int], uidnext: int) -> list[Range]:
     """The UIDs below uidnext that no item has."""
     found: list[Range] = []
     expected = 1
-    for state in present:
-        if state.uid > expected:
-            found.append((expected, state.uid - 1))
-        expected = state.uid + 1
+    for uid in present:
+        if uid > expected:
+            found.append((expected, uid - 1))
+        expected = uid + 1
     if expected < uidnext:
         found.append((expected, uidnext - 1))
     return found

@@ -10,7 +10,8 @@ from typing import Final, TypeAlias
 import pytest
 
 from hub.mail.login import AccountRef
-from hub.services.storage import ItemState, Mailbox, NewItem, Storage
+from hub.services.states import ItemState
+from hub.services.storage import Mailbox, NewItem, Storage
 from hub.testing.clock import START, ManualClock
 from hub.testing.contracts.storage_peer import open_driver
 

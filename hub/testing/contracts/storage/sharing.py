@@ -50,7 +50,8 @@ class SharingContract(StorageFixtures):
         after = await inbox(storage)
         assert after.highest_modseq == entry.modseq > before.highest_modseq
         changes = await storage.changes(mailbox, before.highest_modseq)
-        assert (changes.changed, changes.vanished) == ((), ())
+        assert not changes.changed
+        assert not changes.vanished
         assert await storage.check(ALICE) == []
 
     async def test_only_a_mailbox_that_is_there_is_shared_and_with_rights_that_are_there(
