@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from operator import attrgetter
 from typing import Final
 
 from hub.imap.attributes import Attribute, Kind, parse_attributes, with_modseq, with_uid, without_flags
@@ -24,7 +25,7 @@ from hub.imap.view import Selection, View, batches
 from hub.log import get_logger
 from hub.services.blobs import BlobGone
 from hub.services.log import ChangeKind
-from hub.services.storage import FlagMode
+from hub.services.storage import FlagMode, Item
 from hub.services.summary import MessageColumn, Row
 
 BATCH: Final = 512
@@ -108,8 +109,7 @@ class Fetching:
         if Listing.can(attributes):
             await self._list(Listing(attributes, self._word), start, end)
         else:
-            span = [(self._view.uids[start], self._view.uids[end - 1])]
-            await self._each(attributes, span, end - start)
+            await self._each(attributes, self._view.uids[start:end])
 
     async def _mark_seen(self, start: int, end: int) -> bool:
         """Set \\Seen where it is not; whether it was missing anywhere."""
@@ -135,16 +135,19 @@ class Fetching:
         else:
             rows = [(uid,) for uid in view.uids[start:end]]
         places: Sequence[int] = range(start, end)
+        gone: Sequence[int] = ()
         if len(rows) != end - start:
-            self.missing = True
             known = {row[0]: at for row in rows if (at := view.index(row[0])) is not None}
             rows, places = [row for row in rows if row[0] in known], list(known.values())
-        if not listing.reads:
+            gone = [uid for uid in view.uids[start:end] if uid not in known]
+        if listing.reads:
+            lengths = listing.lengths(rows)
+            for first, last in chunks(lengths):
+                await self._chunk(listing, rows[first:last], places[first:last], lengths[first:last])
+        else:
             await self._chunk(listing, rows, places, ())
-            return
-        lengths = listing.lengths(rows)
-        for first, last in chunks(lengths):
-            await self._chunk(listing, rows[first:last], places[first:last], lengths[first:last])
+        if gone:
+            await self._each(listing.attributes, gone)
 
     async def _chunk(
         self, listing: Listing, rows: Sequence[Row], places: Sequence[int], lengths: Sequence[int]
@@ -168,7 +171,7 @@ class Fetching:
         self._session.out.send(listing.render(Chunk(rows, numbers, flags, modseqs, octets)))
         await self._session.out.flow()
         if left:
-            await self._each(listing.attributes, compress(sorted(left)), len(left))
+            await self._each(listing.attributes, sorted(left))
 
     async def _read(
         self, listing: Listing, rows: Sequence[Row], lengths: Sequence[int]
@@ -212,24 +215,32 @@ class Fetching:
 
     # -- one after the other
 
-    async def _each(
-        self, attributes: Sequence[Attribute], uids: Sequence[tuple[int, int]], count: int
-    ) -> None:
-        """count: how many there are, as far as the client knows."""
+    async def _each(self, attributes: Sequence[Attribute], uids: Sequence[int]) -> None:
+        """Tell of messages of the view, by UID."""
         session, view = self._session, self._view
-        items = await session.storage.items(view.id, uids, view.place.viewer)
-        self.missing = self.missing or len(items) < count
+        items = await self._items(uids)
+        self.missing = self.missing or len(items) < len(uids)
         whole = not Listing.can(attributes)
         async for contents in prefetched(session, items, whole=whole):
             at = view.index(contents.item.uid)
-            if at is None:
-                continue
+            assert at is not None
             try:
                 await self._send(at, contents, attributes)
             except BlobGone:
                 _log.error("a message cannot be read", blob=contents.item.blob, exc_info=True)
                 self.unreadable = True
             await session.out.flow()
+
+    async def _items(self, uids: Sequence[int]) -> Sequence[Item]:
+        """By UID; what was expunged elsewhere is in the view, and told of, until the client has heard of it
+        (RFC 3501 §7.4.1)."""
+        session, view = self._session, self._view
+        items = await session.storage.items(view.id, compress(uids))
+        if len(items) == len(uids):
+            return items
+        there = {item.uid for item in items}
+        gone = await session.storage.gone(view.id, compress([uid for uid in uids if uid not in there]))
+        return sorted((*items, *gone), key=attrgetter("uid"))
 
     async def _send(self, at: int, contents: Contents, attributes: Sequence[Attribute]) -> None:
         """One FETCH response. Nothing of it is sent before all that is small has been read. BlobGone."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 from hub.mail.login import AccountRef
 
 if TYPE_CHECKING:
-    from hub.services.storage import Item, Placed
+    from hub.services.storage import Item, Placed, UidRanges
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +39,12 @@ class Keeping(Protocol):
         """Put them back under new UIDs, without \\Deleted: into the named mailbox, or where each was.
 
         A mailbox that is gone is made. Logged as APPENDED. What is not there any more is passed over.
+        """
+
+    async def gone(self, mailbox: int, uids: UidRanges) -> Sequence[Item]:
+        """What is kept of the items of those UIDs that were expunged, or moved away, by UID.
+
+        For sessions that were not told yet: to them it is in the mailbox still (RFC 3501 §7.4.1).
         """
 
     async def purge_expunged(self, before: float, limit: int = 1000) -> int:

@@ -61,10 +61,12 @@ class StoredBlob:
 
 
 def item_blob(storage: Storage, blobs: Blobs, mailbox: int, item: Item) -> StoredBlob:
-    """The blob of an item in the mailbox of that id."""
+    """The blob of an item that is, or was, in the mailbox of that id."""
 
     async def look() -> str | None:
-        return next((each.blob for each in await storage.items(mailbox, [(item.uid, item.uid)])), None)
+        uids = [(item.uid, item.uid)]
+        found = await storage.items(mailbox, uids) or await storage.gone(mailbox, uids)
+        return next((each.blob for each in found), None)
 
     return StoredBlob(blobs, item.blob, look)
 

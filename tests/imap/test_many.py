@@ -177,9 +177,9 @@ async def test_a_mailbox_that_is_emptied_meanwhile_stays_in_step(many: ImapHub) 
     ):
         await other.ok("STORE 1:9000 +FLAGS.SILENT \\Deleted")
         await other.ok("EXPUNGE")
-        first, *_, last = await reading.command("FETCH 1:* (UID ENVELOPE)")
-        assert first.startswith(b"* 9001 FETCH (UID 9001 ")
-        assert last.startswith(b"NO [EXPUNGEISSUED] ")
+        told = await reading.ok("FETCH 1:* (UID ENVELOPE)")
+        pairs = sorted((int(line.split()[1]), int(line.split()[4])) for line in told)
+        assert pairs == [(number, number) for number in range(1, 10_001)]
         told = await reading.ok("NOOP")
         assert [line for line in told if b"EXPUNGE" in line] == [
             b"* %d EXPUNGE" % number for number in range(9000, 0, -1)

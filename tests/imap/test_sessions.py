@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from hub.config.load import load
 from hub.config.tables.listeners import Listener
 from hub.imap.connection import WRITE_BUFFER, Connection
+from hub.imap.contents import SMALL
 from hub.imap.events import MAX_PENDING, Event, Filter, Group, Known, Notification
 from hub.imap.mirror import Mirrors
 from hub.imap.output import _FLUSH_AT
@@ -29,7 +30,7 @@ from hub.services.clock import SystemClock
 from hub.services.log import ChangeKind, LogEntry
 from hub.tls.engine import Engine
 from hub.tls.tickets import Tickets
-from tests.imap.conftest import Client, ImapHub, _hub
+from tests.imap.conftest import Client, ImapHub, OpenHub, _hub
 from tests.property.growth import few
 
 FETCH = re.compile(rb"\* (\d+) FETCH \((?:UID (\d+) ?)?(?:FLAGS \(([^)]*)\))?\)")
@@ -319,3 +320,68 @@ async def test_another_worker_is_told(imap: ImapHub, tmp_path: Path) -> None:
         assert await there.line() == b"* 2 FETCH (FLAGS (\\Deleted))"
         await here.ok("EXPUNGE")
         assert await there.line() == b"* 2 EXPUNGE"
+
+
+@pytest.mark.proves("imap: what was expunged elsewhere is fetched whole until the client has been told")
+async def test_what_another_worker_has_expunged_is_fetched_until_it_is_told(
+    open_hub: OpenHub, tmp_path: Path
+) -> None:
+    imap = await open_hub("[plugins.blobs-segment]\nsegment_size = 50000\ncollect_after = 0\nkeep_free = 0\n")
+    large = b"Subject: large\r\n\r\n" + b"line\r\n" * (SMALL // 4)
+    async with (
+        second_worker(tmp_path, imap) as other,
+        await imap.logged_in() as here,
+        await other.logged_in() as there,
+    ):
+        for message in (b"Subject: one\r\n\r\n1", large, b"Subject: moved\r\n\r\n3", b"\r\n4"):
+            await here.append("INBOX", message)
+        whole = (
+            b"UID FLAGS INTERNALDATE SAVEDATE RFC822.SIZE EMAILID ENVELOPE BODYSTRUCTURE PREVIEW BODY.PEEK[]"
+        )
+        asked = b"FETCH 1:* (%b BINARY.PEEK[1] BODY.PEEK[HEADER.FIELDS (Subject)])" % whole
+        for client in (here, there):
+            await client.ok("SELECT INBOX")
+        before = await there.ok(asked)
+        await here.ok("STORE 1:2 +FLAGS.SILENT (\\Deleted)")
+        await here.ok("EXPUNGE")
+        await here.ok("MOVE 1 Archive")
+        await compacted(imap)
+        for command in (asked, b"FETCH 1:* (%b)" % whole, b"FETCH 2 (BODY.PEEK[TEXT]<10.20>)"):
+            told = await there.ok(command)
+            if command == asked:
+                assert sorted(told, key=number) == before
+        assert told == [b"* 2 FETCH (BODY[TEXT]<10> {20}\r\n" + (b"line\r\n" * 6)[10:30] + b")"]
+        # what reads it sets \\Seen where there still is something to set it on
+        assert [line.split()[1] for line in await there.ok("FETCH 1:3 BODY[HEADER]")] == [b"1", b"2", b"3"]
+        told = await there.ok("NOOP")
+        assert told == [b"* 3 EXPUNGE", b"* 2 EXPUNGE", b"* 1 EXPUNGE"]
+        assert number((await there.ok("FETCH 1:* UID"))[0]) == 1
+
+
+async def test_what_was_purged_too_is_expunged(imap: ImapHub, tmp_path: Path) -> None:
+    async with await imap.logged_in() as here, await imap.logged_in() as there:
+        for message in (b"\r\n1", b"\r\n2"):
+            await here.append("INBOX", message)
+        for client in (here, there):
+            await client.ok("SELECT INBOX")
+        await here.ok("STORE 1 +FLAGS.SILENT (\\Deleted)")
+        await here.ok("EXPUNGE")
+        storage = imap.kernel.services.storage
+        assert await storage.purge_expunged(imap.kernel.services.clock.time() + 1) == 1
+        *told, last = await there.command("FETCH 1:2 BODY.PEEK[TEXT]")
+        assert told == [b"* 2 FETCH (BODY[TEXT] {1}\r\n2)"]
+        assert last.startswith(b"NO [EXPUNGEISSUED] ")
+
+
+async def compacted(hub: ImapHub) -> None:
+    """Every small blob lies elsewhere than before."""
+    services = hub.kernel.services
+    for _ in range(3):  # which nobody ever refers to, and with which the segment is full
+        services.blobs.settle(await services.blobs.put(b"\r\n", b"x" * 30_000, b""))
+    collected = await services.blobs.collect(services.storage, force=True)
+    assert collected.moved
+
+
+def number(line: bytes) -> int:
+    """What stands before FETCH."""
+    return int(line.split()[1])

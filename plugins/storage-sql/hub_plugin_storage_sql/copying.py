@@ -53,9 +53,15 @@ _COPY_SUMMARIES = Statement(
 
 
 def copy(
-    mailbox_id: int, uids: UidRanges, target_id: int, viewer: AccountRef | None, *, moves: bool = False
+    mailbox_id: int,
+    uids: UidRanges,
+    target_id: int,
+    viewer: AccountRef | None,
+    *,
+    moves: bool = False,
+    kept: bool = False,
 ) -> Callable[[Transaction], Copied]:
-    """The work behind `Storage.copy` and, if it moves, `Storage.move`."""
+    """The work behind `Storage.copy` and, if it moves, `Storage.move`. kept: who was not told can read it."""
     ranges = clipped(uids)
 
     def work(tx: Transaction) -> Copied:
@@ -69,17 +75,17 @@ def copy(
         else:
             rows, pairs = _copy_for(tx, mailbox, ranges, target, watching, shown)
         if moves:
-            remove(tx, mailbox, rows, kept=False)
+            remove(tx, mailbox, rows, kept=kept, moved=True)
         return Copied(target.uidvalidity, tuple(pairs))
 
     return work
 
 
-def move_all(tx: Transaction, mailbox: MailboxRow, target: MailboxRow) -> None:
+def move_all(tx: Transaction, mailbox: MailboxRow, target: MailboxRow, *, kept: bool) -> None:
     """Every item of one mailbox into another of the same account."""
     rows = selected(tx, _SIZES, mailbox, [(1, MAX_UID)])
     _copy(tx, mailbox, rows, target)
-    remove(tx, mailbox, rows, kept=False)
+    remove(tx, mailbox, rows, kept=kept, moved=True)
 
 
 def _copy(

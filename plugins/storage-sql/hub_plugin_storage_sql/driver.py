@@ -149,7 +149,7 @@ class SqlStorage:
 
     async def rename_mailbox(self, account: AccountRef, old: str, new: str) -> None:
         """With its children; INBOX is emptied into the new name. MailboxMissing, MailboxExists."""
-        await self._db.write(mailboxes.rename(account, old, new))
+        await self._db.write(mailboxes.rename(account, old, new, kept=self._keeps))
 
     async def subscribe(self, account: AccountRef, name: str, subscribed: bool) -> None:
         """Subscribe to a name or no longer."""
@@ -200,7 +200,7 @@ class SqlStorage:
     ) -> Copied:
         """`copy`, and the originals are gone in the same commit, for good. MailboxMissing."""
         await self._know(viewer)
-        return await self._db.write(copying.copy(mailbox, uids, target, viewer, moves=True))
+        return await self._db.write(copying.copy(mailbox, uids, target, viewer, moves=True, kept=self._keeps))
 
     async def expunge(self, mailbox: int, uids: UidRanges | None = None) -> Sequence[int]:
         """Remove the items flagged \\Deleted (among those UIDs); their UIDs. MailboxMissing."""
@@ -217,6 +217,10 @@ class SqlStorage:
     ) -> Sequence[Placed]:
         """Put them back under new UIDs: into the named mailbox, or where each was."""
         return await self._db.write(expunged.undelete(account, ids, mailbox))
+
+    async def gone(self, mailbox: int, uids: UidRanges) -> Sequence[Item]:
+        """What is kept of the items of those UIDs, by UID."""
+        return await self._db.read(lambda db: expunged.gone(db, mailbox, uids))
 
     async def purge_expunged(self, before: float, limit: int = 1000) -> int:
         """Forget for good what was expunged before that moment; how many there were."""

@@ -1,52 +1,58 @@
-"""What was expunged and can be had back for a while: listed, put back, and forgotten in the end."""
+"""What was expunged and can be had back for a while: listed, put back, read, and forgotten in the end."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from itertools import groupby
 
-from sqlalchemy import BigInteger, Text, bindparam, delete, insert, select, update
+from sqlalchemy import BigInteger, Text, bindparam, delete, insert, select, true, update
 
-from hub import AccountRef, ChangeKind, Expunged, Item, Placed
+from hub import AccountRef, ChangeKind, Expunged, Item, Placed, UidRanges
 from hub_plugin_storage_sql.database import Reads, Row, Statement
 from hub_plugin_storage_sql.flags import DELETED, SEEN, decoded, encoded
 from hub_plugin_storage_sql.keeping import KEPT
 from hub_plugin_storage_sql.mailboxes import canonical, ensure_account, ensure_mailbox
+from hub_plugin_storage_sql.ranges import clipped
 from hub_plugin_storage_sql.schema import EXPUNGED, ITEM
 from hub_plugin_storage_sql.transaction import Transaction
 from hub_plugin_storage_sql.viewing import account_id
 
 _b = bindparam
 
+_ITEM = (
+    EXPUNGED.c.uid,
+    EXPUNGED.c.flags,
+    EXPUNGED.c.modseq,
+    EXPUNGED.c.blob,
+    EXPUNGED.c.lines,
+    EXPUNGED.c.head_size,
+    EXPUNGED.c.size,
+    EXPUNGED.c.internal_date,
+    EXPUNGED.c.message_id,
+    EXPUNGED.c.saved_at,
+)
 _ROW = (
-    select(
-        EXPUNGED.c.id,
-        EXPUNGED.c.name,
-        EXPUNGED.c.at,
-        EXPUNGED.c.uid,
-        EXPUNGED.c.flags,
-        EXPUNGED.c.modseq,
-        EXPUNGED.c.blob,
-        EXPUNGED.c.lines,
-        EXPUNGED.c.head_size,
-        EXPUNGED.c.size,
-        EXPUNGED.c.internal_date,
-        EXPUNGED.c.message_id,
-        EXPUNGED.c.saved_at,
-    )
-    .where(EXPUNGED.c.account_id == _b("account"), EXPUNGED.c.id > _b("after"))
+    select(EXPUNGED.c.id, EXPUNGED.c.name, EXPUNGED.c.at, *_ITEM)
+    .where(EXPUNGED.c.account_id == _b("account"), EXPUNGED.c.id > _b("after"), ~EXPUNGED.c.elsewhere)
     .order_by(EXPUNGED.c.id)
     .limit(_b("most"))
 )
 _LIST = Statement(_ROW, "account after most")
 _LIST_OF = Statement(_ROW.where(EXPUNGED.c.name == _b("mailbox_name")), "account after most mailbox_name")
 
-# What is taken is locked and young, so that nobody forgets it meanwhile.
+_GONE = Statement(
+    select(*_ITEM)
+    .where(EXPUNGED.c.collection_id == _b("mailbox"), EXPUNGED.c.uid.between(_b("low"), _b("high")))
+    .order_by(EXPUNGED.c.uid),
+    "mailbox low high",
+)
+
+# What is taken is locked, so that nobody forgets it meanwhile, and cannot be had again.
 _TAKE = Statement(
     update(EXPUNGED)
-    .where(EXPUNGED.c.id == _b("row"), EXPUNGED.c.account_id == _b("account"))
-    .values(at=_b("moment")),
-    "moment row account",
+    .where(EXPUNGED.c.id == _b("row"), EXPUNGED.c.account_id == _b("account"), ~EXPUNGED.c.elsewhere)
+    .values(elsewhere=true()),
+    "row account",
 )
 _TAKEN = Statement(
     select(EXPUNGED.c.id, EXPUNGED.c.name, EXPUNGED.c.flags, EXPUNGED.c.size).where(
@@ -70,7 +76,6 @@ _PUT_BACK = Statement(
     ),
     "new_id new_flags new_modseq saved row",
 )
-_REMOVE = Statement(delete(EXPUNGED).where(EXPUNGED.c.id == _b("row")), "row")
 
 # Ids rise with time: of the oldest few, those that are too old; the rest of the table is not looked at.
 _OLDEST = select(EXPUNGED.c.id, EXPUNGED.c.at).order_by(EXPUNGED.c.id).limit(_b("most")).subquery()
@@ -98,6 +103,15 @@ def listed(db: Reads, account: AccountRef, mailbox: str | None, after: int, limi
     ]
 
 
+def gone(db: Reads, mailbox: int, uids: UidRanges) -> Sequence[Item]:
+    """What is kept of the items of those UIDs, by UID."""
+    return [
+        Item(uid, decoded(flags), *rest)
+        for low, high in clipped(uids)
+        for uid, flags, *rest in db.rows(_GONE, mailbox, low, high)
+    ]
+
+
 def undelete(
     ref: AccountRef, ids: Sequence[int], mailbox: str | None
 ) -> Callable[[Transaction], Sequence[Placed]]:
@@ -109,7 +123,7 @@ def undelete(
             return []
         rows: list[Row] = []
         for id_ in dict.fromkeys(ids):
-            if tx.connection.run(_TAKE, tx.now, id_, account.id):
+            if tx.connection.run(_TAKE, id_, account.id):
                 rows += tx.connection.rows(_TAKEN, id_)
         return [
             placed
@@ -138,7 +152,6 @@ def _put_back(tx: Transaction, ref: AccountRef, name: str, rows: Sequence[Row]) 
             for uid, each, row in zip(uids, flags, rows, strict=True)
         ],
     )
-    tx.connection.many(_REMOVE, [(row[0],) for row in rows])
     tx.log(modseq, ChangeKind.APPENDED, box, (first, uids[-1]))
     return [Placed(ref, box.name, box.id, uid) for uid in uids]
 

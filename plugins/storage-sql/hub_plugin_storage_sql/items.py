@@ -195,8 +195,11 @@ def expunge_one(tx: Transaction, mailbox: MailboxRow, uid: int, *, kept: bool) -
     remove(tx, mailbox, selected(tx, _ONE, mailbox, [(uid, uid)]), kept=kept)
 
 
-def remove(tx: Transaction, mailbox: MailboxRow, rows: Sequence[Row], *, kept: bool) -> list[int]:
-    """Remove items, (UID, flags, size) in order; their UIDs. kept: so that they can be had back."""
+def remove(
+    tx: Transaction, mailbox: MailboxRow, rows: Sequence[Row], *, kept: bool, moved: bool = False
+) -> list[int]:
+    """Remove items, (UID, flags, size) in order; their UIDs. kept: so that they can be had back, or if they
+    are only moved, be read by who was not told yet."""
     if not rows:
         return []
     uids = [row[0] for row in rows]
@@ -206,7 +209,7 @@ def remove(tx: Transaction, mailbox: MailboxRow, rows: Sequence[Row], *, kept: b
     gone = runs(uids)
     keys = keys_of(mailbox, gone)
     if kept:
-        keep(tx, mailbox, keys)
+        keep(tx, mailbox, keys, elsewhere=moved)
     forget_seen(tx.connection, keys)
     tx.connection.many(_DELETE, keys)
     tx.connection.many(_DELETE_SUMMARIES, keys)

@@ -1,10 +1,10 @@
-"""Rows of items that are expunged, moved to where they can be had back from."""
+"""Rows of items that are expunged or moved away, put where they can be had back from, or read still."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sqlalchemy import BigInteger, Float, Text, bindparam, insert, select
+from sqlalchemy import BigInteger, Boolean, Float, Text, bindparam, insert, select
 
 from hub_plugin_storage_sql.database import Statement
 from hub_plugin_storage_sql.ranges import Range
@@ -28,9 +28,11 @@ KEPT = (
 
 _KEEP = Statement(
     insert(EXPUNGED).from_select(
-        ["account_id", "name", "at", "uid", *KEPT],
+        ["account_id", "collection_id", "elsewhere", "name", "at", "uid", *KEPT],
         select(
             _b("account", type_=BigInteger),
+            _b("mailbox", type_=BigInteger),
+            _b("moved", type_=Boolean),
             _b("mailbox_name", type_=Text),
             _b("moment", type_=Float),
             ITEM.c.id - _b("base", type_=BigInteger),
@@ -39,13 +41,14 @@ _KEEP = Statement(
         .where(ITEM.c.id.between(_b("low"), _b("high")))
         .order_by(ITEM.c.id),
     ),
-    "account mailbox_name moment base low high",
+    "account mailbox moved mailbox_name moment base low high",
 )
 
 
-def keep(tx: Transaction, mailbox: MailboxRow, keys: Sequence[Range]) -> None:
-    """Note down items with ids in those ranges, all of them the mailbox's, before they are removed."""
-    tx.connection.many(
-        _KEEP,
-        [(mailbox.account_id, mailbox.name, tx.now, mailbox.base, low, high) for low, high in keys],
-    )
+def keep(tx: Transaction, mailbox: MailboxRow, keys: Sequence[Range], *, elsewhere: bool = False) -> None:
+    """Note down items with ids in those ranges, all of them the mailbox's, before they are removed.
+
+    elsewhere: they are only moved.
+    """
+    noted = (mailbox.account_id, mailbox.id, elsewhere, mailbox.name, tx.now, mailbox.base)
+    tx.connection.many(_KEEP, [(*noted, low, high) for low, high in keys])

@@ -210,8 +210,8 @@ def remove(ref: AccountRef, name: str, *, kept: bool) -> Callable[[Transaction],
     return work
 
 
-def rename(ref: AccountRef, old: str, new: str) -> Callable[[Transaction], None]:
-    """The work behind `Storage.rename_mailbox`."""
+def rename(ref: AccountRef, old: str, new: str, *, kept: bool) -> Callable[[Transaction], None]:
+    """The work behind `Storage.rename_mailbox`. kept: who has INBOX open can read what is moved out of it."""
     old, new = canonical(old), checked(new)
 
     def work(tx: Transaction) -> None:
@@ -219,7 +219,7 @@ def rename(ref: AccountRef, old: str, new: str) -> Callable[[Transaction], None]
         if tx.mailbox_named(account, new) is not None:
             raise MailboxExists(f"there is a mailbox {new!r} already")
         if old == INBOX:  # RFC 3501 §6.3.5: its messages move, INBOX and its children stay
-            move_all(tx, mailbox, _create(tx, account, new, None))
+            move_all(tx, mailbox, _create(tx, account, new, None), kept=kept)
             return
         if new.startswith(old + SEPARATOR):
             raise MailboxExists(f"{old!r} cannot be moved into itself")

@@ -100,7 +100,7 @@ _EXPUNGED_HOLDERS = Statement(
     .select_from(EXPUNGED)
     .join(ACCOUNT, ACCOUNT.c.id == EXPUNGED.c.account_id)
     .join(TENANT, TENANT.c.id == ACCOUNT.c.tenant_id)
-    .where(EXPUNGED.c.blob == _b("reference"))
+    .where(EXPUNGED.c.blob == _b("reference"), ~EXPUNGED.c.elsewhere)
     .order_by(EXPUNGED.c.id),
     "reference",
 )

@@ -134,7 +134,9 @@ SEEN_BY: Final = Table(
     sqlite_with_rowid=False,
 )
 
-# Items that can be had back; id rises with `at`, in seconds since the epoch. name: of the mailbox.
+# Items that can be had back; id rises with `at`, in seconds since the epoch. name: of the mailbox, and
+# collection_id its id. elsewhere: what was moved, or had back, is not missed by anybody, and kept only for
+# sessions that have it in their view still.
 EXPUNGED: Final = Table(
     "expunged",
     METADATA,
@@ -152,8 +154,11 @@ EXPUNGED: Final = Table(
     Column("blob", _Text, nullable=False),
     Column("lines", LargeBinary, nullable=False),
     Column("saved_at", BigInteger, nullable=False),
+    Column("collection_id", BigInteger, nullable=False, server_default="0"),
+    Column("elsewhere", Boolean, nullable=False, server_default=false()),
     sqlite_autoincrement=True,
 )
+Index("expunged_of_collection", EXPUNGED.c.collection_id, EXPUNGED.c.uid)
 Index("expunged_of_account", EXPUNGED.c.account_id, EXPUNGED.c.id)
 Index("expunged_of_blob", EXPUNGED.c.blob)
 

@@ -155,9 +155,47 @@ class ExpungedContract(StorageFixtures):
             await storage.append(ALICE, mailbox, [new_item(9)], replaces=(mailbox, 2))
             await storage.create_mailbox(ALICE, "Other")
             await storage.accept(acceptance("m1", ALICE, mailbox="Other"))
+            await storage.move(mailbox, [(3, 3)], (await storage.create_mailbox(ALICE, "Third")).id)
             await storage.delete_mailbox(ALICE, "Other")
             assert await storage.expunged(ALICE) == []
+            assert await storage.gone(mailbox, ALL) == []
             assert [use.reference for use in await storage.references()] == ["store:9"]
+
+    async def test_what_is_gone_can_be_read_by_who_does_not_know_yet(self, storage: Storage) -> None:
+        mailbox = await filled(storage, 6)
+        items = await storage.items(mailbox, ALL)
+        await storage.store_flags(mailbox, [(1, 2)], FlagMode.ADD, DELETED)
+        await storage.expunge(mailbox)
+        target = await storage.create_mailbox(ALICE, "Elsewhere")
+        await storage.move(mailbox, [(4, 4)], target.id)
+        await storage.append(ALICE, mailbox, [new_item(9)], replaces=(mailbox, 5))
+        gone = await storage.gone(mailbox, [(2, 4), (6, 99)])
+        assert [replace(item, modseq=0, flags=item.flags - DELETED) for item in gone] == [
+            replace(items[at], modseq=0) for at in (1, 3)
+        ]
+        assert [item.uid for item in await storage.gone(mailbox, ALL)] == [1, 2, 4, 5]
+        assert await storage.gone(target.id, ALL) == []
+        await storage.move_references({"store:3": "new:3"})
+        assert [item.blob for item in await storage.gone(mailbox, [(4, 4)])] == ["new:3"]
+        await storage.rename_mailbox(ALICE, "INBOX", "Old")
+        await storage.delete_mailbox(ALICE, "Old")
+        assert [item.uid for item in await storage.gone(mailbox, ALL)] == [1, 2, 3, 4, 5, 6, 7]
+
+    async def test_what_is_only_elsewhere_is_no_loss(self, storage: Storage, clock: ManualClock) -> None:
+        """What was moved, or had back already, is in another place: nobody misses it, and its row goes."""
+        mailbox = await filled(storage, 3, DELETED)
+        target = await storage.create_mailbox(ALICE, "Elsewhere")
+        await storage.move(mailbox, [(1, 1)], target.id)
+        await storage.expunge(mailbox, [(2, 2)])
+        (kept,) = await storage.expunged(ALICE)
+        assert (kept.item.uid, len(await storage.undelete(ALICE, [kept.id]))) == (2, 1)
+        assert await storage.expunged(ALICE) == []
+        assert [item.uid for item in await storage.gone(mailbox, ALL)] == [1, 2]
+        assert [len(await storage.holders(f"store:{number}")) for number in range(3)] == [1, 1, 1]
+        await clock.turn(1)
+        assert await storage.purge_expunged(clock.time()) == 2
+        assert await storage.gone(mailbox, ALL) == []
+        assert await storage.check(ALICE) == []
 
     async def test_its_blob_moves_and_is_held(self, storage: Storage) -> None:
         mailbox = await filled(storage, 2, DELETED)
