@@ -25,7 +25,7 @@ from sqlalchemy import (
     literal_column,
 )
 
-REVISION: Final = "0010"
+REVISION: Final = "0011"
 """The head of this plugin's migrations, known without Alembic."""
 
 METADATA: Final = MetaData()
