@@ -16,6 +16,8 @@ MAIL: Final = b" ".join(
         b"CATENATE",
         b"CHILDREN",
         b"CONDSTORE",
+        b"CONTEXT=SEARCH",
+        b"CONTEXT=SORT",
         b"CREATE-SPECIAL-USE",
         b"ENABLE",
         b"ESEARCH",

@@ -9,7 +9,7 @@ from typing import Final
 from hub.imap import keys
 from hub.imap.criteria import EVERY, NONE, Leaf, Node, Not, Or, conjunction, dearest
 from hub.imap.replies import Refused, Reply, bad
-from hub.imap.sets import SAVED
+from hub.imap.sets import SAVED, STAR
 from hub.imap.tokens import Reader
 from hub.imap.view import View
 from hub.mail.encoded import charset_codec
@@ -55,9 +55,10 @@ _WITH_ARGUMENT = frozenset((*_HEADERS, *_DATES, *_SENT, *_SIZES, *_AGES, *_OTHER
 
 
 class Program:
-    """Reads search keys. view: what their sequence numbers count in, None where there are none.
+    """Reads search keys. view: the selected mailbox, None if they are asked in others.
 
-    now: seconds since the epoch. with_modseq: whether a key has asked for modseqs.
+    now: seconds since the epoch. with_modseq: whether a key has asked for modseqs. by_last: whether one has a
+    `*` that another message may come to be. lasting: whether nothing about a message changes as time goes by.
     """
 
     def __init__(self, reader: Reader, view: View | None, now: int) -> None:
@@ -67,6 +68,8 @@ class Program:
         self._charset = "utf-8"
         self._keys = 0
         self.with_modseq = False
+        self.by_last = False
+        self.lasting = True
 
     def read(self) -> Node:
         """All keys up to the end of the command, behind `CHARSET name` if that is there."""
@@ -108,9 +111,7 @@ class Program:
                 found.append(self._key(depth + 1))
             return conjunction(found)
         if reader.peek().isdigit() or reader.peek() in (b"*", b"$"):
-            if self._view is None:
-                raise bad("Sequence numbers and $ mean the selected mailbox alone; UID is for any")
-            return keys.is_among(self._view.by_numbers(reader.sequence_set()))
+            return self._numbers()
         return self._named(reader.word("a search key"), depth)
 
     def _named(self, word: bytes, depth: int) -> Node:
@@ -144,6 +145,7 @@ class Program:
             seconds = reader.number("a number of seconds")
             if not seconds:
                 raise bad(f"{word.decode()} takes a number of seconds from 1 on (RFC 5032)")
+            self.lasting = False
             return keys.received(_AGES[word], self._now - seconds)
         return None
 
@@ -179,13 +181,24 @@ class Program:
                 return self._modseq()
         return keys.message_size(_SIZES[word], reader.number())
 
+    def _numbers(self) -> Leaf:
+        """Which messages they mean is settled now, whatever happens to the numbers (RFC 5267 §4.3)."""
+        ranges = self._reader.sequence_set()
+        view = self._view
+        if view is not None:
+            return keys.has_uid(view.uid_ranges(view.by_numbers(ranges, lenient=True)))
+        if ranges == SAVED:
+            raise bad("$ means the selected mailbox alone")
+        return keys.has_number(ranges)
+
     def _uids(self) -> Leaf:
         ranges = self._reader.sequence_set()
         if ranges != SAVED:
+            self.by_last = self.by_last or any(STAR in pair for pair in ranges)
             return keys.has_uid(ranges)
         if self._view is None:
             raise bad("$ means the selected mailbox alone")
-        return keys.is_among(self._view.by_uids(ranges))
+        return keys.has_uid(self._view.uid_ranges(self._view.by_uids(ranges)))
 
     def _modseq(self) -> Leaf:
         """RFC 7162 §3.1.5; a message has one modseq for all its flags, so which flag is meant is ignored."""

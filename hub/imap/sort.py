@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import partial
 from types import MappingProxyType
-from typing import Final
+from typing import Any, Final
 
 from hub.imap.command import Command, State
 from hub.imap.criteria import Indexes
+from hub.imap.kept import SortEntry
 from hub.imap.replies import Reply, bad
-from hub.imap.results import answer, program_of, saving
-from hub.imap.returns import read_returns
+from hub.imap.results import answer, program_of, returns_of, saving
 from hub.imap.searched import Searched, searched
 from hub.imap.session import ImapSession
 from hub.imap.tokens import Reader
@@ -57,10 +59,7 @@ def read_sort_keys(reader: Reader) -> tuple[SortKey, ...]:
 
 async def in_order(mailbox: Searched, found: Indexes, keys: Sequence[SortKey]) -> list[int]:
     """The indexes sorted; what is equal, by sequence number."""
-    columns = [column for column, _ in keys]
-    if MessageColumn.SENT in columns:
-        columns.append(MessageColumn.INTERNAL_DATE)  # for messages without a date
-    order = sorted(await mailbox.load(columns, found))
+    order = sorted(await mailbox.load(_columns(keys), found))
     uids = mailbox.uids
     for column, reverse in reversed(keys):  # each sort leaves alone what the ones before it agree about
         is_date = column is MessageColumn.SENT
@@ -69,6 +68,34 @@ async def in_order(mailbox: Searched, found: Indexes, keys: Sequence[SortKey]) -
         order.sort(key=by_index.__getitem__, reverse=reverse)
         await mailbox.session.out.flow()
     return order
+
+
+async def sort_entries(keys: Sequence[SortKey], mailbox: Searched, indexes: Sequence[int]) -> list[SortEntry]:
+    """What these messages are compared by, in their order: sorted, they stand as `in_order` puts them."""
+    loaded = await mailbox.load(_columns(keys), frozenset(indexes))
+    uids = [mailbox.uids[at] for at in indexes if at in loaded]
+    columns = []
+    for column, reverse in keys:
+        values = sent_dates(mailbox, uids) if column is MessageColumn.SENT else mailbox.column(column)
+        columns.append([_Descending(values[uid]) if reverse else values[uid] for uid in uids])
+    return list(zip(*columns, uids, strict=True))
+
+
+@dataclass(frozen=True, slots=True)
+class _Descending:
+    """What is compared the other way round."""
+
+    value: Any
+
+    def __lt__(self, other: _Descending) -> bool:
+        return bool(other.value < self.value)
+
+
+def _columns(keys: Sequence[SortKey]) -> list[MessageColumn]:
+    columns = [column for column, _ in keys]
+    if MessageColumn.SENT in columns:
+        columns.append(MessageColumn.INTERNAL_DATE)  # for messages without a date
+    return columns
 
 
 def sent_dates(mailbox: Searched, uids: Iterable[int]) -> dict[int, int]:
@@ -87,7 +114,7 @@ async def _uid_sort(session: ImapSession, reader: Reader) -> Reply:
 
 async def _run(session: ImapSession, reader: Reader, *, by_uid: bool) -> Reply:
     reader.space()
-    returns = read_returns(reader)
+    returns = returns_of(session, reader)
     with saving(session, returns):
         keys = read_sort_keys(reader)
         reader.space()
@@ -96,7 +123,10 @@ async def _run(session: ImapSession, reader: Reader, *, by_uid: bool) -> Reply:
         criteria = program.read_keys()
         mailbox = searched(session, session.mailbox)
         order = await in_order(mailbox, await mailbox.find(criteria), keys)
-    return await answer(mailbox, order, program, returns, word=b"SORT", by_uid=by_uid)
+    entries = partial(sort_entries, keys)
+    return await answer(
+        mailbox, order, program, criteria, returns, word=b"SORT", by_uid=by_uid, entries=entries
+    )
 
 
 COMMANDS = (

@@ -26,6 +26,8 @@ SHOWN: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
         "CHILDREN": (DIALOGUES + "mailboxes.txt", "\\HasChildren"),
         "COMPRESS=DEFLATE": ("imap/test_compress.py", "COMPRESS DEFLATE"),
         "CONDSTORE": (DIALOGUES + "condstore.txt", "UNCHANGEDSINCE"),
+        "CONTEXT=SEARCH": (DIALOGUES + "contexts.txt", "SEARCH RETURN (UPDATE"),
+        "CONTEXT=SORT": (DIALOGUES + "contexts.txt", "ADDTO (1 5 4 4)"),
         "CREATE-SPECIAL-USE": (DIALOGUES + "special_use.txt", "(USE ("),
         "ENABLE": (DIALOGUES + "enable.txt", "* ENABLED"),
         "ESEARCH": (DIALOGUES + "search.txt", "* ESEARCH"),
