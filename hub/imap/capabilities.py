@@ -32,6 +32,7 @@ MAIL: Final = b" ".join(
         b"METADATA",
         b"MOVE",
         b"MULTIAPPEND",
+        b"MULTISEARCH",
         b"NAMESPACE",
         b"NOTIFY",
         b"OBJECTID",

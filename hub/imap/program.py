@@ -8,7 +8,7 @@ from typing import Final
 
 from hub.imap import keys
 from hub.imap.criteria import EVERY, NONE, Leaf, Node, Not, Or, conjunction, dearest
-from hub.imap.replies import Refused, Reply, bad
+from hub.imap.replies import UID_REQUIRED, Refused, Reply, bad
 from hub.imap.sets import SAVED, STAR
 from hub.imap.tokens import Reader
 from hub.imap.view import View
@@ -55,15 +55,17 @@ _WITH_ARGUMENT = frozenset((*_HEADERS, *_DATES, *_SENT, *_SIZES, *_AGES, *_OTHER
 
 
 class Program:
-    """Reads search keys. view: the selected mailbox, None if they are asked in others.
+    """Reads search keys. view: the selected mailbox, None if they are asked in others; numbered: whether
+    these have sequence numbers.
 
     now: seconds since the epoch. with_modseq: whether a key has asked for modseqs. by_last: whether one has a
     `*` that another message may come to be. lasting: whether nothing about a message changes as time goes by.
     """
 
-    def __init__(self, reader: Reader, view: View | None, now: int) -> None:
+    def __init__(self, reader: Reader, view: View | None, now: int, *, numbered: bool = True) -> None:
         self._reader = reader
         self._view = view
+        self._numbered = numbered
         self._now = now
         self._charset = "utf-8"
         self._keys = 0
@@ -189,6 +191,8 @@ class Program:
             return keys.has_uid(view.uid_ranges(view.by_numbers(ranges, lenient=True)))
         if ranges == SAVED:
             raise bad("$ means the selected mailbox alone")
+        if not self._numbered:
+            raise Refused(UID_REQUIRED)
         return keys.has_number(ranges)
 
     def _uids(self) -> Leaf:

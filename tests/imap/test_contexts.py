@@ -1,4 +1,4 @@
-"""Searches that are kept up to date (RFC 5267): how many, what they cost, and what becomes of one that fails."""
+"""Searches that are kept up to date (RFC 5267): how many, what they cost, what becomes of one that fails."""
 
 from __future__ import annotations
 

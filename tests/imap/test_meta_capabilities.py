@@ -48,6 +48,7 @@ SHOWN: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
         "METADATA": (DIALOGUES + "metadata.txt", "SETMETADATA"),
         "MOVE": (DIALOGUES + "move.txt", "MOVE"),
         "MULTIAPPEND": (DIALOGUES + "multiappend.txt", "APPENDUID"),
+        "MULTISEARCH": (DIALOGUES + "multisearch.txt", "MAILBOX INBOX UIDVALIDITY"),
         "NAMESPACE": (DIALOGUES + "mailboxes.txt", "* NAMESPACE"),
         "NOTIFY": (DIALOGUES + "notify.txt", "NOTIFY SET"),
         "OBJECTID": (DIALOGUES + "objectid.txt", "EMAILID"),
