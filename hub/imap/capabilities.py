@@ -46,6 +46,7 @@ MAIL: Final = b" ".join(
         b"REPLACE",
         b"RIGHTS=texk",
         b"SAVEDATE",
+        b"SEARCH=FUZZY",
         b"SEARCHRES",
         b"SORT",
         b"SORT=DISPLAY",

@@ -14,7 +14,7 @@ from hub.imap.places import still_readable
 from hub.imap.program import Program
 from hub.imap.render import string
 from hub.imap.replies import NEEDS_MAILBOX, NO_LONGER_SHARED, Refused, Reply, bad, ok
-from hub.imap.results import keep_up_to_date, last_modseq, program_of, returns_of, saving
+from hub.imap.results import check_relevancy, keep_up_to_date, last_modseq, program_of, returns_of, saving
 from hub.imap.returns import ALL, Returns, send_esearch
 from hub.imap.searched import Searched, searched
 from hub.imap.session import ImapSession
@@ -35,6 +35,7 @@ async def _esearch(session: ImapSession, reader: Reader) -> Reply:
     with saving(session, returns):
         program = program_of(session, reader) if here else _program_for_any(session, reader)
         criteria = program.read()
+        check_relevancy(program, returns)
         if program.with_modseq:
             enable_condstore(session)
         places = await places_of(session, sources)
@@ -81,7 +82,10 @@ async def _search(
             session.mailbox.saved = array("I", sorted([mailbox.uids[at] for at in returns.concerned(found)]))
         if found and returns.is_told:
             modseq = last_modseq(mailbox, found, program, returns)
-            await send_esearch(session.out, correlator, uids, returns, by_uid=True, modseq=modseq)
+            scores = await mailbox.relevancy(found) if b"RELEVANCY" in returns else ()
+            await send_esearch(
+                session.out, correlator, uids, returns, by_uid=True, modseq=modseq, scores=scores
+            )
         if b"UPDATE" in returns and is_selected:
             context = Context(correlator, criteria, True, program.by_last, returns.attributes)
             await keep_up_to_date(mailbox, found, context, lasting=program.lasting)

@@ -6,7 +6,7 @@ import operator
 from types import MappingProxyType
 from typing import Final
 
-from hub.imap import keys
+from hub.imap import fuzzy, keys
 from hub.imap.criteria import EVERY, NONE, Leaf, Node, Not, Or, conjunction, dearest
 from hub.imap.replies import UID_REQUIRED, Refused, Reply, bad
 from hub.imap.sets import SAVED, STAR
@@ -48,7 +48,7 @@ _SENT = MappingProxyType({b"SENTBEFORE": operator.lt, b"SENTON": operator.eq, b"
 _SIZES = MappingProxyType({b"LARGER": operator.gt, b"SMALLER": operator.lt})
 _AGES = MappingProxyType({b"OLDER": operator.le, b"YOUNGER": operator.ge})
 _OTHERS = (
-    b"NOT", b"OR", b"UID", b"KEYWORD", b"UNKEYWORD", b"HEADER", b"BODY", b"TEXT", b"MODSEQ",
+    b"FUZZY", b"NOT", b"OR", b"UID", b"KEYWORD", b"UNKEYWORD", b"HEADER", b"BODY", b"TEXT", b"MODSEQ",
     b"EMAILID", b"THREADID",
 )  # fmt: skip
 _WITH_ARGUMENT = frozenset((*_HEADERS, *_DATES, *_SENT, *_SIZES, *_AGES, *_OTHERS))
@@ -58,8 +58,9 @@ class Program:
     """Reads search keys. view: the selected mailbox, None if they are asked in others; numbered: whether
     these have sequence numbers.
 
-    now: seconds since the epoch. with_modseq: whether a key has asked for modseqs. by_last: whether one has a
-    `*` that another message may come to be. lasting: whether nothing about a message changes as time goes by.
+    now: seconds since the epoch. with_modseq, with_fuzzy: whether a key has asked for modseqs, or for scores
+    (RFC 6203). by_last: whether one has a `*` that another message may come to be. lasting: whether nothing
+    about a message changes as time goes by.
     """
 
     def __init__(self, reader: Reader, view: View | None, now: int, *, numbered: bool = True) -> None:
@@ -71,6 +72,8 @@ class Program:
         self._keys = 0
         self.with_modseq = False
         self.by_last = False
+        self.with_fuzzy = False
+        self._loosely = False
         self.lasting = True
 
     def read(self) -> Node:
@@ -128,6 +131,8 @@ class Program:
             raise bad(f"There is no search key {word.decode()[:40]} (RFC 9051 6.4.4)")
         reader.space()
         match word:
+            case b"FUZZY":
+                return self._fuzzy(depth)
             case b"NOT":
                 return Not(self._key(depth + 1))
             case b"OR":
@@ -135,6 +140,14 @@ class Program:
                 reader.space()
                 return Or(tuple(sorted((first, self._key(depth + 1)), key=dearest)))
         return self._dated(word) or self._with_text(word) or self._with_value(word)
+
+    def _fuzzy(self, depth: int) -> Node:
+        """A key whose texts are looked for loosely; all else in it is meant as it is said (RFC 6203 §5)."""
+        outside, self._loosely = self._loosely, True
+        self.with_fuzzy = True
+        found = self._key(depth + 1)
+        self._loosely = outside
+        return found
 
     def _dated(self, word: bytes) -> Node | None:
         reader = self._reader
@@ -156,12 +169,18 @@ class Program:
         if word == b"HEADER":
             name = reader.astring("the name of a header field").decode("latin-1")
             reader.space()
-            return keys.header_has(name, self._text())
+            return self._in_field(name)
         if word in _HEADERS:
-            return keys.header_has(_HEADERS[word], self._text())
+            return self._in_field(_HEADERS[word])
         if word == b"BODY":
-            return keys.body_has(self._text())
-        return keys.text_has(self._text()) if word == b"TEXT" else None
+            return (fuzzy.body_like if self._loosely else keys.body_has)(self._text())
+        if word == b"TEXT":
+            return (fuzzy.text_like if self._loosely else keys.text_has)(self._text())
+        return None
+
+    def _in_field(self, name: str) -> Node:
+        text = self._text()
+        return fuzzy.field_like(name, text) if self._loosely and text else keys.header_has(name, text)
 
     def _text(self) -> str:
         return self._reader.text("the text to search for", self._charset)

@@ -34,6 +34,12 @@ def returns_of(session: ImapSession, reader: Reader) -> Returns | None:
     return returns
 
 
+def check_relevancy(program: Program, returns: Returns | None, *, sorts: bool = False) -> None:
+    """BAD for RELEVANCY where nothing is scored (RFC 6203 §4, §6). sorts: it is a key to sort by."""
+    if (sorts or (returns is not None and b"RELEVANCY" in returns)) and not program.with_fuzzy:
+        raise bad("RELEVANCY belongs to a search with FUZZY (RFC 6203 4)")
+
+
 @contextmanager
 def saving(session: ImapSession, returns: Returns | None) -> Iterator[None]:
     """A search that cannot be done leaves nothing saved, if it was to save (RFC 5182 §2.1)."""
@@ -70,7 +76,10 @@ async def answer(
             session.mailbox.saved = array("I", sorted([uids[at] for at in returns.concerned(order)]))
         correlator = b"TAG " + string(session.tag)
         if returns.is_told:
-            await send_esearch(session.out, correlator, numbers, returns, by_uid=by_uid, modseq=modseq)
+            scores = await mailbox.relevancy(order) if b"RELEVANCY" in returns else ()
+            await send_esearch(
+                session.out, correlator, numbers, returns, by_uid=by_uid, modseq=modseq, scores=scores
+            )
         if b"UPDATE" in returns:
             context = Context(
                 correlator, criteria, by_uid, program.by_last, returns.attributes, entries=entries
@@ -100,7 +109,7 @@ async def keep_up_to_date(
     view = session.mailbox
     contexts = view.contexts = view.contexts or Contexts()
     if not lasting:
-        tell_refused(session, session.tag, b"What is searched for changes with time alone")
+        tell_refused(session, session.tag, b"What is found changes with time or other messages")
     elif not contexts.has_room(len(order)):
         tell_refused(session, session.tag, b"Too many results are kept up to date; CANCELUPDATE ends some")
     else:

@@ -13,7 +13,7 @@ from hub.imap.replies import bad
 from hub.imap.sets import render_list
 from hub.imap.tokens import Reader
 
-_OPTIONS: Final = (b"MIN", b"MAX", b"ALL", b"COUNT", b"SAVE", b"PARTIAL", b"UPDATE", b"CONTEXT")
+_OPTIONS: Final = (b"MIN", b"MAX", b"ALL", b"COUNT", b"SAVE", b"PARTIAL", b"UPDATE", b"CONTEXT", b"RELEVANCY")
 _TOLD: Final = frozenset((b"MIN", b"MAX", b"ALL", b"COUNT", b"PARTIAL"))
 _WHOLE: Final = frozenset((b"ALL", b"COUNT"))
 _PIECE: Final = 4000
@@ -96,9 +96,10 @@ async def send_esearch(
     *,
     by_uid: bool,
     modseq: int = 0,
+    scores: Sequence[int] = (),
 ) -> None:
     """The ESEARCH response. correlator: what it is told by. results: in the order they are told in. modseq: 0
-    for none."""
+    for none. scores: in step with the results, of those that are told."""
     out.send(b"* ESEARCH (%b)%b" % (correlator, b" UID" if by_uid else b""))
     # Of SORT these are the first and the last in its order (RFC 5267 §3.1), as they are of SEARCH.
     if results and b"MIN" in returns:
@@ -116,6 +117,8 @@ async def send_esearch(
     if results and b"ALL" in returns:
         out.send(b" ALL ")
         await _send_set(out, results)
+    if b"RELEVANCY" in returns:
+        await _send_scores(out, scores if returns.partial is None else _part(returns.partial, scores))
     if results and modseq:
         out.send(b" MODSEQ %d" % modseq)
     out.send(b"\r\n")
@@ -125,6 +128,16 @@ async def _send_set(out: Output, results: Sequence[int]) -> None:
     for start in range(0, len(results), _PIECE):
         out.send((b"," if start else b"") + render_list(results[start : start + _PIECE]))
         await out.flow()
+
+
+async def _send_scores(out: Output, scores: Sequence[int]) -> None:
+    """RFC 6203 §4."""
+    out.send(b" RELEVANCY (")
+    for start in range(0, len(scores), _PIECE):
+        told = b" ".join([b"%d" % score for score in scores[start : start + _PIECE]])
+        out.send((b" " if start else b"") + told)
+        await out.flow()
+    out.send(b")")
 
 
 async def send_numbers(out: Output, word: bytes, results: Sequence[int], modseq: int = 0) -> None:

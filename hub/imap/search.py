@@ -5,7 +5,7 @@ from __future__ import annotations
 from hub.imap.command import Command, State
 from hub.imap.enabled import Enabled
 from hub.imap.replies import Reply, no, ok
-from hub.imap.results import answer, program_of, returns_of, saving
+from hub.imap.results import answer, check_relevancy, program_of, returns_of, saving
 from hub.imap.returns import ALL
 from hub.imap.searched import searched
 from hub.imap.session import ImapSession
@@ -28,6 +28,7 @@ async def _run(session: ImapSession, reader: Reader, *, by_uid: bool) -> Reply:
     with saving(session, returns):
         program = program_of(session, reader)
         criteria = program.read()
+        check_relevancy(program, returns)
         mailbox = searched(session, session.mailbox)
         found = sorted(await mailbox.find(criteria))
     return await answer(mailbox, found, program, criteria, returns, word=b"SEARCH", by_uid=by_uid)

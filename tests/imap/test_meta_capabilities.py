@@ -63,6 +63,7 @@ SHOWN: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
         "RIGHTS": (DIALOGUES + "sharing.txt", "LISTRIGHTS"),
         "SASL-IR": (DIALOGUES + "authenticate.txt", "AUTHENTICATE PLAIN "),
         "SAVEDATE": (DIALOGUES + "search.txt", "SAVEDSINCE"),
+        "SEARCH=FUZZY": (DIALOGUES + "fuzzy.txt", "RELEVANCY ("),
         "SEARCHRES": (DIALOGUES + "search.txt", "FETCH $ FLAGS"),
         "SORT": (DIALOGUES + "search.txt", "* SORT"),
         "SORT=DISPLAY": (DIALOGUES + "search.txt", "DISPLAYFROM"),
