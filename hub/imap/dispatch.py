@@ -24,6 +24,7 @@ from hub.imap.literals import collect, discard
 from hub.imap.login import COMMANDS as LOGIN
 from hub.imap.mailboxes import COMMANDS as MAILBOXES
 from hub.imap.metadata import COMMANDS as METADATA
+from hub.imap.multisearch import COMMANDS as MULTISEARCH
 from hub.imap.namespace import COMMANDS as NAMESPACE
 from hub.imap.notify import COMMANDS as NOTIFY
 from hub.imap.places import still_readable
@@ -48,7 +49,7 @@ _log = get_logger(area="imap")
 
 _FAMILIES = (
     *(GENERAL, LOGIN, COMPRESS, SELECT, FETCH, SEARCH, SORT, THREAD, CHANGE, COPY, APPEND),
-    *(MAILBOXES, LIST, SUBSCRIPTIONS, STATUS, NAMESPACE, ACL, QUOTA, METADATA, NOTIFY),
+    *(MULTISEARCH, MAILBOXES, LIST, SUBSCRIPTIONS, STATUS, NAMESPACE, ACL, QUOTA, METADATA, NOTIFY),
 )
 _COMMANDS = MappingProxyType({command.name: command for family in _FAMILIES for command in family})
 

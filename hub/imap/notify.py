@@ -77,21 +77,11 @@ def _group(reader: Reader) -> Group:
     reader.space()
     names: tuple[str, ...] = ()
     if found in (Filter.SUBTREE, Filter.MAILBOXES):
-        names = _names(reader)
+        names = reader.mailboxes()
         reader.space()
     events, attributes = _events(reader, found)
     reader.expect(b")", ") behind the events")
     return Group(found, names, events, attributes)
-
-
-def _names(reader: Reader) -> tuple[str, ...]:
-    if not reader.take(b"("):
-        return (reader.mailbox(),)
-    names = [reader.mailbox()]
-    while not reader.take(b")"):
-        reader.space()
-        names.append(reader.mailbox())
-    return tuple(names)
 
 
 def _events(reader: Reader, which: Filter) -> tuple[frozenset[Event], tuple[Attribute, ...]]:
