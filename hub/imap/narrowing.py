@@ -45,11 +45,11 @@ def _rewritten(node: Node, known: Mapping[bytes, Narrowed], counted: Mapping[Loo
 def _leaf(leaf: Leaf, known: Mapping[bytes, Narrowed], counted: Mapping[Loose, Counted]) -> Node:
     if leaf.level is not Level.BODY:
         return leaf
-    if leaf.loose in counted:
-        found = counted[leaf.loose]
-        said = _says(leaf.loose, found)
+    loose = leaf.loose
+    if loose is not None and (found := counted.get(loose)) is not None:
+        said = _says(loose, found)
         # What a whole message says is all that is asked about here; of a part of it, it is the most.
-        if leaf.loose.whole:
+        if loose.whole:
             return Or((said, And((_is_untold(found), leaf))))
         return And((Or((said, _is_untold(found))), leaf))
     narrow = known.get(leaf.needle)
