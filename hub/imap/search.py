@@ -34,6 +34,6 @@ async def _run(session: ImapSession, reader: Reader, *, by_uid: bool) -> Reply:
 
 
 COMMANDS = (
-    Command("SEARCH", _search, State.SELECTED, renumbers=False),
-    Command("UID SEARCH", _uid_search, State.SELECTED),
+    Command("SEARCH", _search, State.SELECTED, renumbers=False, attended=True),
+    Command("UID SEARCH", _uid_search, State.SELECTED, attended=True),
 )
