@@ -54,13 +54,15 @@ class Table(Protocol):
 class Leaf:
     """One test. select: which of these match; columns: what it asks of them.
 
-    needle: mapped text without which a message cannot match.
+    needle: mapped text without which a message cannot match. thread: the THREADID that it asks for, which is
+    found out before.
     """
 
     level: Level
     select: Callable[[Table, Indexes], Indexes]
     columns: tuple[MessageColumn, ...] = ()
     needle: bytes = b""
+    thread: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +107,19 @@ def leaves(node: Node) -> Iterator[Leaf]:
         case And() | Or():
             for each in node.nodes:
                 yield from leaves(each)
+
+
+def rewritten(node: Node, change: Callable[[Leaf], Node]) -> Node:
+    """The same tree with other tests."""
+    match node:
+        case Leaf():
+            return change(node)
+        case Not():
+            return Not(rewritten(node.node, change))
+        case And():
+            return And(tuple(rewritten(each, change) for each in node.nodes))
+        case Or():
+            return Or(tuple(rewritten(each, change) for each in node.nodes))
 
 
 def dearest(node: Node) -> Level:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hub.imap.criteria import And, Indexes, Leaf, Level, Node, Not, Or, Table, leaves
+from hub.imap.criteria import And, Indexes, Leaf, Level, Node, Table, leaves, rewritten
 from hub.services.search import Narrowed, Search
 
 
@@ -14,20 +14,12 @@ async def narrowed(criteria: Node, search: Search, mailbox: int) -> Node:
         found = await search.narrow(mailbox, needle)
         if found is not None:
             known[needle] = found
-    return _rewritten(criteria, known) if known else criteria
 
+    def change(leaf: Leaf) -> Node:
+        may = known.get(leaf.needle) if leaf.level is Level.BODY else None
+        return leaf if may is None else And((_may_match(may), leaf))
 
-def _rewritten(node: Node, known: dict[bytes, Narrowed]) -> Node:
-    match node:
-        case Leaf():
-            found = known.get(node.needle) if node.level is Level.BODY else None
-            return node if found is None else And((_may_match(found), node))
-        case Not():
-            return Not(_rewritten(node.node, known))
-        case And():
-            return And(tuple(_rewritten(each, known) for each in node.nodes))
-        case Or():
-            return Or(tuple(_rewritten(each, known) for each in node.nodes))
+    return rewritten(criteria, change) if known else criteria
 
 
 def _may_match(found: Narrowed) -> Leaf:
