@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
-from hub.imap.criteria import And, Indexes, Leaf, Level, Node, Not, Or, Table, leaves
+from hub.imap.criteria import And, Indexes, Leaf, Level, Node, Or, Table, leaves, rewritten
 from hub.imap.fuzzy import Loose
 from hub.mail.relevance import has_enough
 from hub.services.search import Counted, Narrowed, Search
@@ -12,48 +10,31 @@ from hub.services.search import Counted, Narrowed, Search
 
 async def narrowed(criteria: Node, search: Search, mailbox: int) -> Node:
     """The same criteria with the same answer, in which each test of a body is asked of few messages."""
-    needles = {leaf.needle for leaf in leaves(criteria) if leaf.level is Level.BODY and leaf.needle}
+    tests = [leaf for leaf in leaves(criteria) if leaf.level is Level.BODY]
     known: dict[bytes, Narrowed] = {}
-    for needle in needles:
-        found = await search.narrow(mailbox, needle)
-        if found is not None:
+    for needle in {leaf.needle for leaf in tests if leaf.needle}:
+        if (found := await search.narrow(mailbox, needle)) is not None:
             known[needle] = found
     counted: dict[Loose, Counted] = {}
-    for leaf in leaves(criteria):
-        loose = leaf.loose if leaf.level is Level.BODY else None
-        if (
-            loose is not None
-            and loose.words
-            and (told := await search.count(mailbox, loose.words)) is not None
-        ):
+    for loose in [leaf.loose for leaf in tests if leaf.loose is not None and leaf.loose.words]:
+        if (told := await search.count(mailbox, loose.words)) is not None:
             counted[loose] = told
-    return _rewritten(criteria, known, counted) if known or counted else criteria
+
+    def change(leaf: Leaf) -> Node:
+        if leaf.level is not Level.BODY:
+            return leaf
+        if leaf.loose is not None and (said := counted.get(leaf.loose)) is not None:
+            return _loosely(leaf, leaf.loose, said)
+        may = known.get(leaf.needle)
+        return leaf if may is None else And((_may_match(may), leaf))
+
+    return rewritten(criteria, change) if known or counted else criteria
 
 
-def _rewritten(node: Node, known: Mapping[bytes, Narrowed], counted: Mapping[Loose, Counted]) -> Node:
-    match node:
-        case Leaf():
-            return _leaf(node, known, counted)
-        case Not():
-            return Not(_rewritten(node.node, known, counted))
-        case And():
-            return And(tuple(_rewritten(each, known, counted) for each in node.nodes))
-        case Or():
-            return Or(tuple(_rewritten(each, known, counted) for each in node.nodes))
-
-
-def _leaf(leaf: Leaf, known: Mapping[bytes, Narrowed], counted: Mapping[Loose, Counted]) -> Node:
-    if leaf.level is not Level.BODY:
-        return leaf
-    loose = leaf.loose
-    if loose is not None and (found := counted.get(loose)) is not None:
-        said = _says(loose, found)
-        # What a whole message says is all that is asked about here; of a part of it, it is the most.
-        if loose.whole:
-            return Or((said, And((_is_untold(found), leaf))))
-        return And((Or((said, _is_untold(found))), leaf))
-    narrow = known.get(leaf.needle)
-    return leaf if narrow is None else And((_may_match(narrow), leaf))
+def _loosely(leaf: Leaf, loose: Loose, found: Counted) -> Node:
+    said, untold = _says(loose, found), _is_untold(found)
+    # What a whole message says is all that is asked about here; of a part of it, it is the most.
+    return Or((said, And((untold, leaf)))) if loose.whole else And((Or((said, untold)), leaf))
 
 
 def _says(loose: Loose, found: Counted) -> Leaf:
