@@ -57,6 +57,7 @@ async def test_a_hub_that_is_killed_behind_a_delivery_makes_the_summaries_later(
                 await hub.kill()  # within the quarter of a second in which mail gathers
             taken = len(load.accepted)
         assert await left(hub) >= 10
+        await hub.forget_leases()
         await hub.start()
 
         async def is_made() -> bool:
