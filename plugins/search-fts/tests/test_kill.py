@@ -22,7 +22,7 @@ from tests.store.killable import Killable, killable
 
 
 @pytest.mark.soak
-@pytest.mark.proves("search-fts: killed while it indexes, the index is what a scan finds")
+@pytest.mark.proves("imap: search-fts killed while it indexes has all that a scan finds")
 async def test_a_hub_that_is_killed_while_it_indexes_has_the_whole_index(tmp_path: Path, soak: Soak) -> None:
     chance = random.Random(7)
     rounds = soak.times(5, soak=60)
