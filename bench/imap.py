@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
+import time
 from collections.abc import Mapping
 from contextlib import ExitStack
 from functools import partial
+from pathlib import Path
 from types import MappingProxyType
 from typing import Final
 
@@ -38,6 +41,7 @@ _GOALS: Final = MappingProxyType(
         "append 10": Goal(2, PEER),
         "store": Goal(2.5, f"{PEER} sdbox", most=True),
         "told": Goal(5),
+        "text indexed": Goal(30),
     }
 )
 
@@ -46,8 +50,11 @@ def measure(options: Options) -> Report:
     """Each round fills a mailbox of its own. NotStarted, Unhappy, Missing, NotHeld."""
     with ExitStack() as stack:
         hub = stack.enter_context(hub_server.running(options.folder / "hub", options.workers))
+        indexed = stack.enter_context(
+            hub_server.running(options.folder / "indexed", options.workers, prepare=_with_index)
+        )
         peers = _peers(stack, options)
-        works = {HUB: partial(_hub, hub, options)}
+        works = {HUB: partial(_hub, hub, indexed, options)}
         works |= {name: partial(_dovecot, peer, options) for name, peer in peers.items()}
         rounds = interleave(works, options.rounds, options.say)
     why = dovecot.missing()
@@ -62,6 +69,7 @@ def measure(options: Options) -> Report:
         notes=[
             "Each round appends two mailboxes of its own. One is read at once; the other, to which all else "
             "is done, once the server rests: the hub works out envelopes after the delivery.",
+            "With the index: another hub, with the plugin search-fts, once it has indexed a mailbox alike.",
             "Logins are known to both, as after any login.",
             "The hub syncs what it says OK to; Dovecot does by default what it calls optimized.",
             f"Sessions in IDLE: how much the proportional set size grows with {_idlers(options)} of them, "
@@ -84,10 +92,21 @@ def _idlers(options: Options) -> int:
     return max(1, options.costly // 2)
 
 
-def _hub(hub: Hub, options: Options) -> Values:
+def _with_index(config: Path) -> None:
+    with config.open("a") as file:
+        file.write('\n[services]\nsearch = "search-fts"\n')
+
+
+def _hub(hub: Hub, indexed: Hub, options: Options) -> Values:
     values = Rows(hub, options.mailbox).run()
+    found = Rows(indexed, options.mailbox).find(partial(_until_indexed, indexed))
     idle = Idle(hub.imap_port, _idlers(options), "idle", login=f'{MAILBOX} "{PASSWORD}"')
-    return {**values, "idle": _each(hub.pid, idle)}
+    return {**values, "text indexed": found, "idle": _each(hub.pid, idle)}
+
+
+def _until_indexed(hub: Hub) -> None:
+    while json.loads(hub.verb("search", "status", "--json"))["behind"]:
+        time.sleep(0.5)
 
 
 def _dovecot(peer: Dovecot, options: Options) -> Values:

@@ -18,33 +18,28 @@ MAX_VALUES: Final = 1_000_000
 
 
 class ColumnCache:
-    """The columns of the mailboxes that were searched last."""
+    """The columns that were searched last."""
 
-    __slots__ = ("_limit", "_mailboxes")
+    __slots__ = ("_columns", "_limit")
 
     def __init__(self, limit: int = MAX_VALUES) -> None:
         self._limit = limit
-        self._mailboxes: OrderedDict[int, dict[MessageColumn, Values]] = OrderedDict()
+        self._columns: OrderedDict[tuple[int, MessageColumn], Values] = OrderedDict()
 
     def values(self, mailbox: int, column: MessageColumn) -> Values:
         """To read and to add to."""
-        columns = self._mailboxes.setdefault(mailbox, {})
-        self._mailboxes.move_to_end(mailbox)
-        return columns.setdefault(column, {})
+        values = self._columns.setdefault((mailbox, column), {})
+        self._columns.move_to_end((mailbox, column))
+        return values
 
     def trim(self, mailbox: int, messages: int) -> None:
         """Forget what is too much, and what is expunged. messages: how many this mailbox has."""
-        columns = self._mailboxes.get(mailbox, {})
-        for column, values in list(columns.items()):
-            if len(values) > 2 * messages + 1000:
-                del columns[column]
-        while len(self._mailboxes) > 1 and self._count() > self._limit:
-            self._mailboxes.popitem(last=False)
-        if self._count() > self._limit:
-            self._mailboxes.clear()
-
-    def _count(self) -> int:
-        return sum(len(values) for columns in self._mailboxes.values() for values in columns.values())
+        for key, values in list(self._columns.items()):
+            if key[0] == mailbox and len(values) > 2 * messages + 1000:
+                del self._columns[key]
+        count = sum(map(len, self._columns.values()))
+        while count > self._limit:
+            count -= len(self._columns.popitem(last=False)[1])
 
 
 def column_cache(kernel: Kernel) -> ColumnCache:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from typing import Final
 
-from hub.imap.render import NIL, nstring
+from hub.imap.render import NIL, nstring, string
 from hub.mail.headers import Headers
 from hub.mail.mailboxes import Mailbox, addresses
 
 # What nearly all mail has: `<local@host>`, perhaps behind a name that is words or one quoted string; else
-# the bare
-# address. Anything else is left to the parser that understands it.
+# the bare address. Anything else is left to the parser that understands it.
 _ATOM = rb"[A-Za-z0-9!#$%&'*+\-/=?^_`{|}~]++"
 _DOTTED = rb"%b(?:\.%b)*+" % (_ATOM, _ATOM)
 _PLAIN = re.compile(
@@ -20,33 +21,45 @@ _PLAIN = re.compile(
 )
 
 
+SHORT: Final = 200
+"""Octets of a list of addresses that is remembered: most of a mailbox is from few and to fewer."""
+
+
 def envelope(headers: Headers) -> bytes:
     """The envelope in parentheses. Sender and Reply-To, where missing or empty, are From."""
-    found = headers.table
-    sender_or_from = _addresses(found.get(b"from", ()))
+    table = headers.table
+    sender_or_from = _addresses(table, b"from")
     return b"(%b %b %b %b %b %b %b %b %b %b)" % (
-        _first(found, b"date"),
-        _first(found, b"subject"),
+        _first(table, b"date"),
+        _first(table, b"subject"),
         sender_or_from,
-        _addresses(found.get(b"sender", ()), sender_or_from),
-        _addresses(found.get(b"reply-to", ()), sender_or_from),
-        _addresses(found.get(b"to", ())),
-        _addresses(found.get(b"cc", ())),
-        _addresses(found.get(b"bcc", ())),
-        _first(found, b"in-reply-to"),
-        _first(found, b"message-id"),
+        _addresses(table, b"sender", sender_or_from),
+        _addresses(table, b"reply-to", sender_or_from),
+        _addresses(table, b"to"),
+        _addresses(table, b"cc"),
+        _addresses(table, b"bcc"),
+        _first(table, b"in-reply-to"),
+        _first(table, b"message-id"),
     )
 
 
-def _first(found: Mapping[bytes, Sequence[bytes]], name: bytes) -> bytes:
-    values = found.get(name)
-    return nstring(values[0]) if values else NIL
+def _first(table: Mapping[bytes, Sequence[bytes]], name: bytes) -> bytes:
+    return string(table[name][0]) if name in table else NIL
 
 
-def _addresses(values: Sequence[bytes], default: bytes = NIL) -> bytes:
+def _addresses(table: Mapping[bytes, Sequence[bytes]], name: bytes, default: bytes = NIL) -> bytes:
     """All fields of that name as one list, as some mailers write several."""
-    rendered = b"".join([_plain(value) or b"".join(map(_address, addresses(value))) for value in values])
+    if name not in table:
+        return default
+    rendered = b"".join([_short(value) if len(value) <= SHORT else _list(value) for value in table[name]])
     return b"(%b)" % rendered if rendered else default
+
+
+def _list(value: bytes) -> bytes:
+    return _plain(value) or b"".join(map(_address, addresses(value)))
+
+
+_short = lru_cache(maxsize=4096)(_list)
 
 
 def _plain(value: bytes) -> bytes | None:

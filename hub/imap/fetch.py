@@ -12,6 +12,7 @@ from hub.imap.command import Command, State
 from hub.imap.contents import SMALL, Contents, Large, prefetched, send_large
 from hub.imap.conversations import thread_ids
 from hub.imap.enabled import Enabled
+from hub.imap.envelopes import envelopes
 from hub.imap.listing import Chunk, Listing, chunks, thread_value
 from hub.imap.modifiers import parse_modifiers
 from hub.imap.partial import cut_selection
@@ -201,12 +202,16 @@ class Fetching:
         is_lazy = any(each.lazy for each in listing.attributes)
         needed = {
             number: kinds
-            for number, found in lacking.items()
-            if (kinds := [kind for kind in found if not (is_lazy and kind is Kind.PREVIEW)])
+            for number, missed in lacking.items()
+            if (kinds := [kind for kind in missed if not (is_lazy and kind is Kind.PREVIEW)])
         }
         values: dict[int, dict[Kind, bytes]] = {}
         whole = any(kind is not Kind.ENVELOPE for kinds in needed.values() for kind in kinds)
         numbers = {rows[number][0]: number for number in needed}
+        if numbers and not whole:
+            found = await envelopes(session, view.id, compress(numbers))
+            values = {numbers[uid]: {Kind.ENVELOPE: octets} for uid, octets in found.items()}
+            numbers = {uid: number for uid, number in numbers.items() if uid not in found}
         items = await session.storage.items(view.id, compress(sorted(numbers))) if numbers else ()
         async for contents in prefetched(session, items, whole=whole):
             number = numbers[contents.item.uid]

@@ -51,9 +51,9 @@ class Forest:
         branch.parent = None
         if self._is_linked:
             _access(branch)
-            if branch._upper is not None:
-                branch._upper._over = None
-                branch._upper = None
+            upper, branch._upper = branch._upper, None
+            if upper is not None:
+                upper._over = None
 
     def root(self, branch: Branch) -> Branch:
         """Of the tree that the node stands in."""

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from functools import lru_cache
 
 NIL = b"NIL"
+_PLAIN = re.compile(rb'[^\x00\r\n"\\\x80-\xff]{0,4096}+')
 _UNQUOTABLE = re.compile(rb"[\x00\r\n\x80-\xff]")
 _TO_ESCAPE = re.compile(rb'(["\\])')
 _ATOM = re.compile(rb"[!#$&'+,\-./0-9:;<=>?@A-Z\[^_`a-z|}~]++")
@@ -17,6 +18,8 @@ MONTHS = (b"Jan", b"Feb", b"Mar", b"Apr", b"May", b"Jun", b"Jul", b"Aug", b"Sep"
 
 def string(octets: bytes) -> bytes:
     """Quoted, or a literal where quoting cannot hold it. NUL, which no string may hold, becomes 0x80."""
+    if _PLAIN.fullmatch(octets):
+        return b'"%b"' % octets
     if _UNQUOTABLE.search(octets) or len(octets) > 4096:
         return b"{%d}\r\n%b" % (len(octets), octets.replace(b"\0", b"\x80"))
     return quoted(octets)

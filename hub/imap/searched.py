@@ -57,6 +57,8 @@ _FROM_KEYS: Final[Mapping[MessageColumn, Callable[[SortKeys], Any]]] = MappingPr
     }
 )
 _FROM_HEAD: Final = frozenset((*_FROM_KEYS, MessageColumn.FIELDS))
+_MAY_LACK: Final = frozenset((MessageColumn.SENT, MessageColumn.SENT_DAY))
+"""Columns that a message may not have although they were made."""
 
 
 @dataclass(slots=True)
@@ -108,7 +110,8 @@ class Searched:
         if not wanted or not among:
             return among
         uids, tables = self.uids, [self.column(column) for column in wanted]
-        missing = sorted({uids[at] for table in tables for at in among if uids[at] not in table})
+        asked = set(uids) if len(among) == len(uids) else {uids[at] for at in among}
+        missing = sorted(set[int]().union(*[asked.difference(table) for table in tables]))
         for start in range(0, len(missing), ROWS):
             await self._load(wanted, missing[start : start + ROWS])
             await self.session.out.flow()
@@ -123,16 +126,14 @@ class Searched:
         """From the index, and from header blocks what is not made yet or was too long to be kept."""
         made = [column for column in wanted if column in _FROM_HEAD]
         columns = list(wanted)
-        if made and MessageColumn.SUBJECT not in wanted:
-            columns.append(MessageColumn.SUBJECT)  # which tells whether the others were made
+        telling = [column for column in made if column not in _MAY_LACK]
+        if made and not telling:
+            telling = [MessageColumn.SUBJECT]
+            columns += telling
         rows = await self.session.storage.columns(self.mailbox, compress(uids), columns)
-        late: set[int] = set()
-        if made:
-            late = _lacking(rows, columns, MessageColumn.SUBJECT)
-            if late:
-                self.session.kernel.wanted.add(self.mailbox, late)
-            if MessageColumn.FIELDS in made:
-                late |= _lacking(rows, columns, MessageColumn.FIELDS)
+        late = {row[0] for place in map(columns.index, telling) for row in rows if row[place + 1] is None}
+        if late:
+            self.session.kernel.wanted.add(self.mailbox, late)
         for place, column in enumerate(wanted, 1):
             there = [row for row in rows if row[0] not in late] if late and column in made else rows
             self.column(column).update({row[0]: row[place] for row in there})
@@ -194,7 +195,9 @@ class Searched:
             criteria = await narrowed(criteria, search, self.mailbox)
         tests = list(leaves(criteria))
         step = max(BATCH, TESTS // (len(tests) + 1))
-        found, rest = await self._split(criteria, asked, Level.STATE, step)
+        found, rest = set[int](), asked
+        if not tests or any(leaf.level is Level.STATE for leaf in tests):
+            found, rest = await self._split(criteria, asked, Level.STATE, step)
         if rest:
             rest = await self.load([column for leaf in tests for column in leaf.columns], rest)
             more, rest = await self._split(criteria, rest, Level.ROW, step)
@@ -289,12 +292,6 @@ def _batches(sizes: Sequence[int]) -> Iterator[tuple[int, int]]:
         octets += size
     if start < len(sizes):
         yield start, len(sizes)
-
-
-def _lacking(rows: Sequence[Row], columns: Sequence[MessageColumn], column: MessageColumn) -> set[int]:
-    """UIDs of the rows without a value there."""
-    place = columns.index(column) + 1
-    return {row[0] for row in rows if row[place] is None}
 
 
 def _made(columns: Sequence[MessageColumn], batch: Sequence[_Said]) -> dict[MessageColumn, dict[int, Any]]:

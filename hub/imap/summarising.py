@@ -31,12 +31,14 @@ from hub.services.stored import item_blob
 from hub.services.summary import MessageColumn, Summary
 
 NAME: Final = "summaries"
-BATCH: Final = 100
+BATCH: Final = 200
 """Messages that are read, and whose summaries are kept, together."""
 GATHERING: Final = 0.25
 """Seconds in which mail gathers, so that not each message is followed by a commit of its own."""
 REST: Final = 0.005
-"""Seconds of rest for each message while mail comes in: summaries then take a few percent of a core."""
+"""Seconds of rest for each message, at most: summaries then take a few percent of a core."""
+REST_FOR_NEWS: Final = 0.02
+"""The same for each time that mail has come meanwhile: who brings much at once leaves time between."""
 
 _ADDING: Final = frozenset((ChangeKind.DELIVERED, ChangeKind.APPENDED))
 
@@ -49,7 +51,8 @@ class Summarising:
     def __init__(self, kernel: Kernel) -> None:
         self._kernel = kernel
         self._services = kernel.services
-        self._news = False  # mail has come since this was last looked at
+        self._news = 0  # how often mail has come since this was last looked at
+        self._missed = 0  # as `Wanted` counts
         self._tasks: list[asyncio.Task[None]] = []
 
     def start(self) -> None:
@@ -89,13 +92,13 @@ class Summarising:
                 _log.error("summaries cannot be made", reason=reason(error))
 
     def _hear(self, entries: Sequence[LogEntry]) -> None:
-        self._news = self._news or any(entry.kind in _ADDING for entry in entries)
+        self._news += sum(entry.kind in _ADDING for entry in entries)
 
     async def _follow(self, entries: Sequence[LogEntry]) -> None:
         """Summaries of what these entries have added and is still there."""
         added: dict[int, list[tuple[int, int]]] = {}
         if self._news:
-            self._news = False
+            self._news = 0
             await self._services.clock.sleep(GATHERING)
         for entry in entries:
             if entry.kind in _ADDING and entry.collection is not None:
@@ -117,9 +120,16 @@ class Summarising:
         with suppress(MailboxMissing):  # it may have been deleted meanwhile
             await self._services.storage.keep_summaries(mailbox, made)
             await self._services.storage.join_threads(mailbox, [*_thread_keys(items, made)])
-        if self._news:  # mail that comes in goes first
-            self._news = False
-            await self._services.clock.sleep(REST * len(made))
+        await self._give_way(len(made))
+
+    async def _give_way(self, made: int) -> None:
+        """Mail that comes in goes first, and so do clients that list what has no summary yet."""
+        missed, self._missed = self._missed, self._kernel.wanted.missed
+        news, self._news = self._news, 0
+        if missed != self._missed:
+            await self._services.clock.sleep(GATHERING)
+        elif news:
+            await self._services.clock.sleep(min(REST_FOR_NEWS * news, REST * made))
 
     async def _made(self, mailbox: int, items: Sequence[Item]) -> Mapping[int, Summary]:
         """By UID; without those that cannot be read, which is told to who asks for them."""

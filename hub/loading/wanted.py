@@ -16,11 +16,14 @@ class Wanted:
     def __init__(self) -> None:
         self._uids: dict[int, set[int]] = {}
         self._count = 0
+        self.missed = 0
+        """How often somebody has asked, who may go on to."""
         self.news = asyncio.Event()
         """Set while there is something."""
 
     def add(self, mailbox: int, uids: Iterable[int]) -> None:
         """Ask for these."""
+        self.missed += 1
         if self._count >= MOST:
             return
         known = self._uids.setdefault(mailbox, set())

@@ -110,9 +110,13 @@ class Headers:
         """Octets of all fields, unfolded, by their lower-cased names; for who asks for many of them."""
         if self._table is None:
             table: dict[bytes, list[bytes]] = {}
-            for name, value in _NAMED.findall(self.block):
-                unfolded = _FOLD.sub(b"", value) if b"\n" in value else value
-                table.setdefault(name.lower(), []).append(unfolded.strip(b" \t\r"))
+            for written, value in _NAMED.findall(self.block):
+                unfolded = (_FOLD.sub(b"", value) if b"\n" in value else value).strip(b" \t\r")
+                name = written.lower()
+                if name in table:
+                    table[name].append(unfolded)
+                else:
+                    table[name] = [unfolded]
             self._table = table
         return self._table
 

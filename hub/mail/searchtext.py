@@ -19,6 +19,7 @@ LISTED: Final = frozenset((b"bcc", b"cc", b"from", b"list-id", b"message-id", b"
 
 # Of a message in ASCII that has none of these, each text is a piece of it as it stands.
 _ENCODED: Final = (b"=?", b"BASE64", b"QUOTED-PRINTABLE", b"*=", b"*0")
+_IN_PARTS = re.compile(rb"MULTIPART|MESSAGE(?!-ID)")
 _CHARSET: Final = b"CHARSET"
 _LIKE_ASCII = re.compile(rb'CHARSET(?:["= ]*+(?:US-ASCII|UTF-8|ISO-8859|WINDOWS-125)|(?!\s*+=))')
 _NOT_FOLDED = re.compile(rb"[^\s]++")
@@ -72,7 +73,9 @@ class SearchText:
         if self._raw is None:
             raw = self._head + (self._body or b"")
             self._raw = raw.upper() if raw.isascii() else b""
-            if not _is_plain(self._raw):
+            # What has no parts says in its header how all of it is encoded.
+            head = self._raw[: len(self._head)]
+            if not _is_plain(self._raw if _IN_PARTS.search(head) else head):
                 self._raw = b""
         return not self._raw or needle in self._raw or _NOT_FOLDED.fullmatch(needle) is None
 

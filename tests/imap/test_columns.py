@@ -15,12 +15,16 @@ from hub.services.summary import MessageColumn
 from tests.imap.conftest import ImapHub
 
 
-def test_the_mailbox_that_was_searched_longest_ago_is_forgotten() -> None:
+def test_what_was_searched_longest_ago_is_forgotten() -> None:
     cache = ColumnCache(limit=5)
     for mailbox in (1, 2, 3):
         cache.values(mailbox, MessageColumn.SIZE).update(dict.fromkeys(range(2), 10))
         cache.trim(mailbox, 2)
     assert [len(cache.values(mailbox, MessageColumn.SIZE)) for mailbox in (1, 2, 3)] == [0, 2, 2]
+    cache.values(2, MessageColumn.SIZE)
+    cache.values(2, MessageColumn.SUBJECT).update(dict.fromkeys(range(2), b""))
+    cache.trim(2, 2)
+    assert [len(cache.values(mailbox, MessageColumn.SIZE)) for mailbox in (2, 3)] == [2, 0]
 
 
 def test_a_mailbox_that_is_too_large_and_messages_that_are_gone_are_forgotten() -> None:
@@ -44,6 +48,6 @@ async def test_a_search_keeps_what_it_has_loaded(imap: ImapHub) -> None:
         flags = [frozenset[str]()] * 2
         mailbox = Searched(cast(ImapSession, session), inbox.id, [1, 2], flags, [1, 2])
         found = await mailbox.load((MessageColumn.SIZE,), await mailbox.find(EVERY))
-        column_cache(imap.kernel)._mailboxes.clear()
+        column_cache(imap.kernel)._columns.clear()
         assert sorted(mailbox.column(MessageColumn.SIZE)) == [1, 2]
         assert await in_order(mailbox, found, [(MessageColumn.SUBJECT, False)]) == [1, 0]

@@ -187,6 +187,30 @@ async def test_a_mailbox_that_is_emptied_meanwhile_stays_in_step(many: ImapHub) 
         assert await reading.ok("FETCH 1 UID") == [b"* 1 FETCH (UID 9001)"]
 
 
+async def test_a_search_of_a_mailbox_that_is_emptied_meanwhile_stays_in_step(many: ImapHub) -> None:
+    async with (
+        await many.logged_in(mailbox="INBOX") as searching,
+        await many.logged_in(mailbox="INBOX") as other,
+    ):
+        await other.ok("STORE 1:9000 +FLAGS.SILENT \\Deleted")
+        searching.write(b"a1 SEARCH TEXT line\r\n")
+        await other.ok("EXPUNGE")  # of what is being read
+        *found, answer = await searching.answer(b"a1")
+        (numbers,) = (line for line in found if line.startswith(b"* SEARCH"))
+        assert set(range(9001, COUNT + 1)) <= set(map(int, numbers.split()[2:]))
+        assert answer.startswith(b"OK")
+        for key, missed in (("TEXT line", 1000), ("SUBJECT number", 1000), ("ALL", COUNT)):
+            *found, answer = await searching.command(f"SEARCH {key}")
+            numbers = next(line for line in found if line.startswith(b"* SEARCH"))
+            assert len(numbers.split()) == 2 + missed, key  # they have their numbers still
+            assert answer.startswith(b"OK [EXPUNGEISSUED]" if missed == 1000 else b"OK Done"), key
+        assert await searching.ok("UID SEARCH TEXT line") != []
+        await searching.ok("NOOP")
+        assert await searching.ok("SEARCH SUBJECT number") == [
+            b"* SEARCH " + b" ".join([b"%d" % number for number in range(1, 1001)])
+        ]
+
+
 THUNDERBIRD = (
     "namespace",
     'lsub "" "*"',

@@ -10,11 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hub.imap.replies import Refused
-from hub.imap.sets import STAR, compress, merge, parse_set, render_list, render_set
+from hub.imap.sets import SET, STAR, compress, merge, parse_set, render_list, render_set
 from hub.imap.view import batches
 from hub.services.states import ItemState, States
 from hub.services.storage import MailboxChanges
+from tests.imap.conftest import ImapHub
 from tests.imap.views import view_of
+from tests.property.growth import assert_linear
 
 NUMBERS = st.integers(1, 40)
 ENDS = NUMBERS | st.just(STAR)
@@ -110,3 +112,31 @@ def test_expunges_are_told_so_that_the_client_arrives_at_the_same_mailbox(
     assert len(subject.flags) == len(subject.modseqs) == len(client)
     assert subject.modseq == 9
     assert not subject.stale
+
+
+def many_elements(size: int) -> bytes:
+    """In no order, none next to another."""
+    count = size // 6
+    return b",".join([b"%d" % (1 + 2 * (number * 7919 % count)) for number in range(count)])
+
+
+def test_a_set_of_many_elements_is_read_in_linear_time() -> None:
+    subject = view_of(list(range(1, 100)))
+
+    def choose(octets: bytes) -> None:
+        assert SET.fullmatch(octets)
+        assert subject.choose(parse_set(octets), by_uid=True)
+
+    assert_linear(choose, many_elements)
+
+
+@pytest.mark.proves("imap: a set of a million elements is refused, and the session goes on")
+async def test_a_set_of_a_million_elements_is_refused(imap: ImapHub) -> None:
+    async with await imap.logged_in(mailbox="INBOX") as client:
+        await client.append("INBOX", b"Subject: x\r\n\r\n")
+        elements = b",".join([b"1"] * 1_000_000)
+        for command in (b"SEARCH %b", b"FETCH %b FLAGS", b"UID STORE %b +FLAGS x", b"UID SEARCH UID %b"):
+            assert (await client.command(command % elements))[-1].startswith(b"BAD ")
+        largest = b",".join([b"1"] * 100_000)
+        assert await client.ok(b"UID SEARCH UID " + largest) == [b"* SEARCH 1"]
+        assert len(await client.ok(b"UID FETCH %b FLAGS" % largest)) == 1

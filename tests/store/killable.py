@@ -133,6 +133,16 @@ class Killable:
         for worker in workers:
             await ended(worker)
 
+    async def forget_leases(self, of: str = "hub") -> None:
+        """As if half a minute had passed since it was killed: whoever comes does what one worker does.
+
+        of: the hub or a plugin.
+        """
+        async with services(self.config) as opened:
+            kv = opened.storage.kv(of)
+            for key, _ in await kv.scan("lease/"):
+                await kv.set(key, None)
+
     def workers(self) -> list[int]:
         """The processes under the supervisor."""
         with suppress(FileNotFoundError):
