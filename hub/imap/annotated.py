@@ -16,6 +16,7 @@ from hub.imap.events import OF_METADATA, Event
 from hub.imap.place import Place
 from hub.imap.places import find_place, visible_places
 from hub.imap.session import ImapSession
+from hub.imap.wakeups import Key
 from hub.services.log import ChangeKind, LogEntry
 from hub.services.storage import MailboxMissing
 
@@ -48,7 +49,8 @@ class Annotated:
             self._changed.update(e.collection or 0 for e in entries if e.kind is ChangeKind.ANNOTATED)
             session.notice()
 
-        self._ends = [watch(key, heard) for key in (session.account, *self._foreign)]
+        keys: tuple[Key, ...] = (session.account, *self._foreign)
+        self._ends = [watch(key, heard) for key in keys]
         self._known[0] = await _digests(session, None)
         for place in places:
             self._known[place.mailbox.id] = await _digests(session, place)

@@ -101,10 +101,10 @@ class Contexts:
 
     async def tell_changed(self, session: ImapSession, update: Update) -> None:
         """After the client was told of it: it knows the new messages (RFC 5267 §4.3.3, RFC 5465 §7)."""
+        changed, self._changed = self._changed, set()
         if not self._by_tag:
             return
         view, count = session.mailbox, len(session.mailbox)
-        changed, self._changed = self._changed, set()
         fresh = range(count - update.added, count)
         touched = {*update.touched, *view.indexes(sorted(changed)), *fresh}
         ends = (

@@ -45,7 +45,7 @@ def _rewritten(node: Node, known: Mapping[bytes, Narrowed], counted: Mapping[Loo
 def _leaf(leaf: Leaf, known: Mapping[bytes, Narrowed], counted: Mapping[Loose, Counted]) -> Node:
     if leaf.level is not Level.BODY:
         return leaf
-    if leaf.loose in counted:
+    if leaf.loose is not None and leaf.loose in counted:
         found = counted[leaf.loose]
         said = _says(leaf.loose, found)
         # What a whole message says is all that is asked about here; of a part of it, it is the most.

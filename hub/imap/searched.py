@@ -34,6 +34,8 @@ ROWS: Final = 10_000
 BATCH: Final = 64
 """Messages that go to a reader thread together."""
 BATCH_OCTETS: Final = 1 << 20
+FEW: Final = 8
+"""Messages that are read sooner than an index has said anything of them."""
 TESTS: Final = 200_000
 """Tests of one message each that may pass before other sessions have their turn."""
 
@@ -186,7 +188,7 @@ class Searched:
     async def find(self, criteria: Node, among: Indexes | None = None) -> set[int]:
         """The indexes of the messages that match. among: the only ones that are asked about."""
         asked = frozenset(range(len(self.uids))) if among is None else among
-        if (search := self.session.kernel.services.search) is not None:
+        if (search := self.session.kernel.services.search) is not None and len(asked) > FEW:
             criteria = await narrowed(criteria, search, self.mailbox)
         tests = list(leaves(criteria))
         step = max(BATCH, TESTS // (len(tests) + 1))
