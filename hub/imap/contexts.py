@@ -72,7 +72,10 @@ class Contexts:
         return tag in self._by_tag
 
     def has_room(self, results: int) -> bool:
-        """Whether one with that many results can be kept beside those that there are."""
+        """Whether one with that many results can be kept beside those that there are; the first always can
+        (RFC 5267 §4.3.1)."""
+        if not self._by_tag:
+            return True
         kept = sum(len(context.kept) for context in self._by_tag.values())
         return len(self._by_tag) < MAX_CONTEXTS and kept + results <= MAX_KEPT
 
@@ -101,10 +104,10 @@ class Contexts:
 
     async def tell_changed(self, session: ImapSession, update: Update) -> None:
         """After the client was told of it: it knows the new messages (RFC 5267 §4.3.3, RFC 5465 §7)."""
+        changed, self._changed = self._changed, set()
         if not self._by_tag:
             return
         view, count = session.mailbox, len(session.mailbox)
-        changed, self._changed = self._changed, set()
         fresh = range(count - update.added, count)
         touched = {*update.touched, *view.indexes(sorted(changed)), *fresh}
         ends = (

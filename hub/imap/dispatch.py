@@ -11,6 +11,7 @@ from hub.hooks.imap import imap_command
 from hub.imap import replies
 from hub.imap.acl import COMMANDS as ACL
 from hub.imap.added import find_added
+from hub.imap.annotated import tell_annotations
 from hub.imap.append import COMMANDS as APPEND
 from hub.imap.change import COMMANDS as CHANGE
 from hub.imap.command import Command, State
@@ -144,6 +145,8 @@ async def _run(session: ImapSession, command: Command, reader: Reader) -> Reply 
         session.unpin()
     if reply is not None and session.view is not None:
         await tell(session, expunged=command.renumbers, with_uid=command.with_uid)
+    if reply is not None:
+        await tell_annotations(session)
     return reply
 
 

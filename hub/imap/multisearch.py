@@ -62,35 +62,44 @@ def _program_for_any(session: ImapSession, reader: Reader) -> Program:
 async def _search(
     session: ImapSession, places: Sequence[Place], program: Program, criteria: Node, returns: Returns
 ) -> bool:
-    """Search one mailbox after the other; whether one of them is kept up to date."""
+    """Search one mailbox after the other; whether one of them is kept up to date, if that was asked for."""
     kept = False
     for done, place in enumerate(places):
         await session.progress(done, len(places))
-        view = session.view
-        is_selected = view is not None and place.mailbox.id == view.id
         try:
-            mailbox = (
-                searched(session, view) if view is not None and is_selected else await _open(session, place)
-            )
+            mailbox = _selected(session, place) or await _open(session, place)
             found = sorted(await mailbox.find(criteria))
         except MailboxMissing:
             continue  # somebody has just deleted it
         name, uidvalidity = session.name(place.name), place.mailbox.uidvalidity
         correlator = b"TAG %b MAILBOX %b UIDVALIDITY %d" % (string(session.tag), name, uidvalidity)
-        uids = [mailbox.uids[at] for at in found]
-        if b"SAVE" in returns:
-            session.mailbox.saved = array("I", sorted([mailbox.uids[at] for at in returns.concerned(found)]))
-        if found and returns.is_told:
-            modseq = last_modseq(mailbox, found, program, returns)
-            scores = await mailbox.relevancy(found) if b"RELEVANCY" in returns else ()
-            await send_esearch(
-                session.out, correlator, uids, returns, by_uid=True, modseq=modseq, scores=scores
-            )
-        if b"UPDATE" in returns and is_selected:
+        await _tell(mailbox, found, program, returns, correlator)
+        if b"UPDATE" in returns and _selected(session, place):
             context = Context(correlator, criteria, True, program.by_last, returns.attributes)
             await keep_up_to_date(mailbox, found, context, lasting=program.lasting)
             kept = True
     return kept
+
+
+async def _tell(
+    mailbox: Searched, found: Sequence[int], program: Program, returns: Returns, correlator: bytes
+) -> None:
+    """Save the result, tell it, or both; nothing is said of a mailbox in which nothing was found."""
+    session, uids = mailbox.session, mailbox.uids
+    if b"SAVE" in returns:
+        session.mailbox.saved = array("I", sorted([uids[at] for at in returns.concerned(found)]))
+    if not found or not returns.is_told:
+        return
+    numbers = [uids[at] for at in found]
+    modseq = last_modseq(mailbox, found, program, returns)
+    scores = await mailbox.relevancy(found) if b"RELEVANCY" in returns else ()
+    await send_esearch(session.out, correlator, numbers, returns, by_uid=True, modseq=modseq, scores=scores)
+
+
+def _selected(session: ImapSession, place: Place) -> Searched | None:
+    """The mailbox as the client knows it, if it is the selected one."""
+    view = session.view
+    return None if view is None or place.mailbox.id != view.id else searched(session, view)
 
 
 async def _open(session: ImapSession, place: Place) -> Searched:

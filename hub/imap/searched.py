@@ -36,6 +36,8 @@ ROWS: Final = 10_000
 BATCH: Final = 64
 """Messages that go to a reader thread together."""
 BATCH_OCTETS: Final = 1 << 20
+FEW: Final = 8
+"""Messages that are read sooner than an index has said anything of them."""
 TESTS: Final = 200_000
 """Tests of one message each that may pass before other sessions have their turn."""
 
@@ -191,7 +193,7 @@ class Searched:
         asked = frozenset(range(len(self.uids))) if among is None else among
         if any(leaf.thread for leaf in leaves(criteria)):
             criteria = await self._threaded(criteria)
-        if (search := self.session.kernel.services.search) is not None:
+        if (search := self.session.kernel.services.search) is not None and len(asked) > FEW:
             criteria = await narrowed(criteria, search, self.mailbox)
         tests = list(leaves(criteria))
         step = max(BATCH, TESTS // (len(tests) + 1))

@@ -55,6 +55,10 @@ async def test_too_many_are_answered_and_not_kept(imap: ImapHub, monkeypatch: py
         assert len(await client.ok("SORT RETURN (UPDATE) (DATE) UTF-8 ALL")) == 1
         assert len(await client.ok("SORT RETURN (UPDATE) (DATE) UTF-8 ALL")) == 2
         assert len(await client.ok("SEARCH RETURN (UPDATE) 1")) == 1
+    monkeypatch.setattr(contexts, "MAX_KEPT", 1)
+    async with await imap.logged_in(mailbox="INBOX") as client:
+        assert len(await client.ok("SEARCH RETURN (UPDATE) ALL")) == 1
+        assert len(await client.ok("SEARCH RETURN (UPDATE) 1")) == 2
 
 
 async def test_one_that_fails_is_given_up_and_the_session_goes_on(
