@@ -28,7 +28,7 @@ async def sending(
 ) -> AsyncIterator[RunningHub]:
     """A hub whose mail for all the world goes to a port on loopback; 0: where DNS says.
 
-    Without a clock to turn it tries again soon, for what becomes of mail that has to wait takes no minutes then.
+    Without a clock to turn it tries again soon: what has to wait takes no minutes then.
     """
     soon = {} if clock else {"first_retry": "1s", "pause": "1s", "unreachable": "1s"}
     said = {
