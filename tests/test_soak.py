@@ -16,6 +16,12 @@ def test_loop(soak):
 """
 
 
+@pytest.fixture(autouse=True)
+def _no_other_plugins(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is installed beside pytest has no say in this, and ddtrace alone takes a second to be imported."""
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+
+
 @pytest.mark.parametrize(("option", "turns"), [((), "2"), (("--soak",), "5")])
 def test_a_loop_is_as_long_as_the_option_says(
     pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, option: tuple[str, ...], turns: str

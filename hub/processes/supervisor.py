@@ -1,7 +1,8 @@
 """The supervisor: forks workers, replaces those that die, and speaks for all of them.
 
 It has no threads and loads no plugin, so that a fork copies nothing that is in the middle of something. A
-fork happens between two runs of its event loop, never inside of one.
+fork happens between two runs of its event loop, never inside of one. All that a worker runs is imported here
+once: whoever replaces a dead one serves sooner, and the memory of the code is everybody's.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ from hub.processes.merging import Fields
 from hub.processes.names import ASKING, Note, worker_notes, worker_socket
 from hub.processes.rounds import BUILDING, Rounds, why
 from hub.processes.vigil import Vigil, anonymous_memory, limit_memory
+from hub.processes.worker import run as run_worker
 from hub.tls.certificates import CertificateError, Certificates, load_certificates
 from hub.tls.ocsp import subject_of
 from hub.tls.tickets import DAYS, Tickets
@@ -491,11 +493,9 @@ def supervise(
                     config: Config = supervisor.config,
                     snapshot: Path | None = supervisor.snapshot,
                 ) -> int:
-                    from hub.processes.worker import run
-
                     limit_memory(config.settings.hub.worker_memory)
                     census = Census(memory, len(crews), number)
-                    return run(
+                    return run_worker(
                         config,
                         bound,
                         number=number,

@@ -237,6 +237,10 @@ async def running_hub(
 
 
 def _write(folder: Path, tables: Mapping[str, object]) -> Path:
+    """Each plugin's table by itself, so that who adds to the file can add a plugin's."""
+    plugins = cast("Mapping[str, object]", tables.get("plugins", {}))
+    said = {name: table for name, table in tables.items() if name != "plugins"}
+    said |= {f"plugins.{name}": table for name, table in plugins.items()}
     path = folder / "hub.toml"
-    path.write_text("".join(f"{name} = {dump_value(table)}\n" for name, table in tables.items()))
+    path.write_text("".join(f"{name} = {dump_value(table)}\n" for name, table in said.items()))
     return path

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 
 from hub.trace.record import Trace
 from hub.trace.ring import TraceRing, line
@@ -23,6 +24,7 @@ class TraceWriter:
         self._on_error = on_error
         self._waiting: list[bytes] = []
         self._task: asyncio.Task[None] | None = None
+        self._flushing = asyncio.Event()
         self.dropped = 0
 
     def add(self, trace: Trace) -> None:
@@ -41,15 +43,21 @@ class TraceWriter:
             self._task = asyncio.get_running_loop().create_task(self._write_later())
 
     async def flush(self) -> None:
-        """Return when everything added so far has been appended."""
-        while self._task is not None or self._waiting:
-            if self._task is None:
-                self._task = asyncio.get_running_loop().create_task(self._write_later())
-            await asyncio.shield(self._task)
+        """Return when everything added so far has been appended, which it is at once."""
+        self._flushing.set()
+        try:
+            while self._task is not None or self._waiting:
+                if self._task is None:
+                    self._task = asyncio.get_running_loop().create_task(self._write_later())
+                await asyncio.shield(self._task)
+        finally:
+            self._flushing.clear()
 
     async def _write_later(self) -> None:
         try:
-            await asyncio.sleep(PAUSE)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(PAUSE):
+                    await self._flushing.wait()
             lines, self._waiting = b"".join(self._waiting), []
             await asyncio.to_thread(self._ring.append, lines)
         except OSError as error:

@@ -104,11 +104,11 @@ async def test_of_two_watches_on_a_folder_inotify_gives_both_what_the_later_one_
         for interest in (folders.Interest.CLOSED, folders.Interest.NAMES):
             watched._schedule(folders.Folder(tmp_path, interest=interest))
         (tmp_path / "a").write_text("")
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             await told.wait()
         (tmp_path / "a").write_text("again")
         (tmp_path / "b").write_text("")
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             while seen.count("created") < 2:
                 told.clear()
                 await told.wait()
@@ -116,7 +116,7 @@ async def test_of_two_watches_on_a_folder_inotify_gives_both_what_the_later_one_
         watched.forget(tmp_path)
         watched.watch([folders.Folder(tmp_path, interest=each) for each in folders.Interest])
         (tmp_path / "a").write_text("more")
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             while "closed" not in seen:
                 told.clear()
                 await told.wait()

@@ -419,7 +419,7 @@ async def test_a_reload_that_is_cancelled_is_undone(site: Site) -> None:
         """,
     )
     reloading = asyncio.ensure_future(loader.reload())
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         while not (site.root / "data/plugins/deny/starting").exists():
             await asyncio.sleep(0.005)
     reloading.cancel()

@@ -68,7 +68,7 @@ def test_no_part_of_an_address_is_left_in_a_text(local: str) -> None:
 def test_redaction_takes_time_by_the_length_of_a_text(piece: str) -> None:
     began = process_time()
     redacted(piece * 200_000 + "@", "hash")
-    assert process_time() - began < 5, "it would be hours"
+    assert process_time() - began < 20, "it would be hours"
 
 
 @pytest.mark.parametrize(

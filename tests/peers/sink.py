@@ -49,10 +49,9 @@ def sinking(folder: Path, *options: str, host: str = "127.0.0.1", port: int = 0)
     port = port or free_port()
     folder.mkdir(exist_ok=True)
     folder.chmod(0o777)
-    for parent in folder.parents:  # it gives root up, and has to reach its folder
-        if str(parent).startswith("/tmp/"):
-            parent.chmod(parent.stat().st_mode | 0o011)
-    command = [PROGRAM, "-u", "nobody", "-d", f"{folder}/mail.", *options, f"{host}:{port}", "50"]
+    # It gives root up, and every session of pytest that begins closes the folders above to others: so it is
+    # put into its folder and told no more than a name.
+    command = [PROGRAM, "-u", "nobody", "-d", "mail.", *options, f"{host}:{port}", "50"]
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(command, stdout=log, stderr=log, cwd=folder)
     try:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from hub.mail.envelope import Envelope
 from hub.trace.record import HEAD, TAIL, Trace
 from hub.trace.ring import CURRENT, TraceRing, find, line
@@ -54,7 +56,10 @@ def test_a_long_session_keeps_its_beginning_and_its_end() -> None:
     assert not long
 
 
-async def test_what_was_added_is_there_after_a_flush_and_a_failing_disk_is_told(tmp_path: Path) -> None:
+async def test_what_was_added_is_there_after_a_flush_and_a_failing_disk_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hub.trace.writer.PAUSE", 3600)  # who flushes waits for no pause
     errors: list[OSError] = []
     writer = TraceWriter(TraceRing(tmp_path / "ring", 1 << 20), errors.append)
     writer.add(trace("one"))

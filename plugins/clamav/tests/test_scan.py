@@ -119,7 +119,7 @@ def test_a_host_that_does_not_even_connect_is_given_up_early() -> None:
             began = time.monotonic()
             with pytest.raises(library.ConnectionError, match=r"does not answer: .*timed out"):
                 Conversation(full.getsockname(), 30, 0.2).scan(CLEAN)
-            assert time.monotonic() - began < 5
+            assert time.monotonic() - began < 20
 
 
 def test_addresses_are_read_as_they_are_written() -> None:
