@@ -66,12 +66,12 @@ def uid_spans(uids: Sequence[int], ranges: Ranges) -> list[tuple[int, int]]:
     return spans
 
 
-def compress(numbers: Iterable[int]) -> list[tuple[int, int]]:
-    """The ranges of ascending numbers."""
+def compress(numbers: Iterable[int], gap: int = 0) -> list[tuple[int, int]]:
+    """The ranges of ascending numbers; with a gap, also ranges in which so many are missing at a time."""
     ranges: list[tuple[int, int]] = []
     first = last = -1
     for number in numbers:
-        if number == last + 1:
+        if first >= 0 and number <= last + 1 + gap:
             last = number
             continue
         if first >= 0:

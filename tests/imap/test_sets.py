@@ -114,6 +114,15 @@ def test_expunges_are_told_so_that_the_client_arrives_at_the_same_mailbox(
     assert not subject.stale
 
 
+@given(UIDS, st.integers(0, 5))
+def test_ranges_with_gaps_have_all_numbers_and_few_others(numbers: list[int], gap: int) -> None:
+    ranges = compress(numbers, gap)
+    covered = {number for low, high in ranges for number in range(low, high + 1)}
+    assert set(numbers) <= covered
+    assert all(later - high > gap + 1 for (_, high), (later, _) in pairwise(ranges))
+    assert all(low in numbers and high in numbers for low, high in ranges)
+
+
 def many_elements(size: int) -> bytes:
     """In no order, none next to another."""
     count = size // 6
