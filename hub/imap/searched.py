@@ -13,7 +13,7 @@ from hub.imap.columns import Values, column_cache
 from hub.imap.criteria import Indexes, Level, Node, leaves, split
 from hub.imap.narrowing import narrowed
 from hub.imap.session import ImapSession
-from hub.imap.sets import compress
+from hub.imap.sets import GAP, compress
 from hub.imap.view import View
 from hub.log import get_logger
 from hub.mail.searchtext import SearchText, listed_fields
@@ -29,8 +29,6 @@ _Said: TypeAlias = tuple[int, SearchText]
 
 ROWS: Final = 10_000
 """Messages of which columns are read at once."""
-GAP: Final = 20
-"""Messages that nobody asks about but are read with their neighbours, which costs less than another range."""
 BATCH: Final = 64
 """Messages that go to a reader thread together."""
 BATCH_OCTETS: Final = 1 << 20

@@ -15,6 +15,9 @@ STAR = 1 << 32
 SAVED: Ranges = [(0, 0)]
 """Stands for `$`, the result that was saved last (RFC 5182)."""
 
+GAP = 10
+"""Messages that nobody asks about but are read with their neighbours, which costs less than another range."""
+
 SET = re.compile(
     rb"(?:[1-9][0-9]{0,9}+|\*)(?::(?:[1-9][0-9]{0,9}+|\*))?+(?:,(?:[1-9][0-9]{0,9}+|\*)(?::(?:[1-9][0-9]{0,9}+|\*))?+)*+"
 )
