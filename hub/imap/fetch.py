@@ -20,7 +20,7 @@ from hub.imap.render import flag_list
 from hub.imap.replies import EXPUNGE_ISSUED, UNREADABLE, Reply, ok
 from hub.imap.resync import newer, tell_vanished
 from hub.imap.session import ImapSession
-from hub.imap.sets import compress
+from hub.imap.sets import GAP, compress
 from hub.imap.tokens import Reader
 from hub.imap.updates import enable_condstore
 from hub.imap.values import value
@@ -81,9 +81,9 @@ async def fetch_selection(
     """Tell of these messages, and give what there was to note. asked: a command is under way for it."""
     fetching = Fetching(session, attributes)
     done, total = 0, sum(end - start for start, end in selection)
-    for start, end in batches(selection, BATCH):
-        await fetching.batch(start, end)
-        done += end - start
+    for places in batches(selection, BATCH):
+        await fetching.batch(places)
+        done += len(places)
         if asked:
             await session.progress(done, total)
         await session.out.flow()
@@ -105,24 +105,24 @@ class Fetching:
         may_set = not view.read_only and "s" in view.place.rights
         self._sets_seen = may_set and any(not attribute.peek for attribute in attributes)
 
-    async def batch(self, start: int, end: int) -> None:
+    async def batch(self, places: Sequence[int]) -> None:
         """Tell of the messages at these indexes of the view."""
         attributes = self._attributes
         if any(attribute.kind is Kind.THREADID for attribute in attributes):
             services = self._session.kernel.services
-            uids = self._view.uids[start:end]
+            uids = [self._view.uids[at] for at in places]
             self._threads = await thread_ids(services.storage, services.blobs, self._view.id, uids)
-        if self._sets_seen and await self._mark_seen(start, end):
+        if self._sets_seen and await self._mark_seen(places):
             attributes = _with_change(attributes, self._session.enabled)
         if Listing.can(attributes):
-            await self._list(Listing(attributes, self._word), start, end)
+            await self._list(Listing(attributes, self._word), places)
         else:
-            await self._each(attributes, self._view.uids[start:end])
+            await self._each(attributes, [self._view.uids[at] for at in places])
 
-    async def _mark_seen(self, start: int, end: int) -> bool:
+    async def _mark_seen(self, places: Sequence[int]) -> bool:
         """Set \\Seen where it is not; whether it was missing anywhere."""
         session, view = self._session, self._view
-        unseen = [view.uids[at] for at in range(start, end) if "\\Seen" not in view.flags[at]]
+        unseen = [view.uids[at] for at in places if "\\Seen" not in view.flags[at]]
         if not unseen:
             return False
         states = await session.storage.store_flags(
@@ -134,20 +134,19 @@ class Fetching:
 
     # -- many at once
 
-    async def _list(self, listing: Listing, start: int, end: int) -> None:
+    async def _list(self, listing: Listing, places: Sequence[int]) -> None:
         view = self._view
-        rows: Sequence[Row]
-        if listing.columns:
-            span = [(view.uids[start], view.uids[end - 1])]
-            rows = await self._session.storage.columns(view.id, span, listing.columns)
-        else:
-            rows = [(uid,) for uid in view.uids[start:end]]
-        places: Sequence[int] = range(start, end)
+        uids = [view.uids[at] for at in places]
+        rows: Sequence[Row] = [(uid,) for uid in uids]
         gone: Sequence[int] = ()
-        if len(rows) != end - start:
-            known = {row[0]: at for row in rows if (at := view.index(row[0])) is not None}
-            rows, places = [row for row in rows if row[0] in known], list(known.values())
-            gone = [uid for uid in view.uids[start:end] if uid not in known]
+        if listing.columns:
+            rows = await self._session.storage.columns(view.id, compress(uids, GAP), listing.columns)
+            if [row[0] for row in rows] != uids:
+                known = dict(zip(uids, places, strict=True))
+                rows = [row for row in rows if row[0] in known]
+                there = {row[0] for row in rows}
+                gone = [uid for uid in uids if uid not in there]
+                places = [known[row[0]] for row in rows]
         if listing.reads:
             lengths = listing.lengths(rows)
             for first, last in chunks(lengths):

@@ -16,7 +16,7 @@ from hub.imap.fuzzy import Loose, scores
 from hub.imap.keys import in_thread
 from hub.imap.narrowing import narrowed
 from hub.imap.session import ImapSession
-from hub.imap.sets import compress
+from hub.imap.sets import GAP, compress
 from hub.imap.view import View
 from hub.log import get_logger
 from hub.mail.relevance import Occurrences
@@ -132,7 +132,7 @@ class Searched:
         if made and not telling:
             telling = [MessageColumn.SUBJECT]
             columns += telling
-        rows = await self.session.storage.columns(self.mailbox, compress(uids), columns)
+        rows = await self._rows(uids, columns)
         late = {row[0] for place in map(columns.index, telling) for row in rows if row[place + 1] is None}
         if late:
             self.session.kernel.wanted.add(self.mailbox, late)
@@ -141,6 +141,12 @@ class Searched:
             self.column(column).update({row[0]: row[place] for row in there})
         if late:
             await self._make(made, late)
+
+    async def _rows(self, uids: Sequence[int], columns: Sequence[MessageColumn]) -> Sequence[Row]:
+        """Of these UIDs, ascending, as far as they are there."""
+        rows = await self.session.storage.columns(self.mailbox, compress(uids, GAP), columns)
+        wanted = set(uids)
+        return [row for row in rows if row[0] in wanted]
 
     async def _make(self, columns: Sequence[MessageColumn], uids: AbstractSet[int]) -> None:
         async for batch in self._messages(sorted(uids), Level.HEAD):
@@ -153,10 +159,8 @@ class Searched:
 
     async def _messages(self, uids: Sequence[int], level: Level) -> AsyncIterator[list[_Said]]:
         """A batch at a time. What cannot be read is logged and left out."""
-        storage = self.session.storage
         for start in range(0, len(uids), ROWS):
-            spans = compress(uids[start : start + ROWS])
-            rows = await storage.columns(self.mailbox, spans, _WHERE)
+            rows = await self._rows(uids[start : start + ROWS], _WHERE)
             sizes = [row[_SIZE] if level is Level.BODY else row[_HEAD_SIZE] for row in rows]
             for first, last in _batches(sizes):
                 yield await self._read(rows[first:last], level)

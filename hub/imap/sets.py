@@ -15,6 +15,9 @@ STAR = 1 << 32
 SAVED: Ranges = [(0, 0)]
 """Stands for `$`, the result that was saved last (RFC 5182)."""
 
+GAP = 10
+"""Messages that nobody asks about but are read with their neighbours, which costs less than another range."""
+
 SET = re.compile(
     rb"(?:[1-9][0-9]{0,9}+|\*)(?::(?:[1-9][0-9]{0,9}+|\*))?+(?:,(?:[1-9][0-9]{0,9}+|\*)(?::(?:[1-9][0-9]{0,9}+|\*))?+)*+"
 )
@@ -72,12 +75,12 @@ def holds(ranges: Ranges, number: int) -> bool:
     return at >= 0 and number <= ranges[at][1]
 
 
-def compress(numbers: Iterable[int]) -> list[tuple[int, int]]:
-    """The ranges of ascending numbers."""
+def compress(numbers: Iterable[int], gap: int = 0) -> list[tuple[int, int]]:
+    """The ranges of ascending numbers; with a gap, also ranges in which so many are missing at a time."""
     ranges: list[tuple[int, int]] = []
     first = last = -1
     for number in numbers:
-        if number == last + 1:
+        if first >= 0 and number <= last + 1 + gap:
             last = number
             continue
         if first >= 0:

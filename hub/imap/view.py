@@ -225,8 +225,18 @@ class View:
         self.modseqs = snapshot.modseqs
 
 
-def batches(selection: Selection, size: int) -> Iterator[tuple[int, int]]:
-    """The selection cut into half-open ranges of at most `size` messages."""
+def batches(selection: Selection, size: int) -> Iterator[Sequence[int]]:
+    """The indexes of the selection, at most `size` at a time; short ranges together."""
+    gathered: list[int] = []
     for start, end in selection:
         for at in range(start, end, size):
-            yield at, min(at + size, end)
+            part = range(at, min(at + size, end))
+            if len(gathered) + len(part) > size:
+                yield gathered
+                gathered = []
+            if len(part) == size:
+                yield part
+            else:
+                gathered += part
+    if gathered:
+        yield gathered

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pytest
 
+from hub.services.storage import UidRanges
+from hub.services.summary import MessageColumn, Row
 from tests.imap.conftest import Client, ImapHub
 
 FIRST = (
@@ -138,3 +142,32 @@ async def test_an_unknown_charset_is_named(imap: ImapHub) -> None:
         assert (await client.command("SEARCH CHARSET X-NONE ALL"))[-1].startswith(
             b"NO [BADCHARSET (US-ASCII UTF-8)]"
         )
+
+
+async def test_a_mailbox_full_of_holes_is_read_in_few_pieces(imap: ImapHub) -> None:
+    async with await imap.logged_in() as client:
+        for number in range(40):
+            await client.append("INBOX", b"Subject: number %d\r\n\r\ntext\r\n" % number)
+        await client.ok("SELECT INBOX")
+        await client.ok(f"STORE {','.join(map(str, range(1, 41, 2)))} +FLAGS.SILENT (\\Deleted)")
+        asked = 0
+        storage = imap.kernel.services.storage
+        columns = storage.columns
+
+        async def counted(mailbox: int, uids: UidRanges, wanted: Sequence[MessageColumn]) -> Sequence[Row]:
+            nonlocal asked
+            asked += len(uids)
+            return await columns(mailbox, uids, wanted)
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(storage, "columns", counted)
+            assert len(one(await client.ok("SEARCH UNDELETED SUBJECT number"))) == 20
+            assert one(await client.ok("SEARCH DELETED TEXT text SUBJECT 12")) == [13]
+            assert one(await client.ok("SEARCH SUBJECT 13")) == [14]
+        assert asked <= 8
+
+
+def one(lines: list[bytes]) -> list[int]:
+    """The numbers of the only response."""
+    (line,) = lines
+    return [int(number) for number in line.split()[2:]]

@@ -87,10 +87,9 @@ def test_a_list_keeps_its_order(numbers: list[int]) -> None:
 def test_batches_hold_everything_once(ranges: list[tuple[int, int]], size: int) -> None:
     selection = [(low, min(high, 60) + 1) for low, high in ranges if low <= 60]
     cut = list(batches(selection, size))
-    assert all(0 < end - start <= size for start, end in cut)
-    assert [n for start, end in cut for n in range(start, end)] == [
-        n for start, end in selection for n in range(start, end)
-    ]
+    assert all(0 < len(each) <= size for each in cut)
+    assert all(len(one) + len(next_one) > size for one, next_one in pairwise(cut))
+    assert [n for each in cut for n in each] == [n for start, end in selection for n in range(start, end)]
 
 
 @pytest.mark.proves("imap: several sessions on one mailbox keep their sequence numbers")
@@ -112,6 +111,15 @@ def test_expunges_are_told_so_that_the_client_arrives_at_the_same_mailbox(
     assert len(subject.flags) == len(subject.modseqs) == len(client)
     assert subject.modseq == 9
     assert not subject.stale
+
+
+@given(UIDS, st.integers(0, 5))
+def test_ranges_with_gaps_have_all_numbers_and_few_others(numbers: list[int], gap: int) -> None:
+    ranges = compress(numbers, gap)
+    covered = {number for low, high in ranges for number in range(low, high + 1)}
+    assert set(numbers) <= covered
+    assert all(later - high > gap + 1 for (_, high), (later, _) in pairwise(ranges))
+    assert all(low in numbers and high in numbers for low, high in ranges)
 
 
 def many_elements(size: int) -> bytes:
