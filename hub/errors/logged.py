@@ -92,6 +92,10 @@ _ENTRIES: Final = (
     ("smtp-spool-failed", _AGAIN, "4.3.0", "a message cannot be written to disk", _DISK),
     ("imap-internal", _AGAIN, "4.3.0", "a command failed", _BUG),
     ("imap-session-failed", _AGAIN, "4.3.0", "a session failed", _BUG),
+    (
+        "imap-context-failed", _AGAIN, "4.3.0", "a search cannot be kept up to date",
+        "The client is told so and may search again. " + _BUG,
+    ),
     ("imap-idle-failed", _AGAIN, "4.3.0", "a client in IDLE cannot be told", _BUG),
     (
         "imap-message-unreadable", _STAYS, "5.3.0", "a message cannot be read",

@@ -290,6 +290,7 @@ class Connection(asyncio.Protocol):
         session = self.session
         session.select(None)
         session.set_notification(None)
+        session.forget_annotated()
         session.kernel.connections.remove(self)
         if self._cell is not None:
             session.kernel.census.leave(IMAP, self._cell)

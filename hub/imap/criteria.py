@@ -10,10 +10,14 @@ import enum
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from hub.mail.searchtext import SearchText
 from hub.services.summary import MessageColumn
+
+if TYPE_CHECKING:
+    from hub.imap.fuzzy import Loose
+    from hub.mail.relevance import Occurrences
 
 Indexes: TypeAlias = AbstractSet[int]
 
@@ -49,18 +53,22 @@ class Table(Protocol):
     def column(self, column: MessageColumn) -> Mapping[int, Any]:
         """By UID."""
 
+    def said(self, loose: Loose) -> dict[int, Occurrences]:
+        """How often messages say what FUZZY looks for, by UID; to add to."""
+
 
 @dataclass(frozen=True, slots=True)
 class Leaf:
     """One test. select: which of these match; columns: what it asks of them.
 
-    needle: mapped text without which a message cannot match.
+    needle: mapped text without which a message cannot match. loose: what FUZZY looks for.
     """
 
     level: Level
     select: Callable[[Table, Indexes], Indexes]
     columns: tuple[MessageColumn, ...] = ()
     needle: bytes = b""
+    loose: Loose | None = None
 
 
 @dataclass(frozen=True, slots=True)

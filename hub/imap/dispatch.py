@@ -10,6 +10,7 @@ from hub.hooks.imap import imap_command
 from hub.imap import replies
 from hub.imap.acl import COMMANDS as ACL
 from hub.imap.added import find_added
+from hub.imap.annotated import tell_annotations
 from hub.imap.append import COMMANDS as APPEND
 from hub.imap.change import COMMANDS as CHANGE
 from hub.imap.command import Command, State
@@ -24,6 +25,7 @@ from hub.imap.literals import collect, discard
 from hub.imap.login import COMMANDS as LOGIN
 from hub.imap.mailboxes import COMMANDS as MAILBOXES
 from hub.imap.metadata import COMMANDS as METADATA
+from hub.imap.multisearch import COMMANDS as MULTISEARCH
 from hub.imap.namespace import COMMANDS as NAMESPACE
 from hub.imap.notify import COMMANDS as NOTIFY
 from hub.imap.places import still_readable
@@ -48,7 +50,7 @@ _log = get_logger(area="imap")
 
 _FAMILIES = (
     *(GENERAL, LOGIN, COMPRESS, SELECT, FETCH, SEARCH, SORT, THREAD, CHANGE, COPY, APPEND),
-    *(MAILBOXES, LIST, SUBSCRIPTIONS, STATUS, NAMESPACE, ACL, QUOTA, METADATA, NOTIFY),
+    *(MULTISEARCH, MAILBOXES, LIST, SUBSCRIPTIONS, STATUS, NAMESPACE, ACL, QUOTA, METADATA, NOTIFY),
 )
 _COMMANDS = MappingProxyType({command.name: command for family in _FAMILIES for command in family})
 
@@ -141,6 +143,8 @@ async def _run(session: ImapSession, command: Command, reader: Reader) -> Reply 
         session.unpin()
     if reply is not None and session.view is not None:
         await tell(session, expunged=command.renumbers, with_uid=command.with_uid)
+    if reply is not None:
+        await tell_annotations(session)
     return reply
 
 

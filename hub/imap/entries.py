@@ -71,6 +71,14 @@ def response(session: ImapSession, name: str, values: Iterable[tuple[str, bytes 
     return b"* METADATA %b (%b)\r\n" % (session.name(name), pairs)
 
 
+def changed_response(session: ImapSession, name: str, entries: Iterable[str]) -> bytes:
+    """The untagged response without values (RFC 5464 §4.4.2); name: empty for the server."""
+    return b"* METADATA %b %b\r\n" % (
+        session.name(name),
+        b" ".join([astring(e.encode("ascii")) for e in entries]),
+    )
+
+
 async def metadata_response(session: ImapSession, place: Place, entries: Iterable[str]) -> bytes:
     """What LIST tells of a mailbox (RFC 9590 §3), empty for who may not read it. MailboxMissing."""
     if not may_read(place):

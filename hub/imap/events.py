@@ -26,6 +26,8 @@ class Event(enum.Enum):
     FLAG_CHANGE = b"FLAGCHANGE"
     MAILBOX_NAME = b"MAILBOXNAME"
     SUBSCRIPTION_CHANGE = b"SUBSCRIPTIONCHANGE"
+    MAILBOX_METADATA = b"MAILBOXMETADATACHANGE"
+    SERVER_METADATA = b"SERVERMETADATACHANGE"
 
 
 class Filter(enum.Enum):
@@ -41,6 +43,7 @@ class Filter(enum.Enum):
 
 
 OF_MESSAGES: Final = frozenset((Event.MESSAGE_NEW, Event.MESSAGE_EXPUNGE, Event.FLAG_CHANGE))
+OF_METADATA: Final = frozenset((Event.MAILBOX_METADATA, Event.SERVER_METADATA))
 OF_SELECTED: Final = frozenset((Filter.SELECTED, Filter.SELECTED_DELAYED))
 _EVENTS: Final[Mapping[ChangeKind, Event]] = MappingProxyType(
     {
@@ -121,11 +124,13 @@ class Notification:
         return self.selected is not None and event in self.selected.events
 
     def events(self, name: str) -> frozenset[Event]:
-        """What is told of a mailbox of that name: the first group that has it decides (RFC 5465 §6)."""
-        for group in self._groups:
-            if self._has(group, name):
-                return group.events
-        return frozenset()
+        """What is told of a mailbox of that name: whatever any of the groups that have it asks for (RFC 5465
+        §6)."""
+        return frozenset[Event]().union(*[group.events for group in self._groups if self._has(group, name)])
+
+    def has(self, event: Event) -> bool:
+        """Whether the event is asked for of any mailbox but the selected one."""
+        return any(event in group.events for group in self._groups)
 
     def hear(self, entries: Sequence[LogEntry]) -> None:
         """What the log has told of the account, or of a mailbox of somebody else."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from hub.imap.annotated import watch_annotations
 from hub.imap.capabilities import capabilities
 from hub.imap.command import Command, State
 from hub.imap.enabled import Enabled
@@ -53,6 +54,8 @@ async def _enable(session: ImapSession, reader: Reader) -> Reply:
     if Enabled.QRESYNC in fresh or Enabled.CONDSTORE in fresh:  # RFC 7162 §3.2.3
         enable_condstore(session)
     session.enabled.update(fresh)
+    if Enabled.METADATA in fresh:
+        await watch_annotations(session)
     session.out.send(b" ".join([b"* ENABLED", *(each.value for each in fresh)]) + b"\r\n")
     return ok(b"Enabled" if fresh else b"There was nothing to enable")
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
 from hub.imap.criteria import Indexes, Leaf, Level, Table
-from hub.imap.sets import Ranges, uid_spans
+from hub.imap.sets import Ranges, holds, merge, starless, uid_spans
 from hub.mail.casemap import casemap
 from hub.mail.searchtext import LISTED, SearchText, listed_has
 from hub.mail.sentdate import DAY
@@ -21,17 +21,23 @@ def has_flag(flag: str) -> Leaf:
 
     def select(table: Table, among: Indexes) -> Indexes:
         flags = table.flags
-        kinds = set(flags) if len(among) > 1 else {flags[at] for at in among}
+        kinds = {flags[at] for at in among} if _few(among, flags) else set(flags)
         wanted = {kind for kind in kinds if any(each.lower() == lowered for each in kind)}
         return {at for at in among if flags[at] in wanted} if wanted else frozenset()
 
     return Leaf(Level.STATE, select)
 
 
-def is_among(selection: Sequence[tuple[int, int]]) -> Leaf:
-    """Membership in a sequence set. selection: half-open ranges of indexes."""
-    chosen = frozenset(at for start, end in selection for at in range(start, end))
-    return Leaf(Level.STATE, lambda _, among: among & chosen)
+def has_number(ranges: Ranges) -> Leaf:
+    """Membership in a set of sequence numbers, in whichever mailbox is asked; those that are not there are
+    passed over (RFC 7377 §2)."""
+
+    def select(table: Table, among: Indexes) -> Indexes:
+        count = len(table.uids)
+        spans = [(low - 1, min(high, count)) for low, high in merge(starless(ranges, count)) if low <= count]
+        return among & frozenset(at for start, end in spans for at in range(start, end))
+
+    return Leaf(Level.STATE, select)
 
 
 def has_uid(ranges: Ranges) -> Leaf:
@@ -42,12 +48,21 @@ def has_uid(ranges: Ranges) -> Leaf:
     def select(table: Table, among: Indexes) -> Indexes:
         nonlocal known, chosen
         if known is not table.uids:
+            if _few(among, table.uids):
+                uids = table.uids
+                there = merge(starless(ranges, uids[-1]))
+                return {at for at in among if holds(there, uids[at])}
             known = table.uids
             spans = uid_spans(known, ranges)
             chosen = frozenset(at for start, end in spans for at in range(start, end))
         return among & chosen
 
     return Leaf(Level.STATE, select)
+
+
+def _few(among: Indexes, all_of_them: Sequence[Any]) -> bool:
+    """Whether looking at each costs less than looking at the whole mailbox at once."""
+    return len(among) * 8 < len(all_of_them)
 
 
 def _by_column(column: MessageColumn, test: Callable[[Any], bool]) -> Leaf:

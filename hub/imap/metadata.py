@@ -110,6 +110,8 @@ async def _set(session: ImapSession, reader: Reader) -> Reply:
         raise no(b"At most %d entries can be set" % MAX_NOTED, b"METADATA TOOMANY")
     mailbox = None if found is None else found.mailbox.id
     await session.storage.annotate(session.account, mailbox, values)
+    if session.annotated is not None:
+        session.annotated.learn(mailbox or 0, values)
     if found is not None:
         session.changed(found.mailbox.name, ChangeKind.ANNOTATED, account=found.account)
     return ok(b"Noted down")

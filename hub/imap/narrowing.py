@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from hub.imap.criteria import And, Indexes, Leaf, Level, Node, Not, Or, Table, leaves
-from hub.services.search import Narrowed, Search
+from hub.imap.fuzzy import Loose
+from hub.mail.relevance import has_enough
+from hub.services.search import Counted, Narrowed, Search
 
 
 async def narrowed(criteria: Node, search: Search, mailbox: int) -> Node:
@@ -14,20 +18,65 @@ async def narrowed(criteria: Node, search: Search, mailbox: int) -> Node:
         found = await search.narrow(mailbox, needle)
         if found is not None:
             known[needle] = found
-    return _rewritten(criteria, known) if known else criteria
+    counted: dict[Loose, Counted] = {}
+    for leaf in leaves(criteria):
+        loose = leaf.loose if leaf.level is Level.BODY else None
+        if (
+            loose is not None
+            and loose.words
+            and (told := await search.count(mailbox, loose.words)) is not None
+        ):
+            counted[loose] = told
+    return _rewritten(criteria, known, counted) if known or counted else criteria
 
 
-def _rewritten(node: Node, known: dict[bytes, Narrowed]) -> Node:
+def _rewritten(node: Node, known: Mapping[bytes, Narrowed], counted: Mapping[Loose, Counted]) -> Node:
     match node:
         case Leaf():
-            found = known.get(node.needle) if node.level is Level.BODY else None
-            return node if found is None else And((_may_match(found), node))
+            return _leaf(node, known, counted)
         case Not():
-            return Not(_rewritten(node.node, known))
+            return Not(_rewritten(node.node, known, counted))
         case And():
-            return And(tuple(_rewritten(each, known) for each in node.nodes))
+            return And(tuple(_rewritten(each, known, counted) for each in node.nodes))
         case Or():
-            return Or(tuple(_rewritten(each, known) for each in node.nodes))
+            return Or(tuple(_rewritten(each, known, counted) for each in node.nodes))
+
+
+def _leaf(leaf: Leaf, known: Mapping[bytes, Narrowed], counted: Mapping[Loose, Counted]) -> Node:
+    if leaf.level is not Level.BODY:
+        return leaf
+    if leaf.loose is not None and leaf.loose in counted:
+        found = counted[leaf.loose]
+        said = _says(leaf.loose, found)
+        # What a whole message says is all that is asked about here; of a part of it, it is the most.
+        if leaf.loose.whole:
+            return Or((said, And((_is_untold(found), leaf))))
+        return And((Or((said, _is_untold(found))), leaf))
+    narrow = known.get(leaf.needle)
+    return leaf if narrow is None else And((_may_match(narrow), leaf))
+
+
+def _says(loose: Loose, found: Counted) -> Leaf:
+    """Those that the index knows to have enough of the words."""
+
+    def select(table: Table, among: Indexes) -> Indexes:
+        uids, counts = table.uids, found.counts
+        there = [at for at in among if uids[at] in counts]
+        if loose.whole:
+            return {at for at in there if loose.notes(table, uids[at], counts[uids[at]])}
+        return {at for at in there if has_enough(counts[uids[at]])}
+
+    return Leaf(Level.STATE, select)
+
+
+def _is_untold(found: Counted) -> Leaf:
+    """Those that it knows nothing of."""
+
+    def select(table: Table, among: Indexes) -> Indexes:
+        uids = table.uids
+        return {at for at in among if uids[at] > found.upto or uids[at] in found.untold}
+
+    return Leaf(Level.STATE, select)
 
 
 def _may_match(found: Narrowed) -> Leaf:

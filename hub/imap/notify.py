@@ -7,10 +7,21 @@ from collections.abc import Awaitable, Callable
 from types import MappingProxyType
 from typing import Final
 
+from hub.imap.annotated import has_annotations, tell_annotations, watch_annotations
 from hub.imap.attributes import Attribute, parse_attributes, with_uid
 from hub.imap.command import Command, State
 from hub.imap.enabled import Enabled
-from hub.imap.events import OF_MESSAGES, OF_SELECTED, Event, Filter, Group, Known, Notification, Pending
+from hub.imap.events import (
+    OF_MESSAGES,
+    OF_METADATA,
+    OF_SELECTED,
+    Event,
+    Filter,
+    Group,
+    Known,
+    Notification,
+    Pending,
+)
 from hub.imap.fetch import fetch_selection
 from hub.imap.list import Listed, list_response
 from hub.imap.places import find_place
@@ -27,7 +38,8 @@ _WORDS: Final = MappingProxyType({each.value: each for each in Event})
 _BAD_EVENT: Final = Reply(
     b"NO",
     b"There is no such event here",
-    b"BADEVENT (MessageNew MessageExpunge FlagChange MailboxName SubscriptionChange)",
+    b"BADEVENT (MessageNew MessageExpunge FlagChange MailboxName SubscriptionChange MailboxMetadataChange"
+    b" ServerMetadataChange)",
 )
 _TOO_MANY: Final = Reply(b"NO", b"NOTIFY names more than %d mailboxes" % MAX_NAMES, b"NOTIFICATIONOVERFLOW")
 _OVERFLOW: Final = b"* OK [NOTIFICATIONOVERFLOW] NOTIFY is over: too much has happened to tell it all\r\n"
@@ -51,6 +63,8 @@ async def _notify(session: ImapSession, reader: Reader) -> Reply:
     groups = _groups(reader)
     notification = await _notification(session, groups)
     session.set_notification(notification)
+    if any(map(notification.has, OF_METADATA)):
+        await watch_annotations(session)
     if status:
         await _tell_status(session, notification)
     return ok(b"You will be told")
@@ -77,21 +91,11 @@ def _group(reader: Reader) -> Group:
     reader.space()
     names: tuple[str, ...] = ()
     if found in (Filter.SUBTREE, Filter.MAILBOXES):
-        names = _names(reader)
+        names = reader.mailboxes()
         reader.space()
     events, attributes = _events(reader, found)
     reader.expect(b")", ") behind the events")
     return Group(found, names, events, attributes)
-
-
-def _names(reader: Reader) -> tuple[str, ...]:
-    if not reader.take(b"("):
-        return (reader.mailbox(),)
-    names = [reader.mailbox()]
-    while not reader.take(b")"):
-        reader.space()
-        names.append(reader.mailbox())
-    return tuple(names)
 
 
 def _events(reader: Reader, which: Filter) -> tuple[frozenset[Event], tuple[Attribute, ...]]:
@@ -173,7 +177,7 @@ async def _tell_status(session: ImapSession, notification: Notification) -> None
 def has_news(session: ImapSession) -> bool:
     """Whether something is to be told to a client that has no command under way."""
     notification, view = session.notification, session.view
-    if notification is not None and notification.is_waiting:
+    if (notification is not None and notification.is_waiting) or has_annotations(session):
         return True
     waits = session.idling is not None or (notification is not None and notification.tells(Event.MESSAGE_NEW))
     return waits and view is not None and view.stale
@@ -184,6 +188,7 @@ async def tell_news(session: ImapSession) -> None:
     notification = session.notification
     if session.idling is not None:
         await tell(session, expunged=True)
+    await tell_annotations(session)
     if notification is None:
         return
     if notification.selected is not None and notification.tells(Event.MESSAGE_NEW):

@@ -6,10 +6,10 @@ import operator
 from types import MappingProxyType
 from typing import Final
 
-from hub.imap import keys
+from hub.imap import fuzzy, keys
 from hub.imap.criteria import EVERY, NONE, Leaf, Node, Not, Or, conjunction, dearest
-from hub.imap.replies import Refused, Reply, bad
-from hub.imap.sets import SAVED
+from hub.imap.replies import UID_REQUIRED, Refused, Reply, bad
+from hub.imap.sets import SAVED, STAR
 from hub.imap.tokens import Reader
 from hub.imap.view import View
 from hub.mail.encoded import charset_codec
@@ -48,25 +48,33 @@ _SENT = MappingProxyType({b"SENTBEFORE": operator.lt, b"SENTON": operator.eq, b"
 _SIZES = MappingProxyType({b"LARGER": operator.gt, b"SMALLER": operator.lt})
 _AGES = MappingProxyType({b"OLDER": operator.le, b"YOUNGER": operator.ge})
 _OTHERS = (
-    b"NOT", b"OR", b"UID", b"KEYWORD", b"UNKEYWORD", b"HEADER", b"BODY", b"TEXT", b"MODSEQ",
+    b"FUZZY", b"NOT", b"OR", b"UID", b"KEYWORD", b"UNKEYWORD", b"HEADER", b"BODY", b"TEXT", b"MODSEQ",
     b"EMAILID", b"THREADID",
 )  # fmt: skip
 _WITH_ARGUMENT = frozenset((*_HEADERS, *_DATES, *_SENT, *_SIZES, *_AGES, *_OTHERS))
 
 
 class Program:
-    """Reads search keys. view: what their sequence numbers count in, None where there are none.
+    """Reads search keys. view: the selected mailbox, None if they are asked in others; numbered: whether
+    these have sequence numbers.
 
-    now: seconds since the epoch. with_modseq: whether a key has asked for modseqs.
+    now: seconds since the epoch. with_modseq, with_fuzzy: whether a key has asked for modseqs, or for scores
+    (RFC 6203). by_last: whether one has a `*` that another message may come to be. lasting: whether nothing
+    about a message changes as time goes by.
     """
 
-    def __init__(self, reader: Reader, view: View | None, now: int) -> None:
+    def __init__(self, reader: Reader, view: View | None, now: int, *, numbered: bool = True) -> None:
         self._reader = reader
         self._view = view
+        self._numbered = numbered
         self._now = now
         self._charset = "utf-8"
         self._keys = 0
         self.with_modseq = False
+        self.by_last = False
+        self.with_fuzzy = False
+        self._loosely = False
+        self.lasting = True
 
     def read(self) -> Node:
         """All keys up to the end of the command, behind `CHARSET name` if that is there."""
@@ -108,9 +116,7 @@ class Program:
                 found.append(self._key(depth + 1))
             return conjunction(found)
         if reader.peek().isdigit() or reader.peek() in (b"*", b"$"):
-            if self._view is None:
-                raise bad("Sequence numbers and $ mean the selected mailbox alone; UID is for any")
-            return keys.is_among(self._view.by_numbers(reader.sequence_set()))
+            return self._numbers()
         return self._named(reader.word("a search key"), depth)
 
     def _named(self, word: bytes, depth: int) -> Node:
@@ -125,6 +131,8 @@ class Program:
             raise bad(f"There is no search key {word.decode()[:40]} (RFC 9051 6.4.4)")
         reader.space()
         match word:
+            case b"FUZZY":
+                return self._fuzzy(depth)
             case b"NOT":
                 return Not(self._key(depth + 1))
             case b"OR":
@@ -132,6 +140,14 @@ class Program:
                 reader.space()
                 return Or(tuple(sorted((first, self._key(depth + 1)), key=dearest)))
         return self._dated(word) or self._with_text(word) or self._with_value(word)
+
+    def _fuzzy(self, depth: int) -> Node:
+        """A key whose texts are looked for loosely; all else in it is meant as it is said (RFC 6203 §5)."""
+        outside, self._loosely = self._loosely, True
+        self.with_fuzzy = True
+        found = self._key(depth + 1)
+        self._loosely = outside
+        return found
 
     def _dated(self, word: bytes) -> Node | None:
         reader = self._reader
@@ -144,6 +160,7 @@ class Program:
             seconds = reader.number("a number of seconds")
             if not seconds:
                 raise bad(f"{word.decode()} takes a number of seconds from 1 on (RFC 5032)")
+            self.lasting = False
             return keys.received(_AGES[word], self._now - seconds)
         return None
 
@@ -152,12 +169,18 @@ class Program:
         if word == b"HEADER":
             name = reader.astring("the name of a header field").decode("latin-1")
             reader.space()
-            return keys.header_has(name, self._text())
+            return self._in_field(name)
         if word in _HEADERS:
-            return keys.header_has(_HEADERS[word], self._text())
+            return self._in_field(_HEADERS[word])
         if word == b"BODY":
-            return keys.body_has(self._text())
-        return keys.text_has(self._text()) if word == b"TEXT" else None
+            return (fuzzy.body_like if self._loosely else keys.body_has)(self._text())
+        if word == b"TEXT":
+            return (fuzzy.text_like if self._loosely else keys.text_has)(self._text())
+        return None
+
+    def _in_field(self, name: str) -> Node:
+        text = self._text()
+        return fuzzy.field_like(name, text) if self._loosely and text else keys.header_has(name, text)
 
     def _text(self) -> str:
         return self._reader.text("the text to search for", self._charset)
@@ -179,13 +202,26 @@ class Program:
                 return self._modseq()
         return keys.message_size(_SIZES[word], reader.number())
 
+    def _numbers(self) -> Leaf:
+        """Which messages they mean is settled now, whatever happens to the numbers (RFC 5267 §4.3)."""
+        ranges = self._reader.sequence_set()
+        view = self._view
+        if view is not None:
+            return keys.has_uid(view.uid_ranges(view.by_numbers(ranges, lenient=True)))
+        if ranges == SAVED:
+            raise bad("$ means the selected mailbox alone")
+        if not self._numbered:
+            raise Refused(UID_REQUIRED)
+        return keys.has_number(ranges)
+
     def _uids(self) -> Leaf:
         ranges = self._reader.sequence_set()
         if ranges != SAVED:
+            self.by_last = self.by_last or any(STAR in pair for pair in ranges)
             return keys.has_uid(ranges)
         if self._view is None:
             raise bad("$ means the selected mailbox alone")
-        return keys.is_among(self._view.by_uids(ranges))
+        return keys.has_uid(self._view.uid_ranges(self._view.by_uids(ranges)))
 
     def _modseq(self) -> Leaf:
         """RFC 7162 §3.1.5; a message has one modseq for all its flags, so which flag is meant is ignored."""

@@ -1,4 +1,4 @@
-"""What a search gives back: the options behind RETURN (RFC 4731, RFC 5182, RFC 9394) and ESEARCH."""
+"""What a search gives back: options behind RETURN (RFC 4731, RFC 5182, RFC 5267, RFC 9394) and ESEARCH."""
 
 from __future__ import annotations
 
@@ -6,13 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from hub.imap.attributes import Attribute, parse_attributes
 from hub.imap.output import Output
 from hub.imap.partial import Partial, parse_partial
 from hub.imap.replies import bad
 from hub.imap.sets import render_list
 from hub.imap.tokens import Reader
 
-_OPTIONS: Final = (b"MIN", b"MAX", b"ALL", b"COUNT", b"SAVE", b"PARTIAL")
+_OPTIONS: Final = (b"MIN", b"MAX", b"ALL", b"COUNT", b"SAVE", b"PARTIAL", b"UPDATE", b"CONTEXT", b"RELEVANCY")
 _TOLD: Final = frozenset((b"MIN", b"MAX", b"ALL", b"COUNT", b"PARTIAL"))
 _WHOLE: Final = frozenset((b"ALL", b"COUNT"))
 _PIECE: Final = 4000
@@ -20,10 +21,13 @@ _PIECE: Final = 4000
 
 @dataclass(frozen=True, slots=True)
 class Returns:
-    """options: of `_OPTIONS`. partial: which part PARTIAL asks for."""
+    """options: of `_OPTIONS`, of which CONTEXT is a hint that nothing comes of. partial: which part PARTIAL
+    asks for. attributes: of the messages that UPDATE will tell of when they arrive (RFC 5465 §7).
+    """
 
     options: frozenset[bytes]
     partial: Partial | None = None
+    attributes: tuple[Attribute, ...] = ()
 
     @property
     def is_told(self) -> bool:
@@ -57,20 +61,26 @@ def read_returns(reader: Reader) -> Returns | None:
     reader.expect(b"(", "the options of RETURN in parentheses")
     options: set[bytes] = set()
     partial: Partial | None = None
+    attributes: tuple[Attribute, ...] = ()
     while not reader.take(b")"):
         option = reader.word("an option of RETURN")
         if option not in _OPTIONS:
             raise bad(f"RETURN takes {b' '.join(_OPTIONS).decode()}, not {option.decode()[:40]}")
         if option == b"PARTIAL":
+            if partial is not None:
+                raise bad("RETURN takes one PARTIAL (RFC 9394 3.1)")
             reader.space()
             partial = parse_partial(reader)
+        elif option == b"UPDATE" and reader.take(b" ("):
+            reader.at -= 1
+            attributes = parse_attributes(reader)
         options.add(option)
         if reader.peek() == b" ":
             reader.space()
     if {b"ALL", b"PARTIAL"} <= options:
         raise bad("RETURN takes ALL or PARTIAL, not both (RFC 9394 3.1)")
     reader.space()
-    return Returns(frozenset(options), partial) if options else ALL
+    return Returns(frozenset(options), partial, attributes) if options else ALL
 
 
 def _part(partial: Partial, results: Sequence[int]) -> Sequence[int]:
@@ -86,8 +96,10 @@ async def send_esearch(
     *,
     by_uid: bool,
     modseq: int = 0,
+    scores: Sequence[int] = (),
 ) -> None:
-    """The ESEARCH response. results: in the order they are told in. modseq: 0 for none."""
+    """The ESEARCH response. correlator: what it is told by. results: in the order they are told in. modseq: 0
+    for none. scores: in step with the results, of those that are told."""
     out.send(b"* ESEARCH (%b)%b" % (correlator, b" UID" if by_uid else b""))
     # Of SORT these are the first and the last in its order (RFC 5267 §3.1), as they are of SEARCH.
     if results and b"MIN" in returns:
@@ -105,6 +117,8 @@ async def send_esearch(
     if results and b"ALL" in returns:
         out.send(b" ALL ")
         await _send_set(out, results)
+    if b"RELEVANCY" in returns:
+        await _send_scores(out, scores if returns.partial is None else _part(returns.partial, scores))
     if results and modseq:
         out.send(b" MODSEQ %d" % modseq)
     out.send(b"\r\n")
@@ -114,6 +128,16 @@ async def _send_set(out: Output, results: Sequence[int]) -> None:
     for start in range(0, len(results), _PIECE):
         out.send((b"," if start else b"") + render_list(results[start : start + _PIECE]))
         await out.flow()
+
+
+async def _send_scores(out: Output, scores: Sequence[int]) -> None:
+    """RFC 6203 §4."""
+    out.send(b" RELEVANCY (")
+    for start in range(0, len(scores), _PIECE):
+        told = b" ".join([b"%d" % score for score in scores[start : start + _PIECE]])
+        out.send((b" " if start else b"") + told)
+        await out.flow()
+    out.send(b")")
 
 
 async def send_numbers(out: Output, word: bytes, results: Sequence[int], modseq: int = 0) -> None:

@@ -11,11 +11,13 @@ from typing import Any, Final, TypeAlias
 
 from hub.imap.columns import Values, column_cache
 from hub.imap.criteria import Indexes, Level, Node, leaves, split
+from hub.imap.fuzzy import Loose, scores
 from hub.imap.narrowing import narrowed
 from hub.imap.session import ImapSession
 from hub.imap.sets import compress
 from hub.imap.view import View
 from hub.log import get_logger
+from hub.mail.relevance import Occurrences
 from hub.mail.searchtext import SearchText, listed_fields
 from hub.mail.sortkeys import SortKeys, sort_keys
 from hub.services.blobs import BlobGone
@@ -32,6 +34,8 @@ ROWS: Final = 10_000
 BATCH: Final = 64
 """Messages that go to a reader thread together."""
 BATCH_OCTETS: Final = 1 << 20
+FEW: Final = 8
+"""Messages that are read sooner than an index has said anything of them."""
 TESTS: Final = 200_000
 """Tests of one message each that may pass before other sessions have their turn."""
 
@@ -72,6 +76,7 @@ class Searched:
     gone: set[int] = field(default_factory=set)
     _text: SearchText | None = None
     _held: dict[MessageColumn, Values] = field(default_factory=dict)
+    _said: dict[Loose, dict[int, Occurrences]] = field(default_factory=dict)
 
     # -- what criteria ask -------------------------------------------------------------------------
 
@@ -87,6 +92,15 @@ class Searched:
         if held is None:
             held = self._held[column] = column_cache(self.session.kernel).values(self.mailbox, column)
         return held
+
+    def said(self, loose: Loose) -> dict[int, Occurrences]:
+        """How often messages say what FUZZY looks for, by UID."""
+        return self._said.setdefault(loose, {})
+
+    async def relevancy(self, indexes: Sequence[int]) -> list[int]:
+        """The scores of messages that were found (RFC 6203 §4)."""
+        uids = [self.uids[at] for at in indexes]
+        return await asyncio.to_thread(scores, self._said, uids, len(self.uids))
 
     # -- columns -----------------------------------------------------------------------------------
 
@@ -175,7 +189,7 @@ class Searched:
     async def find(self, criteria: Node, among: Indexes | None = None) -> set[int]:
         """The indexes of the messages that match. among: the only ones that are asked about."""
         asked = frozenset(range(len(self.uids))) if among is None else among
-        if (search := self.session.kernel.services.search) is not None:
+        if (search := self.session.kernel.services.search) is not None and len(asked) > FEW:
             criteria = await narrowed(criteria, search, self.mailbox)
         tests = list(leaves(criteria))
         step = max(BATCH, TESTS // (len(tests) + 1))

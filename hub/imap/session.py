@@ -28,6 +28,7 @@ from hub.services.storage import Storage
 from hub.trace.record import Trace
 
 if TYPE_CHECKING:
+    from hub.imap.annotated import Annotated
     from hub.imap.events import Notification
 
 _STRUCTURES: Final = 8
@@ -48,6 +49,7 @@ class ImapSession:
         "_pin",
         "_progress_at",
         "_structures",
+        "annotated",
         "enabled",
         "ending",
         "failures",
@@ -92,6 +94,7 @@ class ImapSession:
         self.idling: bytes | None = None
         self.enabled: set[Enabled] = set()
         self.notification: Notification | None = None
+        self.annotated: Annotated | None = None
         self.ending = False
         self.tag = b""
         self.failures = 0
@@ -186,6 +189,7 @@ class ImapSession:
         """Nobody is in any more: nothing is left of who was, nor of what plugins have kept of them."""
         self.select(None)
         self.set_notification(None)
+        self.forget_annotated()
         self.identity = None
         self.enabled.clear()
         self.failures = 0
@@ -235,6 +239,12 @@ class ImapSession:
         if self.notification is not None:
             self.notification.end()
         self.notification = notification
+
+    def forget_annotated(self) -> None:
+        """Know no longer of what others note down."""
+        if self.annotated is not None:
+            self.annotated.end()
+            self.annotated = None
 
     def hear(self, entries: Sequence[LogEntry]) -> None:
         """What the log has told of what NOTIFY asks for."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 
 Ranges = Sequence[tuple[int, int]]
@@ -64,6 +64,12 @@ def uid_spans(uids: Sequence[int], ranges: Ranges) -> list[tuple[int, int]]:
         if start < end:
             spans.append((start, end))
     return spans
+
+
+def holds(ranges: Ranges, number: int) -> bool:
+    """Whether a number is in ascending, disjoint ranges."""
+    at = bisect_right(ranges, (number, STAR)) - 1
+    return at >= 0 and number <= ranges[at][1]
 
 
 def compress(numbers: Iterable[int]) -> list[tuple[int, int]]:

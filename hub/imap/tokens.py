@@ -146,6 +146,16 @@ class Reader:
         """A mailbox name, decoded and with INBOX in capitals."""
         return self._name(self.astring("a mailbox name"))
 
+    def mailboxes(self) -> tuple[str, ...]:
+        """The name of one mailbox, or of several in parentheses (RFC 5465 §8)."""
+        if not self.take(b"("):
+            return (self.mailbox(),)
+        names = [self.mailbox()]
+        while not self.take(b")"):
+            self.space()
+            names.append(self.mailbox())
+        return tuple(names)
+
     def list_mailbox(self) -> str:
         """A LIST pattern, decoded."""
         if self.peek() == b'"' or self.at_literal():

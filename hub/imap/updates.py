@@ -28,6 +28,8 @@ async def tell(session: ImapSession, *, expunged: bool, with_uid: bool = False) 
     update = await view.catch_up(renumber=expunged)
     if view.keywords != view.told_keywords:
         tell_flags(session.out, view)
+    if view.contexts is not None:
+        await view.contexts.tell_expunged(session, update)
     await _tell_expunged(session, update)
     notification = session.notification
     if update.added:
@@ -39,6 +41,8 @@ async def tell(session: ImapSession, *, expunged: bool, with_uid: bool = False) 
     changed = update.touched if Enabled.CONDSTORE in session.enabled else update.flagged
     if notification is None or notification.selected is None or notification.tells(Event.FLAG_CHANGE):
         await tell_states(session, changed, with_uid=with_uid)
+    if view.contexts is not None:
+        await view.contexts.tell_changed(session, update)
 
 
 def tell_flags(out: Output, view: View) -> None:

@@ -10,6 +10,7 @@ from array import array
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from hub.imap.enabled import Enabled
 from hub.imap.mirror import Mirror
@@ -19,6 +20,9 @@ from hub.imap.replies import UID_REQUIRED, Refused, bad
 from hub.imap.sets import SAVED, STAR, Ranges, compress, merge, starless, uid_spans
 from hub.imap.snapshot import NO_KEYWORDS, Snapshot, keeping, merged
 from hub.services.states import States
+
+if TYPE_CHECKING:
+    from hub.imap.contexts import Contexts
 
 Selection = Sequence[tuple[int, int]]
 """Half-open ranges of indexes into a view, ascending and disjoint; index 0 has sequence number 1."""
@@ -47,12 +51,13 @@ class View:
     other sessions: they are never changed, only replaced.
 
     place: what it was opened as; name: as the client writes it now. enabled: the session's own set.
-    told_keywords: those of the last FLAGS. saved: ascending UIDs, what `$` stands for (RFC 5182).
+    told_keywords: those of the last FLAGS. saved: ascending UIDs, what `$` stands for (RFC 5182). contexts:
+    searches that are kept up to date, None if there never was one.
     """
 
     __slots__ = (
-        "_end", "_met", "_mirror", "_snapshot", "enabled", "flags", "id", "modseqs", "name", "place",
-        "read_only", "saved", "told_keywords", "uids", "uidvalidity",
+        "_end", "_met", "_mirror", "_snapshot", "contexts", "enabled", "flags", "id", "modseqs", "name",
+        "place", "read_only", "saved", "told_keywords", "uids", "uidvalidity",
     )  # fmt: skip
 
     def __init__(
@@ -73,6 +78,7 @@ class View:
         self.enabled = enabled
         self.told_keywords: Mapping[str, str] = NO_KEYWORDS
         self.saved: Sequence[int] = ()
+        self.contexts: Contexts | None = None
         self._mirror = mirror
         self._end = end
         self._met = mirror.newest  # what was compared with, which is more than the client may be told
@@ -140,8 +146,11 @@ class View:
         passed over."""
         return self.by_uids(ranges) if by_uid else self.by_numbers(ranges)
 
-    def by_numbers(self, ranges: Ranges) -> list[tuple[int, int]]:
-        """The messages of a set of sequence numbers, of which there are none with UIDONLY (RFC 9586 §3)."""
+    def by_numbers(self, ranges: Ranges, *, lenient: bool = False) -> list[tuple[int, int]]:
+        """The messages of a set of sequence numbers, of which there are none with UIDONLY (RFC 9586 §3).
+
+        lenient: numbers that are not there are passed over, as a search does (RFC 7377 §2).
+        """
         if ranges == SAVED:
             return self._saved_spans()
         if Enabled.UIDONLY in self.enabled:
@@ -151,9 +160,10 @@ class View:
             return []  # 1:* of an empty mailbox is nothing, and nobody's mistake
         found: list[tuple[int, int]] = []
         for low, high in merge(starless(ranges, count)):
-            if high > count:
+            if high > count and not lenient:
                 raise bad(f"There is no message {high}, the mailbox has {count}")
-            found.append((low - 1, high))
+            if low <= count:
+                found.append((low - 1, min(high, count)))
         return found
 
     def by_uids(self, ranges: Ranges) -> list[tuple[int, int]]:
@@ -179,6 +189,8 @@ class View:
     def stored(self, states: States) -> Sequence[int]:
         """Take in what this session has stored, by UID, as told to the client; where these messages stand."""
         is_newest = self._snapshot is self._mirror.newest
+        if self.contexts is not None:
+            self.contexts.note(states.uids)
         self._mirror.merge(states)
         if is_newest:
             self._met = self._mirror.newest

@@ -56,6 +56,12 @@ def occurrences(text: str, wanted: Iterable[str]) -> Occurrences:
     return Occurrences(len(text), tuple([text.count(word) for word in wanted]))
 
 
+def has_enough(said: Occurrences) -> bool:
+    """Whether at least half of the words are said, and one of them at all."""
+    counts = said.counts
+    return any(counts) and 2 * sum(map(bool, counts)) >= len(counts)
+
+
 def relevance(found: Mapping[K, Occurrences], messages: int) -> dict[K, int]:
     """The score of each that has at least half of the words, from 1 to 100; the others are left out.
 
@@ -68,9 +74,10 @@ def relevance(found: Mapping[K, Occurrences], messages: int) -> dict[K, int]:
     whole = sum(weights) * (_SATURATION + 1)
     mean = sum(each.length for each in found.values()) / len(found) or 1.0
     scores: dict[K, int] = {}
-    for key, (length, counts) in found.items():
-        if 2 * sum(map(bool, counts)) < len(counts) or not any(counts):
+    for key, each in found.items():
+        if not has_enough(each):
             continue
+        length, counts = each
         damping = _SATURATION * (1 - _LENGTH + _LENGTH * length / mean)
         said = sum(
             weight * count * (_SATURATION + 1) / (count + damping)

@@ -47,6 +47,11 @@ class SearchText:
         """Whether a field of that name has the needle, which may be empty, in its mapped value."""
         return any(needle in casemap(value) for value in self.headers.get_all(name))
 
+    def field(self, name: str) -> bytes | None:
+        """The mapped values of the fields of that name, None if there are none."""
+        values = self.headers.get_all(name)
+        return b"\n".join([casemap(value) for value in values]) if values else None
+
     def has(self, needle: bytes) -> bool:
         """TEXT: in the header or in the body."""
         return self._may_have(needle) and (needle in self._head_decoded() or needle in self._decoded())
@@ -54,6 +59,10 @@ class SearchText:
     def body_has(self, needle: bytes) -> bool:
         """BODY: in a text part, or in the header of a part or of a message within."""
         return self._may_have(needle) and needle in self._decoded()
+
+    def body(self) -> bytes:
+        """All that `body_has` looks in."""
+        return self._decoded()
 
     def everything(self) -> bytes:
         """All that `has` looks in: whatever is found there is a piece of it."""
@@ -104,8 +113,13 @@ def listed_fields(headers: Headers) -> bytes:
 
 def listed_has(fields: bytes, name: bytes, needle: bytes) -> bool:
     """Whether a listed field has the needle. fields: of `listed_fields`; name: in capitals."""
+    return any(needle in value for value in listed_values(fields, name))
+
+
+def listed_values(fields: bytes, name: bytes) -> list[bytes]:
+    """The values of a listed field, mapped. fields: of `listed_fields`; name: in capitals."""
     begin = name + b":"
-    return any(line.startswith(begin) and needle in line[len(begin) + 1 :] for line in fields.split(b"\n"))
+    return [line[len(begin) + 1 :] for line in fields.split(b"\n") if line.startswith(begin)]
 
 
 def body_texts(structure: Structure, data: bytes) -> Iterator[bytes]:

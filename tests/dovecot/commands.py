@@ -194,6 +194,9 @@ def kinds(corpus: tuple[bytes, ...]) -> dict[str, Kind]:
         "savedate": Kind(numbered(st.just(b" SAVEDATE"), b"FETCH"), ("SAVEDATE",)),
         "search": Kind(searching(b"SEARCH", _CHARSETS), weight=5),
         "esearch": Kind(searching(b"SEARCH", _RETURNS), ("ESEARCH",), weight=2),
+        "search kept up to date": Kind(
+            joined(b"UID SEARCH RETURN (UPDATE ALL) ", CRITERIA), ("CONTEXT=SEARCH",), weight=2
+        ),
         "searchres": Kind(
             st.one_of(
                 searching(b"SEARCH", b"RETURN (SAVE) "), st.just(b"FETCH $ (UID FLAGS)"), st.just(b"SEARCH $")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 from tests.dovecot.parser import Malformed, Response, Value
 
@@ -27,6 +28,7 @@ class Known:
 
     uidvalidity, modseq: as they were when it was opened. told: what the last command's answer has said of
     messages, by where they stood before it. ever: every UID that this client has seen since it logged in.
+    kept: by tag, UIDs of the results that the server keeps up to date (RFC 5267).
     """
 
     messages: list[Message] = field(default_factory=list)
@@ -35,6 +37,8 @@ class Known:
     told: dict[int, dict[str, Value]] = field(default_factory=dict)
     gone: list[int] = field(default_factory=list)
     ever: set[int] = field(default_factory=set)
+    kept: dict[str, set[int]] = field(default_factory=dict)
+    _updates: bool = False
     _quiet: bool = False
     _fetching: bool = False
     _asked: bool = False
@@ -56,8 +60,10 @@ class Known:
         self._opening = word in (b"SELECT", b"EXAMINE")
         self.told.clear()
         self.gone.clear()
+        self._updates = b"RETURN (UPDATE" in command.upper()
         if self._opening or word in (b"CLOSE", b"UNSELECT"):
             self.messages.clear()
+            self.kept.clear()
         for at, message in enumerate(self.messages):
             message.at = at
             if b".SILENT" in command:
@@ -74,6 +80,8 @@ class Known:
                 self._vanished(response)
             case "FETCH":
                 self._fetched(self.messages[self._at(response)], response)
+            case "ESEARCH":
+                self._keeps(response)
             case "OK" if self._opening:
                 self._opened(response)
 
@@ -121,6 +129,21 @@ class Known:
                 if told.keys() <= _STATE and not self._fetching:
                     return
         self.told.setdefault(message.at, {}).update(told)
+
+    def _keeps(self, response: Response) -> None:
+        """Results as they are at first, and what changes about them. Malformed."""
+        _, (_, name), *data = response.words
+        tag = name.decode() if isinstance(name, bytes) else str(name)
+        if self._updates and tag not in self.kept:
+            self.kept[tag] = set(expanded(data[-1])) if "ALL" in data else set()
+            return
+        for word, change in pairwise(data):
+            if word not in ("ADDTO", "REMOVEFROM"):
+                continue
+            uids = frozenset[int]().union(*map(expanded, change[1::2]))
+            if tag not in self.kept or (self.kept[tag] & uids != (uids if word == "REMOVEFROM" else set())):
+                raise Malformed(f"{response} of {self.kept.get(tag)}")
+            self.kept[tag] ^= uids
 
     def _opened(self, response: Response) -> None:
         name, arguments = response.code or ("", ())

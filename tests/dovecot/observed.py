@@ -11,7 +11,7 @@ from tests.dovecot.parser import Response, Value
 from tests.dovecot.script import BOX
 
 Observed = dict[str, object]
-"""`condition`, `code`, `size`, `gone`, `messages` and what else the answer has told, by name."""
+"""`condition`, `code`, `size`, `gone`, `kept`, `messages` and what else the answer has told, by name."""
 
 CHOSEN: Final = "(of its own choice)"
 """Instead of a UIDVALIDITY or a mod-sequence."""
@@ -31,6 +31,7 @@ def observed(answer: Answer, known: Known, box: bytes) -> Observed:
         "code": _code(answer.tagged),
         "size": len(known.messages),
         "gone": tuple(sorted(known.gone)),
+        "kept": {tag: frozenset(uids) for tag, uids in known.kept.items()},
         "messages": {
             at: {name: _attribute(name, value) for name, value in told.items()}
             for at, told in known.told.items()
@@ -48,7 +49,7 @@ def _observe(response: Response, found: Observed, box: bytes, known: Known) -> N
             numbers = [int(word) for word in words[1:] if isinstance(word, str)]
             found[response.name] = tuple(sorted(numbers) if response.name == "SEARCH" else numbers)
             found["modseq"] = any(isinstance(word, tuple) for word in words[1:])
-        case "ESEARCH":
+        case "ESEARCH" if not {"ADDTO", "REMOVEFROM"}.intersection(map(str, words)):  # those are `kept`
             found["ESEARCH"] = _extended(words[1:])
         case "THREAD":
             found["THREAD"] = words[1:]

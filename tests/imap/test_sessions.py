@@ -310,6 +310,8 @@ async def test_another_worker_is_told(imap: ImapHub, tmp_path: Path) -> None:
         await imap.logged_in(mailbox="INBOX") as here,
         await other.logged_in(mailbox="INBOX") as there,
     ):
+        await there.ok("ENABLE METADATA")
+        await there.ok("SEARCH RETURN (UPDATE) DELETED")
         there.write(b"i IDLE\r\n")
         assert (await there.line()).startswith(b"+ ")
         for number in range(1, 10):
@@ -318,8 +320,12 @@ async def test_another_worker_is_told(imap: ImapHub, tmp_path: Path) -> None:
             assert await there.line() == b"* 0 RECENT"
         await here.ok("STORE 2 +FLAGS.SILENT (\\Deleted)")
         assert await there.line() == b"* 2 FETCH (FLAGS (\\Deleted))"
+        assert (await there.line()).endswith(b" ADDTO (0 2)")
         await here.ok("EXPUNGE")
+        assert (await there.line()).endswith(b" REMOVEFROM (0 2)")
         assert await there.line() == b"* 2 EXPUNGE"
+        await here.ok('SETMETADATA INBOX (/private/comment "x")')
+        assert await there.line() == b"* METADATA INBOX /private/comment"
 
 
 @pytest.mark.proves("imap: what was expunged elsewhere is fetched whole until the client has been told")

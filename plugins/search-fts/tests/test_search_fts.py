@@ -175,10 +175,33 @@ async def test_the_answers_are_the_same_with_and_without_the_index(hub: Hub) -> 
     await hub.append(60)
     await hub.until_indexed()
     words = needles()
-    for key in ("TEXT", "BODY", "NOT TEXT"):
+    for key in ("TEXT", "BODY", "NOT TEXT", "FUZZY TEXT", "FUZZY BODY"):
         without = await hub.search(key, words, indexed=False)
         assert await hub.search(key, words, indexed=True) == without
         assert any(without)
+
+
+async def test_scores_are_the_same_with_and_without_the_index(hub: Hub) -> None:
+    await hub.append(60)
+    await hub.until_indexed()
+    services = hub.running.hub.kernel.services
+
+    def work(client: IMAP4) -> list[bytes]:
+        client.select("INBOX", readonly=True)
+        found = []
+        for said in ("Größe parcel number1", "invoice", "façade nowhere", "請求書 meeting"):
+            client.literal = said.encode()  # type: ignore[assignment]
+            found.append(client.uid("SORT", "(RELEVANCY)", "UTF-8", "FUZZY TEXT")[1][0])
+        return found
+
+    indexed = await hub.running.imap(work)
+    assert all(indexed)
+    assert any(each.split() != sorted(each.split(), key=int) for each in indexed)
+    services.search = None
+    try:
+        assert await hub.running.imap(work) == indexed
+    finally:
+        services.search = hub.driver
 
 
 async def test_few_messages_are_named_and_short_needles_are_not_told(hub: Hub) -> None:
