@@ -53,6 +53,7 @@ class Engine:
         self._stapler = Stapler(data)
         self._asking: dict[Manner, ssl.SSLContext] = {}
         self._under_way: dict[asyncio.Timeout, None] = {}
+        self._taken: dict[bytes, float] = {}  # when what is served took another's place, by digest
         self._certifying = asyncio.Lock()
         self._forgetting: asyncio.TimerHandle | None = None
         self.failures = Failures()
@@ -87,6 +88,10 @@ class Engine:
         self._stapler.take(certificates)
         for made in (self._contexts, self._stapled, self._asking):
             made.clear()
+        if self._serving.pairs:
+            known = {pair.digest for pair in self._serving.pairs}
+            fresh = {pair.digest for pair in certificates.pairs} - known
+            self._taken.update(dict.fromkeys(fresh, self._tickets.now()))
         if certificates.pairs:  # who was offered STARTTLS before they were taken away may still begin it
             self._serving = certificates
 
@@ -203,8 +208,17 @@ class Engine:
             and not manner.client_ca
             and (response := self._stapler.response(pair)) is not None
         ):
-            return Chosen(self._begin_stapled(pair, manner, response.der), pair.end_point)
-        return Chosen(partial(begin_plain, base, certificates.context(pair, manner)), pair.end_point)
+            begin = self._begin_stapled(pair, manner, response.der)
+        else:
+            begin = partial(begin_plain, base, certificates.context(pair, manner))
+        return Chosen(begin, pair.end_point, self._is_settled(pair))
+
+    def _is_settled(self, pair: Pair) -> bool:
+        """Whether it was served already when the oldest session began that is resumed still.
+
+        The file's age tells a worker that was not there yet when it was replaced.
+        """
+        return max(pair.changed, self._taken.get(pair.digest, 0.0)) < self._tickets.oldest
 
     def _base(self, manner: Manner) -> ssl.SSLContext:
         """What a connection begins with.

@@ -56,10 +56,12 @@ Begin: TypeAlias = Callable[[ssl.MemoryBIO, ssl.MemoryBIO], ssl.SSLObject]
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
-    """What a client gets. end_point: of the certificate, as `Pair` has it."""
+    """What a client gets. end_point: of the certificate, as `Pair` has it. settled: no session that can be
+    resumed has begun with another one."""
 
     begin: Begin
     end_point: bytes = b""
+    settled: bool = False
 
 
 Choose: TypeAlias = Callable[[Hello], Chosen]
@@ -112,6 +114,7 @@ class Handshake:
     _attempt: Attempt | None = field(default_factory=ATTEMPT.get)
     _object: ssl.SSLObject | None = None
     _end_point: bytes = b""
+    _settled: bool = False
     sni: str | None = None
 
     def do_handshake(self) -> None:
@@ -153,16 +156,16 @@ class Handshake:
             raise
         self._incoming.write(self._hello)
         self._hello = b""
-        self._end_point = chosen.end_point
+        self._end_point, self._settled = chosen.end_point, chosen.settled
         return chosen.begin(self._incoming, self._outgoing)
 
     def bindings(self) -> dict[str, bytes]:
         """Channel bindings of this connection by name, once the handshake is over.
 
-        A session that was resumed shows no certificate: the client knows the one of the day when it began.
+        A session that is resumed shows no certificate: the client knows the one of when it began.
         """
         found = {}
-        if self._end_point and not self._made.session_reused:
+        if self._end_point and (self._settled or not self._made.session_reused):
             found["tls-server-end-point"] = self._end_point
         export = getattr(self._made, "exporter", None)  # Python's own object has none
         if export is not None and self._made.version() == "TLSv1.3":

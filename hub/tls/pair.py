@@ -27,7 +27,8 @@ class Pair:
     """Two PEM files as they were read. label: where they were named.
 
     names: that the certificate is for, in lower case, `*.` before those of wildcards. fingerprint: the
-    certificate's SHA-256 as openssl prints it.
+    certificate's SHA-256 as openssl prints it. changed: seconds since the epoch when its file last was, even
+    if only by a rename.
     """
 
     label: str
@@ -36,6 +37,7 @@ class Pair:
     key: bytes = field(repr=False)
     names: frozenset[str]
     fingerprint: str
+    changed: float = field(default=0.0, compare=False)
 
     @property
     def digest(self) -> bytes:
@@ -64,9 +66,11 @@ class Pair:
 def read_pair(label: str, certificate: Path, key: Path) -> Pair:
     """The pair in two files. PairError; blocks."""
     contents = {}
+    changed = 0.0
     for part, path in (("certificate", certificate), ("key", key)):
         try:
             contents[part] = path.read_bytes()
+            changed = max(changed, path.stat().st_ctime)
         except OSError as error:
             raise PairError(part, f"{path}: {error.strerror}") from error
         wanted = "CERTIFICATE-----" if part == "certificate" else "PRIVATE KEY-----"
@@ -78,7 +82,7 @@ def read_pair(label: str, certificate: Path, key: Path) -> Pair:
     except ValueError as error:
         raise PairError("certificate", f"{certificate}: it holds no certificate that can be read") from error
     fingerprint = hashlib.sha256(first.public_bytes(Encoding.DER)).digest().hex(":").upper()
-    pair = Pair(label, certificate, contents["certificate"], contents["key"], names, fingerprint)
+    pair = Pair(label, certificate, contents["certificate"], contents["key"], names, fingerprint, changed)
     _fits(pair, certificate, key)
     return pair
 

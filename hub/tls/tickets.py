@@ -50,6 +50,11 @@ class Daily(Generic[T]):
             for day in [day for day in self._made if day < today]:
                 del self._made[day]
 
+    @property
+    def began(self) -> float:
+        """When today did, in seconds since the epoch."""
+        return self._today() * DAY
+
     def _today(self) -> int:
         return int(self._now() // DAY)
 
@@ -65,8 +70,14 @@ class Tickets:
     def __init__(
         self, days: int = 0, *, stapling: bool = False, now: Callable[[], float] = time.time
     ) -> None:
+        self.now = now
         self.plain: Daily[ssl.SSLContext] = Daily(server_context, days, now)
         self.stapled: Daily[SSL.Context] = Daily(_stapled, days if stapling else 0, now)
+
+    @property
+    def oldest(self) -> float:
+        """No session is resumed that began before this moment, in seconds since the epoch."""
+        return self.plain.began
 
     def forget(self) -> None:
         """Drop the keys of the days that are over."""

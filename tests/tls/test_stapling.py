@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -21,9 +22,10 @@ from hub.testing.ports import free_port
 from hub.testing.running import running_hub
 from hub.tls.engine import Engine
 from hub.tls.ocsp import OcspError, Subject, fetch, judge, must_staple, subject_of
+from hub.tls.tickets import DAY, Tickets
 from tests.crew import until
 from tests.tls.authority import Authority, Issued
-from tests.tls.conftest import engine_of, serving, table
+from tests.tls.conftest import Echo, engine_of, serving, table
 from tests.tls.responder import names_responder, responding
 
 MUST_STAPLE = x509.TLSFeature([x509.TLSFeatureType.status_request])
@@ -119,6 +121,50 @@ def test_large_data_passes_a_stapled_connection_on_either_loop(tmp_path: Path, a
             got, response = runner.run(echoed())
         assert got == data
         assert ocsp.load_der_ocsp_response(response).serial_number == issued.certificate.serial_number
+
+
+@pytest.mark.proves("TLS: what a login is bound to is the client's own end of the same handshake")
+@pytest.mark.parametrize(
+    ("version", "names"),
+    [
+        (SSL.TLS1_3_VERSION, {"tls-exporter", "tls-server-end-point"}),
+        (SSL.TLS1_2_VERSION, {"tls-server-end-point"}),
+    ],
+)
+async def test_both_ends_of_a_handshake_know_the_same_bindings(
+    tmp_path: Path, authority: Authority, version: int, names: set[str]
+) -> None:
+    """RFC 9266 §2 (for TLS 1.3 alone) and RFC 5929 §4.1, as a client makes them that is none of ours."""
+    port = free_port()
+    issued = issue(authority, port)
+    engine = engine_of(tmp_path, table(tmp_path, issued), Tickets(now=lambda: time.time() + 2 * DAY))
+
+    def bindings(served: int) -> dict[str, bytes]:
+        context = SSL.Context(SSL.TLS_CLIENT_METHOD)
+        context.set_max_proto_version(version)
+        with socket.create_connection(("127.0.0.1", served)) as plain:
+            client = SSL.Connection(context, plain)
+            client.request_ocsp()
+            client.set_connect_state()
+            client.do_handshake()
+            client.sendall(b"hello")
+            assert client.recv(5) == b"hello"
+            shown = client.get_peer_certificate(as_cryptography=True)
+            assert shown is not None
+            return {
+                "tls-exporter": client.export_keying_material(b"EXPORTER-Channel-Binding", 32),
+                "tls-server-end-point": shown.fingerprint(hashes.SHA256()),
+            }
+
+    async with responding(tmp_path, port, authority, issued):
+        engine.start()
+        await stapled(engine)
+    await engine.close()
+    async with serving(engine) as served:
+        theirs = await asyncio.to_thread(bindings, served)
+    ours = Echo.seen[-1]
+    assert ours is not None
+    assert dict(ours.bindings) == {name: theirs[name] for name in names}
 
 
 async def test_starttls_is_stapled_too(tmp_path: Path, authority: Authority) -> None:

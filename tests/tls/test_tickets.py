@@ -7,16 +7,19 @@ import os
 import signal
 import socket
 import ssl
+import time
 from pathlib import Path
 
 import pytest
 
+from hub.hooks.session import TlsInfo
+from hub.tls.certificates import load_certificates
 from hub.tls.installed import install
 from hub.tls.tickets import DAY, Tickets
 from tests.crew import serving as crew_serving
 from tests.crew import until
 from tests.tls.authority import Authority
-from tests.tls.conftest import engine_of, serving, shown, table, trusting
+from tests.tls.conftest import Echo, engine_of, serving, shown, table, trusting
 
 LISTENERS = {"imaps": {"protocol": "imaps", "bind": ["127.0.0.1:0"]}}
 
@@ -97,6 +100,53 @@ async def test_a_ticket_is_worth_nothing_once_its_day_is_over(tmp_path: Path, au
             now = (10 + days) * DAY
             reused.append((await shown(port, "mx.example.test", context=context, session=session)).reused)
     assert reused == [True, True, False, False]
+
+
+async def test_a_resumed_session_is_bound_to_the_certificate_that_its_first_handshake_has_shown(
+    tmp_path: Path, authority: Authority
+) -> None:
+    """RFC 5929 §4.1 for who resumes: said as long as no other certificate can be meant."""
+    now = time.time() + 2 * DAY
+    engine = engine_of(
+        tmp_path, table(tmp_path, authority.issue("mx.example.test")), Tickets(now=lambda: now)
+    )
+    first, end_point = engine.certificates, engine.certificates.pairs[0].end_point
+    context = trusting(authority)
+    context.maximum_version = ssl.TLSVersion.TLSv1_2
+    said = []
+    async with serving(engine) as port:
+        for step in ("served for long", "replaced", "served since yesterday"):
+            session = await asyncio.to_thread(_session, port, context)
+            if step == "replaced":
+                settings = table(tmp_path, authority.issue("mx.example.test"))
+                engine.take(load_certificates(settings, tmp_path, first))
+            assert (await shown(port, "mx.example.test", context=context, session=session)).reused
+            found = Echo.seen[-1]
+            assert found is not None
+            said.append(found.bindings.get("tls-server-end-point"))
+            assert engine.certificates.pairs[0].end_point in [
+                each.bindings["tls-server-end-point"] for each in [await _fresh(port, context)]
+            ]
+            if step == "replaced":
+                now += DAY
+    assert said == [end_point, None, engine.certificates.pairs[0].end_point]
+    restarted = engine_of(tmp_path, table(tmp_path, authority.issue("mx.example.test")))
+    context = trusting(authority)
+    context.maximum_version = ssl.TLSVersion.TLSv1_2
+    async with serving(restarted) as port:  # which cannot know what was shown before, earlier on this day
+        session = await asyncio.to_thread(_session, port, context)
+        assert (await shown(port, "mx.example.test", context=context, session=session)).reused
+        found = Echo.seen[-1]
+        assert found is not None
+        assert found.bindings == {}
+
+
+async def _fresh(port: int, context: ssl.SSLContext) -> TlsInfo:
+    """What the server knows of a session that is not resumed."""
+    await shown(port, "mx.example.test", context=context)
+    found = Echo.seen[-1]
+    assert found is not None
+    return found
 
 
 def _session(port: int, context: ssl.SSLContext) -> ssl.SSLSession | None:
