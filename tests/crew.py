@@ -129,7 +129,7 @@ class Crew:
                 reader, writer = await asyncio.open_connection("127.0.0.1", port)
                 stack.callback(writer.close)
                 client = Client(reader, writer)
-                assert re.match(r"220 |\* OK ", await client.line())
+                assert re.match(r"220 |\* OK |\+OK ", await client.line())
                 if await self.sessions(worker) > before:
                     yield client
                     return

@@ -9,6 +9,7 @@ from typing import Final
 
 from hub import Identity, LineTooLong, LoginFailure, Password
 from hub_plugin_pop3.dialogue import LONGEST_LOGIN, Answer, BadCommand, Dialogue
+from hub_plugin_pop3.languages import LANGUAGES, chosen
 from hub_plugin_pop3.maildrop import open_maildrop
 from hub_plugin_pop3.replies import IN_USE, NEEDS_TLS, UNAVAILABLE, WRONG_LOGIN, err, ok
 
@@ -111,6 +112,17 @@ async def _utf8(dialogue: Dialogue, rest: str) -> bytes:
     return ok("UTF-8 it is")
 
 
+async def lang(dialogue: Dialogue, rest: str) -> bytes:
+    """RFC 6856 §3: a list of the languages, or another one from now on."""
+    if not rest:
+        lines = "".join(f"{tag} {name}\r\n" for tag, name in LANGUAGES.items())
+        return ok("Language listing follows") + f"{lines}.\r\n".encode()
+    tag = chosen(rest)
+    if tag is None:
+        return err(f"That language is not spoken here; these are: {' '.join(LANGUAGES)}")
+    return ok(f"{tag} Texts are in English")
+
+
 async def _capa(dialogue: Dialogue, rest: str) -> bytes:
     return capabilities(dialogue)
 
@@ -130,6 +142,7 @@ def capabilities(dialogue: Dialogue) -> bytes:
         "AUTH-RESP-CODE",
         "PIPELINING",
         "UTF8 USER",
+        "LANG",
         "EXPIRE NEVER" if settings.expire_days is None else f"EXPIRE {settings.expire_days}",
         "IMPLEMENTATION mail-hub",
     ]
@@ -149,6 +162,7 @@ COMMANDS: Final[dict[str, Answer]] = {
     "AUTH": _auth,
     "STLS": _stls,
     "UTF8": _utf8,
+    "LANG": lang,
     "CAPA": _capa,
     "QUIT": _quit,
 }

@@ -6,7 +6,7 @@ from typing import Final
 from hub import BlobGone, ChangeKind, MailboxMissing
 from hub_plugin_pop3.dialogue import Answer, BadCommand, Dialogue
 from hub_plugin_pop3.downgrade import downgraded, is_international
-from hub_plugin_pop3.login import capabilities
+from hub_plugin_pop3.login import capabilities, lang
 from hub_plugin_pop3.replies import err, ok
 from hub_plugin_pop3.wire import send, top
 
@@ -126,6 +126,7 @@ COMMANDS: Final[dict[str, Answer]] = {
     "RSET": _rset,
     "TOP": _top,
     "UIDL": _uidl,
+    "LANG": lang,
     "CAPA": _capa,
     "QUIT": _quit,
 }

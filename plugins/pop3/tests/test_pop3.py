@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import Protocol
 
 import pytest
+from click.testing import CliRunner
 from hub_plugin_pop3.locks import Locks
 
 from hub import AccountRef, ChangeKind
-from hub.testing.running import RunningHub
+from hub.cli.main import main
+from hub.testing.running import RunningHub, running_hub
 
 
 class Pop3Hub(Protocol):
@@ -293,3 +295,49 @@ async def test_what_was_removed_can_be_had_back(hub: RunningHub) -> None:
     new, text = await asyncio.to_thread(fetch)
     assert text == before[0]
     assert not {line.split()[1] for line in new[1:]} & {line.split()[1] for line in old}
+
+
+@pytest.mark.proves("pop3: unique ids that never change, the same on every worker and node")
+async def test_hubs_on_one_database_share_maildrops_and_ids(tmp_path: Path, postgres_url: str) -> None:
+    listeners = {name: {"protocol": name, "bind": ["127.0.0.1:0"]} for name in ("smtp", "imap", "pop3")}
+    tables: dict[str, object] = {
+        "services": {"blobs": "blobs-sql"},
+        "plugins": {"storage-sql": {"url": postgres_url}},
+        "listeners": listeners,
+    }
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+    async with (
+        running_hub(tmp_path / "one", plugins=["pop3"], tables=tables) as one,
+        running_hub(tmp_path / "two", plugins=["pop3"], tables=tables, accounts=()) as two,
+    ):
+        await one.send()
+        await two.send("Subject: Other\r\n\r\nIt works there too.\r\n")
+
+        def work() -> tuple[list[list[bytes]], list[list[bytes]]]:
+            holder = opened(one)
+            with pytest.raises(poplib.error_proto, match="IN-USE"):
+                opened(two)
+            ids, texts = [], []
+            for hub in (one, two):
+                client = holder if hub is one else opened(hub)
+                ids.append(client.uidl()[1])
+                texts.append([line for number in (1, 2) for line in client.retr(number)[1]])
+                client.quit()
+            return ids, texts
+
+        ids, texts = await asyncio.to_thread(work)
+        assert ids[0] == ids[1]
+        assert texts[0] == texts[1]
+        assert len(set(ids[0])) == 2
+
+
+async def test_dns_should_know_where_clients_find_pop3(pop3_hub: Pop3Hub, tmp_path: Path) -> None:
+    async with pop3_hub():
+        pass
+    words = ["-c", str(tmp_path / "hub.toml"), "dns", "records", "example.org"]
+    result = await asyncio.to_thread(lambda: CliRunner().invoke(main, words))  # it has an event loop itself
+    assert result.exit_code == 0, result.output
+    records = [line.split(". SRV ") for line in result.stdout.splitlines() if "_pop3" in line]
+    assert [name for name, _ in records] == ["_pop3s._tcp.example.org", "_pop3._tcp.example.org"]
+    assert [data.split()[:3] for _, data in records] == [["0", "1", "995"], ["1", "1", "110"]]
