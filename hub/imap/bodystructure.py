@@ -5,7 +5,7 @@ from __future__ import annotations
 from hub.imap.envelope import envelope
 from hub.imap.render import NIL, nstring, string
 from hub.mail.headers import Headers
-from hub.mail.parameters import Parameters
+from hub.mail.parameters import Parameters, joined
 from hub.mail.structure import Part
 
 
@@ -41,7 +41,8 @@ def body_structure(part: Part, data: bytes, *, extended: bool) -> bytes:
 def _parameters(parameters: Parameters) -> bytes:
     if not parameters:
         return NIL
-    return b"(%b)" % b" ".join([b"%b %b" % (string(name), string(value)) for name, value in parameters])
+    pairs = [b"%b %b" % (string(name), string(value)) for name, value in joined(parameters)]
+    return b"(%b)" % b" ".join(pairs)
 
 
 def _disposition(part: Part) -> tuple[bytes, bytes, bytes]:

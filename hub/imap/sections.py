@@ -189,7 +189,7 @@ def _message(section: Section, item: Item, head: bytes | None) -> list[Piece]:
             return [item.lines, Span(0, item.head_size)]
         case _:
             assert head is not None
-            return [_selected(section, item.lines + head[: item.head_size])]
+            return [selected(section, item.lines + head[: item.head_size])]
 
 
 def _part(section: Section, item: Item, data: bytes | None, structure: Structure) -> list[Piece] | None:
@@ -209,7 +209,7 @@ def _part(section: Section, item: Item, data: bytes | None, structure: Structure
     if section.which is Which.HEADER:
         return [Span(message.header_start, message.body_start - message.header_start)]
     assert data is not None
-    return [_selected(section, data[message.header_start : message.body_start])]
+    return [selected(section, data[message.header_start : message.body_start])]
 
 
 def _carried(part: Part) -> Part | None:
@@ -217,8 +217,8 @@ def _carried(part: Part) -> Part | None:
     return part.children[0] if part.is_message else None
 
 
-def _selected(section: Section, block: bytes) -> bytes:
-    """The wanted fields and the blank line that ends every header."""
+def selected(section: Section, block: bytes) -> bytes:
+    """The wanted fields, and the blank line unless the message itself has none (RFC 3501 §6.4.5)."""
     headers = Headers(block)
     fields = headers.select(section.names) if section.which is Which.FIELDS else headers.omit(section.names)
-    return fields + b"\r\n"
+    return fields + b"\r\n" if headers.is_ended else fields

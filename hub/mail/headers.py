@@ -22,6 +22,7 @@ _NAMED = re.compile(rb"^([!-9;-~]++)[ \t]*+:([^\n]*+(?:\n[ \t][^\n]*+)*+)", re.M
 _NAME = re.compile(rb"[!-9;-~]++")
 _COLON = re.compile(rb"[ \t]*+:")
 _FOLD = re.compile(rb"\r?\n")
+_ENDED = re.compile(rb"(?:\A|\n)\r?\n\Z")
 
 
 class Field(NamedTuple):
@@ -118,6 +119,11 @@ class Headers:
                     table[name] = [unfolded]
             self._table = table
         return self._table
+
+    @property
+    def is_ended(self) -> bool:
+        """Whether a blank line ends it: a message without a body may have none."""
+        return _ENDED.search(self.block, max(len(self.block) - 3, 0)) is not None
 
     def select(self, names: Collection[str]) -> bytes:
         """The fields of these names as they stand, with line ends (HEADER.FIELDS of RFC 3501 §6.4.5)."""

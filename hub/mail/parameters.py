@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from itertools import count
-from urllib.parse import unquote_to_bytes
+from urllib.parse import quote_from_bytes, unquote_to_bytes
 
 from hub.mail.encoded import decode_charset, decode_words, on_one_line
 from hub.mail.mailboxes import comment_end
@@ -17,6 +17,8 @@ _STOP = re.compile(rb"[;(]")
 # An unquoted value with blanks in it is against the rules and common in file names; it ends at the semicolon.
 _PARAMETER = re.compile(rb'([^\s;=()"]++)\s*+=\s*+(?:"((?:[^"\\]|\\.)*+)(?:"|\\?\Z)|([^;(]*+))', re.DOTALL)
 _QUOTED_PAIR = re.compile(rb"\\(.)", re.DOTALL)
+# RFC 2231 §7, attribute-char, beside letters and digits
+_UNESCAPED = "!#$&+-.^_`{|}~"
 _SECTION = re.compile(rb"\*(0|[1-9][0-9]{0,3})(\*?)")
 
 
@@ -58,6 +60,40 @@ def _behind_semicolon(value: bytes, at: int) -> int:
             return stop.end()
         at = comment_end(value, stop.end())[0]
     return -1
+
+
+def joined(parameters: Parameters) -> Parameters:
+    """The parameters with those that came in pieces (`name*0`, `name*1`) put together behind the others.
+
+    What has an encoded piece (`name*0*`) is a `name*`, and its other pieces are encoded too (RFC 2231 §4.1).
+    Pieces behind a gap, or without a first one, are left as they stand.
+    """
+    pieces: dict[bytes, dict[int, tuple[bytes, bytes, bool]]] = {}
+    for key, value in parameters:
+        name, star, suffix = key.partition(b"*")
+        if section := _SECTION.fullmatch(star + suffix):
+            found = pieces.setdefault(name.lower(), {})
+            found.setdefault(int(section[1]), (key, value, bool(section[2])))
+    if not pieces:
+        return parameters
+    used: set[bytes] = set()
+    whole: list[tuple[bytes, bytes]] = []
+    for found in pieces.values():
+        run = [found[number] for number in range(next(i for i in count() if i not in found))]
+        if not run:
+            continue
+        used.update(key for key, _, _ in run)
+        name = run[0][0].partition(b"*")[0]
+        if any(extended for _, _, extended in run):
+            octets = (value if extended else _escaped(value) for _, value, extended in run)
+            whole.append((name + b"*", b"".join(octets)))
+        else:
+            whole.append((name, b"".join(value for _, value, _ in run)))
+    return (*(pair for pair in parameters if pair[0] not in used), *whole)
+
+
+def _escaped(value: bytes) -> bytes:
+    return quote_from_bytes(value, safe=_UNESCAPED).encode("ascii")
 
 
 def find_parameter(parameters: Parameters, name: bytes) -> str | None:

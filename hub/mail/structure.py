@@ -149,8 +149,13 @@ def text(part: Part, data: bytes | memoryview) -> str:
     return decode_charset(decoded(part, data), part.parameter("charset") or "")
 
 
+def _mechanism(value: bytes | None) -> bytes | None:
+    """What stands there without comments (RFC 2045 §6.1); None for nothing."""
+    return None if value is None else parse_value(value)[0] or None
+
+
 def _transfer_encoding(value: bytes | None) -> bytes:
-    return b"7bit" if value is None else parse_value(value)[0].lower()
+    return (_mechanism(value) or b"7bit").lower()
 
 
 @dataclass(slots=True)
@@ -338,7 +343,7 @@ class _Scanner:
             parameters=parameters,
             id=content.get(b"content-id"),
             description=content.get(b"content-description"),
-            encoding=content.get(b"content-transfer-encoding"),
+            encoding=_mechanism(content.get(b"content-transfer-encoding")),
             md5=content.get(b"content-md5"),
             disposition=disposition or None,
             disposition_parameters=disposition_parameters,

@@ -33,9 +33,8 @@ def _addresses(reason: str, *names: str) -> Explained:
 
 EXPLAINED: Final = (
     _explained(
-        "RFC 3501 §6.4.5: the blank line is part of all header fetches; Dovecot leaves it out of "
-        "HEADER.FIELDS.NOT "
-        "where the message has none",
+        "RFC 3501 §6.4.5: no blank line is told of a message that has neither one nor a body; Dovecot leaves "
+        "it out of HEADER.FIELDS.NOT alone",
         "no blank line",
         "no line end",
         "one octet",
@@ -119,17 +118,10 @@ EXPLAINED: Final = (
         "parameter with special characters",
     ),
     _explained(
-        "RFC 2231 §6 wants pieces joined where the structure is shown, which ours leaves to the client",
-        "parameter in pieces",
-        "parameter in encoded pieces",
-        "parameter in pieces in disorder",
-    ),
-    _explained(
         "RFC 2183 §2: a disposition has a type, and what has none is none",
         "disposition that is nothing",
         "disposition of a parameter alone",
     ),
-    _explained("RFC 2045 §6.1: the mechanism is shown as it is written", "encoding with a comment"),
     _addresses(
         "RFC 5322 §3.4: a comment is not part of the address; ours shows it as the name",
         "with a comment before",

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hub.mail.parameters import find_parameter, parse_value
+from hub.mail.parameters import find_parameter, joined, parse_value
 
 
 @pytest.mark.parametrize(
@@ -84,3 +84,27 @@ def test_cost_is_linear(unit: bytes, steps: Callable[[Callable[[], object]], int
         return steps(lambda: find_parameter(parse_value(value)[1], b"a"))
 
     assert work(8000) <= 4.2 * work(2000)  # a collection of garbage may fall into one of them
+
+
+@pytest.mark.parametrize(
+    ("value", "whole"),
+    [
+        (b"x; a=1; b=2", [(b"a", b"1"), (b"b", b"2")]),
+        (b"x; name*0=one; name*1=two; a=1", [(b"a", b"1"), (b"name", b"onetwo")]),
+        (b"x; name*1=two; NAME*0=one", [(b"NAME", b"onetwo")]),
+        (b"x; n*0*=utf-8''%C3%BC; n*1=\"b c%\"; n*2*=%20d", [(b"n*", b"utf-8''%C3%BCb%20c%25%20d")]),
+        (b"x; n*0=a; n*1*=b%20", [(b"n*", b"ab%20")]),
+        (b"x; n*1=a; n*2=b", [(b"n*1", b"a"), (b"n*2", b"b")]),
+        (b"x; n*0=a; n*2=b; n=c", [(b"n*2", b"b"), (b"n", b"c"), (b"n", b"a")]),
+        (b"x; n*=utf-8''a; n*0=b", [(b"n*", b"utf-8''a"), (b"n", b"b")]),
+        (b"x; n*00=a; n*x=b", [(b"n*00", b"a"), (b"n*x", b"b")]),
+    ],
+)
+def test_pieces_are_put_together(value: bytes, whole: list[tuple[bytes, bytes]]) -> None:
+    """RFC 2231 §3 and §4.1, for who shows them (§6)."""
+    assert list(joined(parse_value(value)[1])) == whole
+
+
+def test_very_many_pieces_are_put_together_in_one_pass() -> None:
+    parameters = tuple((b"n*%d" % number, b"x") for number in reversed(range(10_000)))
+    assert joined(parameters) == ((b"n", b"x" * 10_000),)
