@@ -190,8 +190,8 @@ async def _run_expunge(session: ImapSession, selection: Selection | None) -> Rep
 
 
 COMMANDS = (
-    Command("STORE", _store, State.SELECTED, renumbers=False),
-    Command("UID STORE", _uid_store, State.SELECTED, with_uid=True),
-    Command("EXPUNGE", _expunge, State.SELECTED),
-    Command("UID EXPUNGE", _uid_expunge, State.SELECTED),
+    Command("STORE", _store, State.SELECTED, renumbers=False, attended=True),
+    Command("UID STORE", _uid_store, State.SELECTED, with_uid=True, attended=True),
+    Command("EXPUNGE", _expunge, State.SELECTED, attended=True),
+    Command("UID EXPUNGE", _uid_expunge, State.SELECTED, attended=True),
 )

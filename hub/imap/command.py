@@ -32,7 +32,8 @@ class Command:
 
     renumbers: EXPUNGE may be told behind it (RFC 3501 §7.4.1). asked: plugins may refuse it. streams: it
     reads its literals itself, the reader ends before the first one. with_uid: flags that it tells come
-    with UIDs.
+    with UIDs. attended: it may be long at work without a word, and sends no literals, so that the client is
+    told of its progress meanwhile (RFC 9585).
     """
 
     name: str
@@ -42,3 +43,4 @@ class Command:
     asked: bool = True
     streams: bool = False
     with_uid: bool = False
+    attended: bool = False

@@ -79,8 +79,8 @@ def _copyuid(copied: Copied) -> bytes:
 
 
 COMMANDS = (
-    Command("COPY", _copy, State.SELECTED),
-    Command("UID COPY", _uid_copy, State.SELECTED),
-    Command("MOVE", _move, State.SELECTED),
-    Command("UID MOVE", _uid_move, State.SELECTED),
+    Command("COPY", _copy, State.SELECTED, attended=True),
+    Command("UID COPY", _uid_copy, State.SELECTED, attended=True),
+    Command("MOVE", _move, State.SELECTED, attended=True),
+    Command("UID MOVE", _uid_move, State.SELECTED, attended=True),
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+from contextlib import nullcontext
 from types import MappingProxyType
 
 from hub.dispatch.failure import HookFailed
@@ -125,7 +126,8 @@ async def _run(session: ImapSession, command: Command, reader: Reader) -> Reply 
             await _ask(session, command)
         if command.state is State.SELECTED and not await still_readable(session):
             raise Refused(replies.NO_LONGER_SHARED)
-        reply = await command.run(session, reader)
+        with session.attended() if command.attended else nullcontext():
+            reply = await command.run(session, reader)
     except Refused as refused:
         reply = refused.reply
     except MailboxMissing:

@@ -110,4 +110,4 @@ async def _open(session: ImapSession, place: Place) -> Searched:
     return Searched(session, mirror.id, now.uids, now.flags, now.modseqs)
 
 
-COMMANDS = (Command("ESEARCH", _esearch, State.AUTHENTICATED),)
+COMMANDS = (Command("ESEARCH", _esearch, State.AUTHENTICATED, attended=True),)

@@ -14,13 +14,14 @@ _FLUSH_AT = 64 << 10
 class Output(Paced):
     """A buffer between the commands and the transport."""
 
-    __slots__ = ("_deflater", "_pieces", "_size", "_transport", "closed")
+    __slots__ = ("_deflater", "_pieces", "_size", "_told", "_transport", "closed")
 
     def __init__(self) -> None:
         super().__init__()
         self._transport: asyncio.WriteTransport | None = None
         self._pieces: list[bytes] = []
         self._size = 0
+        self._told = b""  # the last octets that were flushed
         self._deflater: Deflater | None = None
         self.closed = False
 
@@ -39,8 +40,14 @@ class Output(Paced):
             if self._transport is not None and not self.closed:
                 octets = b"".join(self._pieces)
                 self._transport.write(octets if self._deflater is None else self._deflater.deflate(octets))
+            self._told = self._pieces[-1][-2:]
             self._pieces.clear()
             self._size = 0
+
+    @property
+    def is_between(self) -> bool:
+        """Whether what was sent ends with a line, so that a response may follow; not known in literals."""
+        return (self._pieces[-1] if self._pieces else self._told).endswith(b"\r\n")
 
     @property
     def deflates(self) -> bool:

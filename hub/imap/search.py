@@ -48,7 +48,7 @@ async def _cancel_update(session: ImapSession, reader: Reader) -> Reply:
 
 
 COMMANDS = (
-    Command("SEARCH", _search, State.SELECTED, renumbers=False),
-    Command("UID SEARCH", _uid_search, State.SELECTED),
+    Command("SEARCH", _search, State.SELECTED, renumbers=False, attended=True),
+    Command("UID SEARCH", _uid_search, State.SELECTED, attended=True),
     Command("CANCELUPDATE", _cancel_update, State.SELECTED),
 )

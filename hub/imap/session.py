@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
 from hub.config.tables.listeners import Listener
@@ -166,6 +167,24 @@ class ImapSession:
             return quoted(name.encode())
         return astring(name.encode() if self.utf8 else encode_name(name))
 
+    @contextmanager
+    def attended(self) -> Iterator[None]:
+        """Say now and then that the command is at work, where nobody knows how far it is (RFC 9585 §4)."""
+        loop = asyncio.get_running_loop()
+        timer: asyncio.TimerHandle
+
+        def tell() -> None:
+            nonlocal timer
+            if self.out.is_between:
+                self._tell_progress(b"NIL NIL")
+            timer = loop.call_later(PROGRESS_EVERY, tell)
+
+        timer = loop.call_later(PROGRESS_EVERY, tell)
+        try:
+            yield
+        finally:
+            timer.cancel()
+
     async def progress(self, done: int, total: int) -> None:
         """Say how far the command has got, unless that was said a moment ago (RFC 9585 §4).
 
@@ -175,10 +194,12 @@ class ImapSession:
         if now < self._progress_at:
             return
         self._progress_at = now + PROGRESS_EVERY
-        said = b'* OK [INPROGRESS ("%b" %d %d)] Still at work\r\n' % (self.tag, done, total)
-        self.out.send(said)
-        self.out.flush()
+        self._tell_progress(b"%d %d" % (done, total))
         await self.out.flow()
+
+    def _tell_progress(self, progress: bytes) -> None:
+        self.out.send(b'* OK [INPROGRESS ("%b" %b)] Still at work\r\n' % (self.tag, progress))
+        self.out.flush()
 
     def log_in(self, identity: Identity) -> None:
         """Somebody is in: from now on their lines may be long."""

@@ -157,6 +157,6 @@ async def _run(session: ImapSession, reader: Reader, *, by_uid: bool) -> Reply:
 
 
 COMMANDS = (
-    Command("SORT", _sort, State.SELECTED, renumbers=False),
-    Command("UID SORT", _uid_sort, State.SELECTED),
+    Command("SORT", _sort, State.SELECTED, renumbers=False, attended=True),
+    Command("UID SORT", _uid_sort, State.SELECTED, attended=True),
 )

@@ -16,6 +16,7 @@ from hub.imap.tokens import Reader
 from hub.imap.updates import enable_condstore
 
 ITEMS: Final = (
+    b"APPENDLIMIT",  # RFC 7889 §3.2
     b"DELETED",  # RFC 9051
     b"DELETED-STORAGE",  # RFC 9208 §4.1.4
     b"HIGHESTMODSEQ",  # RFC 7162 §3.1.7
@@ -62,6 +63,7 @@ async def status_response(session: ImapSession, found: Place, items: Sequence[by
     if b"HIGHESTMODSEQ" in items:
         enable_condstore(session)  # RFC 7162 §3.1: whoever asks wants to hear of modseqs
     values: dict[bytes, bytes] = {
+        b"APPENDLIMIT": b"%d" % session.kernel.settings.imap.max_literal,
         b"HIGHESTMODSEQ": b"%d" % mailbox.highest_modseq,
         b"MAILBOXID": b"(%b)" % mailbox_id(mailbox),
         b"MESSAGES": b"%d" % mailbox.messages,

@@ -82,6 +82,6 @@ def _threads(mailbox: Searched, found: list[int], algorithm: Algorithm, by_uid: 
 
 
 COMMANDS = (
-    Command("THREAD", _thread, State.SELECTED, renumbers=False),
-    Command("UID THREAD", _uid_thread, State.SELECTED),
+    Command("THREAD", _thread, State.SELECTED, renumbers=False, attended=True),
+    Command("UID THREAD", _uid_thread, State.SELECTED, attended=True),
 )
