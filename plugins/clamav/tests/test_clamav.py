@@ -1,8 +1,11 @@
 """The plugin in a hub, asked over SMTP, with a real clamd behind it."""
 
 import asyncio
+from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
+from imaplib import IMAP4
 from pathlib import Path
+from typing import cast
 
 import pytest
 
@@ -46,6 +49,34 @@ async def test_a_clean_message_says_so_in_its_header(tmp_path: Path, clamd: Clam
         assert (await hub.send(CLEAN))[0] == 250
         [message] = await hub.mailbox()
         assert b"\r\nX-Virus-Scanned: ClamAV\r\n" in message.partition(b"\r\n\r\n")[0]
+
+
+@pytest.mark.proves("clamav: what an IMAP client uploads is scanned as mail is")
+async def test_what_a_client_uploads_is_scanned(tmp_path: Path, clamd: Clamd) -> None:
+    def upload(message: str) -> Callable[[IMAP4], tuple[str, bytes]]:
+        def work(client: IMAP4) -> tuple[str, bytes]:
+            kind, (text,) = client.append("INBOX", "", "", message.encode())
+            return kind, cast(bytes, text)
+
+        return work
+
+    async with hub_with(tmp_path, clamd) as hub:
+        kind, text = await hub.imap(upload(INFECTED))
+        assert (kind, text) == ("NO", b"the message carries a virus: Eicar-Test-Signature.UNOFFICIAL")
+        large = "Subject: large\r\n\r\n" + ("x" * 70 + "\r\n") * (STREAM_MAX // 2 // 72)
+        assert (await hub.imap(upload(f"{large}{EICAR.decode()}\r\n")))[0] == "NO"
+        for message in (CLEAN, large):
+            assert (await hub.imap(upload(message)))[0] == "OK"
+        assert await hub.mailbox() == [CLEAN.encode(), large.encode()]
+
+
+async def test_a_client_keeps_its_drafts_while_clamd_cannot_be_asked(tmp_path: Path, clamd: Clamd) -> None:
+    """Unlike mail, which its sender keeps and tries again, an upload may exist nowhere else."""
+    async with hub_with(tmp_path, clamd, servers=[str(tmp_path / "nobody.sock")]) as hub:
+        kind, _ = await hub.imap(lambda client: client.append("INBOX", "", "", CLEAN.encode()))
+        assert kind == "OK"
+        assert await hub.mailbox() == [CLEAN.encode()]
+        assert await trouble(hub) is not None
 
 
 async def test_a_large_body_is_scanned_to_its_end(tmp_path: Path, clamd: Clamd) -> None:
