@@ -61,7 +61,8 @@ class Table(Protocol):
 class Leaf:
     """One test. select: which of these match; columns: what it asks of them.
 
-    needle: mapped text without which a message cannot match. loose: what FUZZY looks for.
+    needle: mapped text without which a message cannot match. loose: what FUZZY looks for. thread: the THREADID
+    that it asks for, which is found out before.
     """
 
     level: Level
@@ -69,6 +70,7 @@ class Leaf:
     columns: tuple[MessageColumn, ...] = ()
     needle: bytes = b""
     loose: Loose | None = None
+    thread: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +115,19 @@ def leaves(node: Node) -> Iterator[Leaf]:
         case And() | Or():
             for each in node.nodes:
                 yield from leaves(each)
+
+
+def rewritten(node: Node, change: Callable[[Leaf], Node]) -> Node:
+    """The same tree with other tests."""
+    match node:
+        case Leaf():
+            return change(node)
+        case Not():
+            return Not(rewritten(node.node, change))
+        case And():
+            return And(tuple(rewritten(each, change) for each in node.nodes))
+        case Or():
+            return Or(tuple(rewritten(each, change) for each in node.nodes))
 
 
 def dearest(node: Node) -> Level:

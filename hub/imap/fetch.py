@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from operator import attrgetter
+from types import MappingProxyType
 from typing import Final
 
 from hub.imap.attributes import Attribute, Kind, parse_attributes, with_modseq, with_uid, without_flags
 from hub.imap.command import Command, State
 from hub.imap.contents import SMALL, Contents, Large, prefetched, send_large
+from hub.imap.conversations import thread_ids
 from hub.imap.enabled import Enabled
 from hub.imap.envelopes import envelopes
-from hub.imap.listing import Chunk, Listing, chunks
+from hub.imap.listing import Chunk, Listing, chunks, thread_value
 from hub.imap.modifiers import parse_modifiers
 from hub.imap.partial import cut_selection
 from hub.imap.render import flag_list
@@ -22,7 +24,7 @@ from hub.imap.sets import compress
 from hub.imap.tokens import Reader
 from hub.imap.updates import enable_condstore
 from hub.imap.values import value
-from hub.imap.view import Selection, View, batches
+from hub.imap.view import Selection, batches
 from hub.log import get_logger
 from hub.services.blobs import BlobGone
 from hub.services.log import ChangeKind
@@ -94,6 +96,7 @@ class Fetching:
     def __init__(self, session: ImapSession, attributes: tuple[Attribute, ...]) -> None:
         view = session.mailbox
         self.missing = self.unreadable = False
+        self._threads: Mapping[int, bytes] = MappingProxyType({})  # of the batch, if they are wanted
         self._session = session
         self._view = view
         self._by_uid = Enabled.UIDONLY in session.enabled
@@ -105,6 +108,10 @@ class Fetching:
     async def batch(self, start: int, end: int) -> None:
         """Tell of the messages at these indexes of the view."""
         attributes = self._attributes
+        if any(attribute.kind is Kind.THREADID for attribute in attributes):
+            services = self._session.kernel.services
+            uids = self._view.uids[start:end]
+            self._threads = await thread_ids(services.storage, services.blobs, self._view.id, uids)
         if self._sets_seen and await self._mark_seen(start, end):
             attributes = _with_change(attributes, self._session.enabled)
         if Listing.can(attributes):
@@ -169,7 +176,7 @@ class Fetching:
         flags = [flag_list(self._view.flags[at]) for at in places]
         modseqs = [self._view.modseqs[at] for at in places]
         numbers = [row[0] for row in rows] if self._by_uid else [at + 1 for at in places]
-        self._session.out.send(listing.render(Chunk(rows, numbers, flags, modseqs, octets)))
+        self._session.out.send(listing.render(Chunk(rows, numbers, flags, modseqs, octets, self._threads)))
         await self._session.out.flow()
         if left:
             await self._each(listing.attributes, sorted(left))
@@ -250,7 +257,7 @@ class Fetching:
     async def _send(self, at: int, contents: Contents, attributes: Sequence[Attribute]) -> None:
         """One FETCH response. Nothing of it is sent before all that is small has been read. BlobGone."""
         view, out = self._view, self._session.out
-        values = [(each.label, await _value(each, contents, view, at)) for each in attributes]
+        values = [(each.label, await self._value(each, contents, at)) for each in attributes]
         out.send(b"* %d %b (" % (view.uids[at] if self._by_uid else at + 1, self._word))
         for index, (label, found) in enumerate(values):
             out.send(b" %b " % label if index else label + b" ")
@@ -259,6 +266,20 @@ class Fetching:
             else:
                 await send_large(self._session, found)
         out.send(b")\r\n")
+
+    async def _value(self, attribute: Attribute, contents: Contents, at: int) -> bytes | Large:
+        view = self._view
+        match attribute.kind:
+            case Kind.UID:
+                return b"%d" % view.uids[at]
+            case Kind.FLAGS:
+                return flag_list(view.flags[at])
+            case Kind.MODSEQ:
+                return b"(%d)" % view.modseqs[at]
+            case Kind.THREADID:
+                return thread_value(self._threads, view.uids[at])
+            case _:
+                return await value(attribute, contents)
 
 
 def _with_change(attributes: tuple[Attribute, ...], enabled: Collection[Enabled]) -> tuple[Attribute, ...]:
@@ -270,16 +291,6 @@ def _with_change(attributes: tuple[Attribute, ...], enabled: Collection[Enabled]
     if Enabled.QRESYNC in enabled:
         attributes = with_uid(attributes)
     return attributes
-
-
-async def _value(attribute: Attribute, contents: Contents, view: View, at: int) -> bytes | Large:
-    if attribute.kind is Kind.UID:
-        return b"%d" % view.uids[at]
-    if attribute.kind is Kind.FLAGS:
-        return flag_list(view.flags[at])
-    if attribute.kind is Kind.MODSEQ:
-        return b"(%d)" % view.modseqs[at]
-    return await value(attribute, contents)
 
 
 async def _made(kind: Kind, contents: Contents) -> bytes:

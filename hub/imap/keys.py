@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from collections.abc import Set as AbstractSet
 from typing import Any, TypeAlias
 
 from hub.imap.criteria import Indexes, Leaf, Level, Table
@@ -101,6 +102,16 @@ def modseq_from(modseq: int) -> Leaf:
 def email_id(wanted: str) -> Leaf:
     """The hub's id of the message, the same for every copy."""
     return _by_column(MessageColumn.MESSAGE_ID, lambda value: value == wanted)
+
+
+def thread_id(wanted: str) -> Leaf:
+    """The conversation that the message belongs to (RFC 8474 §5.2); which messages do is found out before."""
+    return Leaf(Level.STATE, lambda table, among: frozenset(), thread=wanted.encode())
+
+
+def in_thread(uids: AbstractSet[int]) -> Leaf:
+    """The messages of a conversation."""
+    return Leaf(Level.STATE, lambda table, among: {at for at in among if table.uids[at] in uids})
 
 
 def sent_day(compare: Compare, day: int) -> Leaf:

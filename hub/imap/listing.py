@@ -18,8 +18,7 @@ from typing import Any, Final, TypeAlias
 from hub.imap.attributes import Attribute, Kind
 from hub.imap.contents import SMALL, TOGETHER, lawful
 from hub.imap.render import NIL, internal_date
-from hub.imap.sections import Section, Which
-from hub.mail.headers import Headers
+from hub.imap.sections import Section, Which, selected
 from hub.services.summary import MessageColumn, Row
 
 _SUMMARY: Final = MappingProxyType(
@@ -43,7 +42,6 @@ _ROW: Final[MappingProxyType[Kind, tuple[MessageColumn, bytes, Callable[[Any], A
             Kind.SAVEDATE: (MessageColumn.SAVED_AT, b"%b", _date),
             Kind.SIZE: (MessageColumn.SIZE, b"%d", None),
             Kind.EMAILID: (MessageColumn.MESSAGE_ID, b"(%b)", str.encode),
-            Kind.THREADID: (MessageColumn.SIZE, b"%b", lambda _: NIL),
         }
     )
 )
@@ -52,13 +50,15 @@ _ROW: Final[MappingProxyType[Kind, tuple[MessageColumn, bytes, Callable[[Any], A
 @dataclass(frozen=True, slots=True)
 class Chunk:
     """Some of the rows, whose octets may be in memory together. octets: of each row's blob, if any are
-    wanted. numbers: what stands before FETCH. flags: rendered. modseqs: as far as the client was told."""
+    wanted. numbers: what stands before FETCH. flags: rendered. modseqs: as far as the client was told.
+    threads: by UID, if they are wanted."""
 
     rows: Sequence[Row]
     numbers: Sequence[int]
     flags: Sequence[bytes]
     modseqs: Sequence[int]
     octets: Sequence[bytes]
+    threads: Mapping[int, bytes]
 
 
 class Listing:
@@ -134,6 +134,8 @@ class Listing:
             return chunk.flags
         if attribute.kind is Kind.MODSEQ:
             return chunk.modseqs
+        if attribute.kind is Kind.THREADID:
+            return [thread_value(chunk.threads, row[0]) for row in chunk.rows]
         if attribute.kind in self.made:
             return self.column(chunk.rows, self.made[attribute.kind])
         if attribute.section is not None:
@@ -151,6 +153,12 @@ class Listing:
                 start, length = section.partial
                 found = found[start : start + length]
             yield b"{%d}\r\n%b" % (len(found), lawful(found))
+
+
+def thread_value(threads: Mapping[int, bytes], uid: int) -> bytes:
+    """NIL for what could not be read (RFC 8474 §5.2)."""
+    thread = threads.get(uid)
+    return NIL if thread is None else b"(%b)" % thread
 
 
 def chunks(lengths: Sequence[int]) -> Iterator[tuple[int, int]]:
@@ -185,6 +193,4 @@ def _section(section: Section, lines: bytes, head: int, octets: bytes) -> bytes:
             return octets[head:]
         case Which.HEADER:
             return lines + octets[:head]
-    headers = Headers(lines + octets[:head])
-    chosen = headers.select if section.which is Which.FIELDS else headers.omit
-    return chosen(section.names) + b"\r\n"
+    return selected(section, lines + octets[:head])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from hub.imap.criteria import And, Indexes, Leaf, Level, Node, Not, Or, Table, leaves
+from hub.imap.criteria import And, Indexes, Leaf, Level, Node, Or, Table, leaves, rewritten
 from hub.imap.fuzzy import Loose
 from hub.mail.relevance import has_enough
 from hub.services.search import Counted, Narrowed, Search
@@ -27,19 +27,9 @@ async def narrowed(criteria: Node, search: Search, mailbox: int) -> Node:
             and (told := await search.count(mailbox, loose.words)) is not None
         ):
             counted[loose] = told
-    return _rewritten(criteria, known, counted) if known or counted else criteria
-
-
-def _rewritten(node: Node, known: Mapping[bytes, Narrowed], counted: Mapping[Loose, Counted]) -> Node:
-    match node:
-        case Leaf():
-            return _leaf(node, known, counted)
-        case Not():
-            return Not(_rewritten(node.node, known, counted))
-        case And():
-            return And(tuple(_rewritten(each, known, counted) for each in node.nodes))
-        case Or():
-            return Or(tuple(_rewritten(each, known, counted) for each in node.nodes))
+    if not known and not counted:
+        return criteria
+    return rewritten(criteria, lambda leaf: _leaf(leaf, known, counted))
 
 
 def _leaf(leaf: Leaf, known: Mapping[bytes, Narrowed], counted: Mapping[Loose, Counted]) -> Node:

@@ -196,8 +196,7 @@ class Program:
             case b"EMAILID":
                 return keys.email_id(reader.atom("an EMAILID").decode("ascii"))
             case b"THREADID":
-                reader.atom("a THREADID")
-                return NONE  # messages have none here (RFC 8474 §5.2)
+                return keys.thread_id(reader.atom("a THREADID").decode("ascii"))
             case b"MODSEQ":
                 return self._modseq()
         return keys.message_size(_SIZES[word], reader.number())

@@ -10,8 +10,10 @@ from types import MappingProxyType
 from typing import Any, Final, TypeAlias
 
 from hub.imap.columns import Values, column_cache
-from hub.imap.criteria import Indexes, Level, Node, leaves, split
+from hub.imap.conversations import thread_ids
+from hub.imap.criteria import Indexes, Leaf, Level, Node, leaves, rewritten, split
 from hub.imap.fuzzy import Loose, scores
+from hub.imap.keys import in_thread
 from hub.imap.narrowing import narrowed
 from hub.imap.session import ImapSession
 from hub.imap.sets import compress
@@ -189,6 +191,8 @@ class Searched:
     async def find(self, criteria: Node, among: Indexes | None = None) -> set[int]:
         """The indexes of the messages that match. among: the only ones that are asked about."""
         asked = frozenset(range(len(self.uids))) if among is None else among
+        if any(leaf.thread for leaf in leaves(criteria)):
+            criteria = await self._threaded(criteria)
         if (search := self.session.kernel.services.search) is not None and len(asked) > FEW:
             criteria = await narrowed(criteria, search, self.mailbox)
         tests = list(leaves(criteria))
@@ -205,6 +209,21 @@ class Searched:
                 more, rest = await self._read_on(criteria, rest, level)
                 found |= more
         return found
+
+    async def _threaded(self, criteria: Node) -> Node:
+        """The same criteria, in which the messages of threads are known."""
+        services, members = self.session.kernel.services, dict[bytes, set[int]]()
+        for start in range(0, len(self.uids), ROWS):
+            uids = self.uids[start : start + ROWS]
+            threads = await thread_ids(services.storage, services.blobs, self.mailbox, uids)
+            for uid, thread in threads.items():
+                members.setdefault(thread, set()).add(uid)
+            await self.session.out.flow()
+
+        def change(leaf: Leaf) -> Node:
+            return in_thread(members.get(leaf.thread, set())) if leaf.thread else leaf
+
+        return rewritten(criteria, change)
 
     async def _split(
         self, criteria: Node, among: Indexes, level: Level, step: int

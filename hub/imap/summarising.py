@@ -10,13 +10,14 @@ It goes on the event loop, a message between two turns of it: a thread would fig
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from typing import Final
 
 from hub.dispatch.failure import reason
 from hub.imap.contents import SMALL
+from hub.imap.conversations import thread_keys
 from hub.imap.sets import compress, merge
 from hub.imap.summaries import make_summary
 from hub.loading.follower import Follower
@@ -114,9 +115,11 @@ class Summarising:
         lacking = [uid for uid, *made in rows if None in made]
         if not lacking:
             return
-        made = await self._made(mailbox, await self._services.storage.items(mailbox, compress(lacking)))
+        items = await self._services.storage.items(mailbox, compress(lacking))
+        made = await self._made(mailbox, items)
         with suppress(MailboxMissing):  # it may have been deleted meanwhile
             await self._services.storage.keep_summaries(mailbox, made)
+            await self._services.storage.join_threads(mailbox, [*_thread_keys(items, made)])
         await self._give_way(len(made))
 
     async def _give_way(self, made: int) -> None:
@@ -145,6 +148,13 @@ class Summarising:
             made[item.uid] = summarise() if len(data) <= SMALL else await asyncio.to_thread(summarise)
             await asyncio.sleep(0)
         return made
+
+
+def _thread_keys(items: Sequence[Item], made: Mapping[int, Summary]) -> Iterator[Sequence[int]]:
+    for item in items:
+        if summary := made.get(item.uid):
+            keys = summary.heading.keys
+            yield thread_keys(item.message_id, keys.message_id, keys.references)
 
 
 def _summarise(item: Item, data: bytes) -> Summary:

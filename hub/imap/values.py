@@ -25,8 +25,6 @@ async def value(attribute: Attribute, contents: Contents) -> bytes | Large:
             return b"%d" % item.size
         case Kind.EMAILID:
             return b"(%b)" % item.message_id.encode()
-        case Kind.THREADID:
-            return NIL
         case _:
             return await _of_message(attribute, contents)
 

@@ -24,6 +24,7 @@ from hub.services.sharing import Sharing
 from hub.services.states import States
 from hub.services.summary import Summaries
 from hub.services.tables import Tables
+from hub.services.threads import Threads
 
 UidRanges = Sequence[tuple[int, int]]
 """Ascending, disjoint, both ends included: [(1, 5), (9, 9)]."""
@@ -213,7 +214,7 @@ class Migrations(Protocol):
         """Take one branch back to a revision (`base` is before its first) under the same lock."""
 
 
-class Storage(Sharing, Annotations, Keeping, Summaries, Protocol):
+class Storage(Sharing, Annotations, Keeping, Summaries, Threads, Protocol):
     """The choose-one service of the index, entered by the hub as an async context manager.
 
     Mailbox names are Unicode, with `/` between the levels of the hierarchy; INBOX is spelled like this.
@@ -352,7 +353,7 @@ class Storage(Sharing, Annotations, Keeping, Summaries, Protocol):
         """
 
     async def holders(self, reference: str) -> Sequence[Placed]:
-        """The items that refer to a blob; behind them those that are expunged and kept, in the mailbox 0."""
+        """The items that refer to a blob; behind them those that are expunged and kept, where they were."""
 
     async def accounts(self, after: AccountRef | None = None, limit: int = 1000) -> Sequence[AccountRef]:
         """Every account that was ever used, by tenant and key."""

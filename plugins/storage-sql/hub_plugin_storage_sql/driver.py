@@ -57,6 +57,7 @@ from hub_plugin_storage_sql import (
     sending,
     sharing,
     summaries,
+    threads,
 )
 from hub_plugin_storage_sql.backend import Settings, open_database, schema_of
 from hub_plugin_storage_sql.counters import Counters
@@ -259,6 +260,14 @@ class SqlStorage:
     async def keep_summaries(self, mailbox: int, made: Mapping[int, Summary]) -> None:
         """Keep them by UID, for items that are there. MailboxMissing."""
         await self._db.write(summaries.keep(mailbox, made))
+
+    async def threads(self, mailbox: int, keys: Sequence[int]) -> Mapping[int, int]:
+        """The thread of each of these messages that was joined to one."""
+        return await self._db.read(lambda db: threads.threads(db, mailbox, keys))
+
+    async def join_threads(self, mailbox: int, messages: Sequence[Sequence[int]]) -> None:
+        """Put messages, each given by its keys, into threads. MailboxMissing."""
+        await self._db.write(threads.join(mailbox, messages))
 
     async def usage(self, account: AccountRef) -> Usage:
         """A read by key."""

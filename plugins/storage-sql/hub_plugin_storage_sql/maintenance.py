@@ -34,6 +34,7 @@ from hub_plugin_storage_sql.schema import (
     SUBSCRIPTION,
     SUMMARY,
     TENANT,
+    THREAD,
     UID_BITS,
 )
 from hub_plugin_storage_sql.transaction import Transaction
@@ -96,7 +97,7 @@ _HOLDERS = Statement(
     "reference",
 )
 _EXPUNGED_HOLDERS = Statement(
-    select(TENANT.c.name, ACCOUNT.c.key, EXPUNGED.c.name, EXPUNGED.c.uid)
+    select(TENANT.c.name, ACCOUNT.c.key, EXPUNGED.c.name, EXPUNGED.c.collection_id, EXPUNGED.c.uid)
     .select_from(EXPUNGED)
     .join(ACCOUNT, ACCOUNT.c.id == EXPUNGED.c.account_id)
     .join(TENANT, TENANT.c.id == ACCOUNT.c.tenant_id)
@@ -188,6 +189,7 @@ _CLEAR = (
     Statement(delete(ANNOTATION)),
     Statement(delete(ITEM)),
     Statement(delete(SUMMARY)),
+    Statement(delete(THREAD)),
     Statement(delete(QUEUE)),
     Statement(delete(LOG).where(LOG.c.position < _NEWEST)),
     # The newest row keeps the position, and says nothing of a message any more.
@@ -234,14 +236,14 @@ def _holding(tx: Transaction, references: Iterable[str]) -> set[int]:
 
 
 def holders(db: Reads, reference: str) -> Sequence[Placed]:
-    """The items that refer to a blob, and behind them those that are expunged, which are in no mailbox."""
+    """The items that refer to a blob, and behind them those that are expunged, where they were."""
     items = [
         Placed(AccountRef(tenant, key), name, mailbox, item - (mailbox << UID_BITS))
         for tenant, key, name, mailbox, item in db.rows(_HOLDERS, reference)
     ]
     expunged = [
-        Placed(AccountRef(tenant, key), name, 0, uid)
-        for tenant, key, name, uid in db.rows(_EXPUNGED_HOLDERS, reference)
+        Placed(AccountRef(tenant, key), name, mailbox, uid)
+        for tenant, key, name, mailbox, uid in db.rows(_EXPUNGED_HOLDERS, reference)
     ]
     return items + expunged
 

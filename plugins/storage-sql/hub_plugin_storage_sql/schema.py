@@ -25,7 +25,7 @@ from sqlalchemy import (
     literal_column,
 )
 
-REVISION: Final = "0011"
+REVISION: Final = "0012"
 """The head of this plugin's migrations, known without Alembic."""
 
 METADATA: Final = MetaData()
@@ -123,6 +123,19 @@ SUMMARY: Final = Table(
     Column("references", LargeBinary, nullable=False),
     Column("fields", LargeBinary),
 )
+
+# key: made of an id that messages have or refer to. is_message: one has it. thread: the first key of some
+# message of the thread.
+THREAD: Final = Table(
+    "thread",
+    METADATA,
+    Column("account_id", ForeignKey("account.id"), primary_key=True),
+    Column("key", BigInteger, primary_key=True, autoincrement=False),
+    Column("thread", BigInteger, nullable=False),
+    Column("is_message", Boolean, nullable=False),
+    sqlite_with_rowid=False,
+)
+Index("thread_of_account", THREAD.c.account_id, THREAD.c.thread)
 
 # What others than the owner have seen: \Seen is each viewer's own in a mailbox of somebody else. By item, so
 # that it is gone with that; few items are looked at by many.

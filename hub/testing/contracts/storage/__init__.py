@@ -23,6 +23,7 @@ from hub.testing.contracts.storage.sending import SendingContract
 from hub.testing.contracts.storage.shared import SharedStateContract
 from hub.testing.contracts.storage.sharing import SharingContract
 from hub.testing.contracts.storage.summaries import SummaryContract
+from hub.testing.contracts.storage.threads import ThreadContract
 from hub.testing.contracts.storage.viewing import ViewingContract
 
 __all__ = ["OpenStorage", "StorageContract"]
@@ -42,6 +43,7 @@ class StorageContract(
     SendingContract,
     SharedStateContract,
     SummaryContract,
+    ThreadContract,
     ProcessContract,
 ):
     """Inherit it and give `driver`, `module:Class`, which other processes build too, and `settings`."""
