@@ -104,7 +104,9 @@ async def _find_again(services: Services, lost: Iterable[BlobUse]) -> dict[str, 
     wanted: dict[tuple[str, int, int], str] = {}
     for use in lost:
         for place in (await storage.holders(use.reference))[:1]:
-            for item in await storage.items(place.mailbox_id, [(place.uid, place.uid)]):
+            uids = [(place.uid, place.uid)]
+            rows = await storage.items(place.mailbox_id, uids) or await storage.gone(place.mailbox_id, uids)
+            for item in rows:
                 wanted[item.message_id, use.head_size, use.size] = use.reference
     found: dict[str, str] = {}
     async for record in services.blobs.records():

@@ -132,6 +132,29 @@ async def test_a_message_that_lies_elsewhere_is_found_again(tmp_path: Path) -> N
         ] * 20
 
 
+@pytest.mark.proves("store: what was expunged is checked, found again and had back as all other mail")
+async def test_what_was_expunged_is_looked_after_as_long_as_it_is_kept(tmp_path: Path) -> None:
+    keeping = {"plugins": {**TABLES["plugins"], "storage-sql": {}}}
+    async with running_hub(tmp_path, tables=keeping) as hub:
+        await fill(hub)
+        before = await hub.mailbox()
+        await remove(hub, "1:20")
+    found = await answer(tmp_path, "check", "--deep", "--repair")
+    assert (found["clean"], found["blobs"], found["garbage"]["blobs"]) == (True, 20, 0)
+    path = segments(tmp_path)[0]
+    path.rename(path.with_name(path.name.replace(path.name[-8:-4], "0000")))
+    problems = (await answer(tmp_path, "check", code=1))["problems"]
+    assert "'INBOX' UID 1: " in problems[0]["what"]
+    assert all(problem["repaired"] for problem in (await answer(tmp_path, "check", "--repair"))["problems"])
+    assert (await answer(tmp_path, "check", "--deep"))["problems"] == []
+    async with running_hub(tmp_path, tables=keeping, accounts=()) as hub:
+        storage = hub.hub.kernel.services.storage
+        (account,) = await storage.accounts()
+        kept = await storage.expunged(account)
+        await storage.undelete(account, [each.id for each in kept])
+        assert await hub.mailbox() == before
+
+
 async def test_a_damaged_body_is_found_by_reading_it(tmp_path: Path) -> None:
     await stopped(tmp_path)
     path = segments(tmp_path)[0]

@@ -203,7 +203,7 @@ class ExpungedContract(StorageFixtures):
         await storage.move_references({"store:0": "new:0", "store:1": "new:1"})
         assert [each.item.blob for each in await storage.expunged(ALICE)] == ["new:0"]
         (held,) = await storage.holders("new:0")
-        assert (held.account, held.mailbox, held.mailbox_id, held.uid) == (ALICE, "INBOX", 0, 1)
+        assert (held.account, held.mailbox, held.mailbox_id, held.uid) == (ALICE, "INBOX", mailbox, 1)
         assert [use.reference for use in await storage.references()] == ["new:0", "new:1"]
         await storage.clear()
         assert await storage.references() == []
