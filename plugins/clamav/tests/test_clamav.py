@@ -5,7 +5,6 @@ from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from imaplib import IMAP4
 from pathlib import Path
-from typing import cast
 
 import pytest
 
@@ -56,7 +55,7 @@ async def test_what_a_client_uploads_is_scanned(tmp_path: Path, clamd: Clamd) ->
     def upload(message: str) -> Callable[[IMAP4], tuple[str, bytes]]:
         def work(client: IMAP4) -> tuple[str, bytes]:
             kind, (text,) = client.append("INBOX", "", "", message.encode())
-            return kind, cast(bytes, text)
+            return kind, text
 
         return work
 

@@ -12,7 +12,7 @@ from hub_plugin_storage_sql.schema import COLLECTION, THREAD
 from hub_plugin_storage_sql.transaction import Transaction
 
 _b = bindparam
-_AT_ONCE: Final = 500
+_AT_ONCE: Final = 1000
 """Keys that are looked for in one statement."""
 _LARGE: Final = 1000
 """Keys of a thread that does not become part of another any more, so that no message costs more than that."""
