@@ -61,8 +61,8 @@ class Table(Protocol):
 class Leaf:
     """One test. select: which of these match; columns: what it asks of them.
 
-    needle: mapped text without which a message cannot match. loose: what FUZZY looks for. thread: the THREADID
-    that it asks for, which is found out before.
+    needle: mapped text without which a message cannot match. loose: what FUZZY looks for. thread: the
+    THREADID that it asks for, which is found out before.
     """
 
     level: Level

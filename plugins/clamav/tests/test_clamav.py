@@ -50,7 +50,7 @@ async def test_a_clean_message_says_so_in_its_header(tmp_path: Path, clamd: Clam
         assert b"\r\nX-Virus-Scanned: ClamAV\r\n" in message.partition(b"\r\n\r\n")[0]
 
 
-@pytest.mark.proves("clamav: what an IMAP client uploads is scanned as mail is")
+@pytest.mark.proves("checks: what an IMAP client uploads is scanned for viruses as mail is")
 async def test_what_a_client_uploads_is_scanned(tmp_path: Path, clamd: Clamd) -> None:
     def upload(message: str) -> Callable[[IMAP4], tuple[str, bytes]]:
         def work(client: IMAP4) -> tuple[str, bytes]:
