@@ -19,6 +19,7 @@ from hub.imap.partial import cut_selection
 from hub.imap.render import flag_list
 from hub.imap.replies import EXPUNGE_ISSUED, UNREADABLE, Reply, ok
 from hub.imap.resync import newer, tell_vanished
+from hub.imap.sections import Which
 from hub.imap.session import ImapSession
 from hub.imap.sets import GAP, compress
 from hub.imap.tokens import Reader
@@ -33,6 +34,8 @@ from hub.services.summary import MessageColumn, Row
 
 BATCH: Final = 512
 _SEEN: Final = frozenset({"\\Seen"})
+_OF_BODIES: Final = frozenset((Kind.BODY, Kind.BODYSTRUCTURE, Kind.PREVIEW, Kind.BINARY, Kind.BINARY_SIZE))
+_WHOLE: Final = frozenset((Which.ALL, Which.TEXT))
 
 _log = get_logger(area="imap")
 
@@ -231,8 +234,7 @@ class Fetching:
         session, view = self._session, self._view
         items = await self._items(uids)
         self.missing = self.missing or len(items) < len(uids)
-        whole = not Listing.can(attributes)
-        async for contents in prefetched(session, items, whole=whole):
+        async for contents in prefetched(session, items, whole=_reads_bodies(attributes)):
             at = view.index(contents.item.uid)
             assert at is not None
             try:
@@ -279,6 +281,15 @@ class Fetching:
                 return thread_value(self._threads, view.uids[at])
             case _:
                 return await value(attribute, contents)
+
+
+def _reads_bodies(attributes: Sequence[Attribute]) -> bool:
+    """Whether more than header blocks is needed of messages that are read."""
+    return any(
+        each.kind in _OF_BODIES
+        or (each.section is not None and (each.section.needs_structure or each.section.which in _WHOLE))
+        for each in attributes
+    )
 
 
 def _with_change(attributes: tuple[Attribute, ...], enabled: Collection[Enabled]) -> tuple[Attribute, ...]:

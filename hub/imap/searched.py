@@ -196,7 +196,7 @@ class Searched:
         """The indexes of the messages that match. among: the only ones that are asked about."""
         asked = frozenset(range(len(self.uids))) if among is None else among
         if any(leaf.thread for leaf in leaves(criteria)):
-            criteria = await self._threaded(criteria)
+            criteria = await self._threaded(criteria, sorted(asked))
         if (search := self.session.kernel.services.search) is not None and len(asked) > FEW:
             criteria = await narrowed(criteria, search, self.mailbox)
         tests = list(leaves(criteria))
@@ -214,11 +214,11 @@ class Searched:
                 found |= more
         return found
 
-    async def _threaded(self, criteria: Node) -> Node:
-        """The same criteria, in which the messages of threads are known."""
+    async def _threaded(self, criteria: Node, asked: Sequence[int]) -> Node:
+        """The same criteria, in which it is known which of these messages the threads have."""
         services, members = self.session.kernel.services, dict[bytes, set[int]]()
-        for start in range(0, len(self.uids), ROWS):
-            uids = self.uids[start : start + ROWS]
+        for start in range(0, len(asked), ROWS):
+            uids = [self.uids[at] for at in asked[start : start + ROWS]]
             threads = await thread_ids(services.storage, services.blobs, self.mailbox, uids)
             for uid, thread in threads.items():
                 members.setdefault(thread, set()).add(uid)

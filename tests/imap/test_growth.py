@@ -31,6 +31,7 @@ WHOLE = (
     "SEARCH SUBJECT 1", "SEARCH TEXT line", "SORT (SUBJECT REVERSE DATE) UTF-8 ALL",
     "THREAD REFERENCES UTF-8 ALL", "SORT (RELEVANCY) UTF-8 FUZZY TEXT line",
     "ESEARCH IN (personal) SUBJECT 1",
+    "FETCH 1:* (THREADID)", "SEARCH THREADID T1",
     "STORE 1:* +FLAGS (\\Flagged)", "COPY 1:* Archive", "STORE 1:* +FLAGS.SILENT (\\Deleted)", "EXPUNGE",
 )  # fmt: skip
 """What touches every message."""
