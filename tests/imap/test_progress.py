@@ -41,7 +41,6 @@ async def test_progress_is_told_now_and_then_and_names_the_command(
         ("SEARCH SMALLER 100", "columns"),
         ("UID SORT (SIZE) UTF-8 ALL", "columns"),
         ("THREAD REFERENCES UTF-8 ALL", "columns"),
-        ("ESEARCH IN (personal) SMALLER 100", "columns"),
         ("STORE 1 +FLAGS (\\Deleted)", "store_flags"),
         ("UID COPY 1 Archive", "copy"),
         ("MOVE 1 Archive", "move"),
