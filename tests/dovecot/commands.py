@@ -197,6 +197,11 @@ def kinds(corpus: tuple[bytes, ...]) -> dict[str, Kind]:
         "search kept up to date": Kind(
             joined(b"UID SEARCH RETURN (UPDATE ALL) ", CRITERIA), ("CONTEXT=SEARCH",), weight=2
         ),
+        # Of one word, for which of several must be there is for each server to say (RFC 6203 §3).
+        "fuzzy": Kind(
+            searching(b"SEARCH", b"FUZZY ", joined(st.sampled_from((b"TEXT ", b"BODY ")), _CONTENTS)),
+            ("SEARCH=FUZZY",),
+        ),
         "searchres": Kind(
             st.one_of(
                 searching(b"SEARCH", b"RETURN (SAVE) "), st.just(b"FETCH $ (UID FLAGS)"), st.just(b"SEARCH $")
