@@ -69,6 +69,7 @@ if TYPE_CHECKING:
     from hub.mail.message import Message as Message
     from hub.mail.relevance import Occurrences as Occurrences
     from hub.mail.relevance import folded as folded
+    from hub.mail.relevance import occurrences as occurrences
     from hub.mail.searchtext import SearchText as SearchText
     from hub.mail.stash import Stash as Stash
     from hub.mail.stash import StashKey as StashKey
@@ -226,7 +227,7 @@ _HOMES = {
     "hub.mail.login": "AccountRef Bearer BearerHelp Certificate ClientCertificate Credentials "
     "Identity LoginFailure Password Refuse ScramKeys",
     "hub.mail.message": "BodyFile Message",
-    "hub.mail.relevance": "Occurrences folded",
+    "hub.mail.relevance": "Occurrences folded occurrences",
     "hub.mail.stash": "Stash StashKey",
     "hub.mail.searchtext": "SearchText",
     "hub.mail.structure": "Structure",

@@ -22,6 +22,8 @@ _ENCODED: Final = (b"=?", b"BASE64", b"QUOTED-PRINTABLE", b"*=", b"*0")
 _IN_PARTS = re.compile(rb"MULTIPART|MESSAGE(?!-ID)")
 _CHARSET: Final = b"CHARSET"
 _LIKE_ASCII = re.compile(rb'CHARSET(?:["= ]*+(?:US-ASCII|UTF-8|ISO-8859|WINDOWS-125)|(?!\s*+=))')
+_TEXT = re.compile(rb"^CONTENT-TYPE[ \t]*+:[ \t\r\n]*+TEXT/", re.MULTILINE)
+_NAME = re.compile(rb"NAME[*0-9\s]*+=")
 _NOT_FOLDED = re.compile(rb"[^\s]++")
 
 
@@ -54,7 +56,7 @@ class SearchText:
 
     def has(self, needle: bytes) -> bool:
         """TEXT: in the header or in the body."""
-        return self._may_have(needle) and (needle in self._head_decoded() or needle in self._decoded())
+        return self._may_have(needle) and (needle in self._decoded() or needle in self._head_decoded())
 
     def body_has(self, needle: bytes) -> bool:
         """BODY: in a text part, or in the header of a part or of a message within."""
@@ -70,14 +72,22 @@ class SearchText:
 
     def _may_have(self, needle: bytes) -> bool:
         """Whether it is worth decoding."""
+        raw = self._look()
+        return not raw or needle in raw or _NOT_FOLDED.fullmatch(needle) is None
+
+    def _look(self) -> bytes:
+        """The message in capitals if each text in it is a piece of that, else nothing."""
         if self._raw is None:
             raw = self._head + (self._body or b"")
             self._raw = raw.upper() if raw.isascii() else b""
             # What has no parts says in its header how all of it is encoded.
             head = self._raw[: len(self._head)]
-            if not _is_plain(self._raw if _IN_PARTS.search(head) else head):
+            has_parts = _IN_PARTS.search(head) is not None
+            if not _is_plain(self._raw if has_parts else head):
                 self._raw = b""
-        return not self._raw or needle in self._raw or _NOT_FOLDED.fullmatch(needle) is None
+            elif self._raw and not has_parts and _is_text(head):
+                self._body_text = self._raw[len(head) :]
+        return self._raw
 
     def _head_decoded(self) -> bytes:
         if self._header_text is None:
@@ -85,6 +95,7 @@ class SearchText:
         return self._header_text
 
     def _decoded(self) -> bytes:
+        self._look()
         if self._body_text is None:
             body = self._body or b""
             self._body_text = b"\n".join(body_texts(Structure(body, self._head), body))
@@ -96,6 +107,12 @@ def _is_plain(raw: bytes) -> bool:
     if any(mark in raw for mark in _ENCODED) or (b"NAME=" in raw and b"\\" in raw):
         return False
     return _CHARSET not in raw or raw.count(_CHARSET) == len(_LIKE_ASCII.findall(raw))
+
+
+def _is_text(head: bytes) -> bool:
+    """Whether the body is a text without a name, of a message that has no parts. head: in capitals."""
+    types = head.count(b"CONTENT-TYPE")
+    return (not types or (types == 1 and _TEXT.search(head) is not None)) and _NAME.search(head) is None
 
 
 def header_text(headers: Headers) -> bytes:

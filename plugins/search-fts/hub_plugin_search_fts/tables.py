@@ -15,13 +15,12 @@ from sqlalchemy import (
     Table,
     Text,
     delete,
-    func,
     insert,
     select,
 )
 from sqlalchemy import text as sql
 
-from hub import Occurrences
+from hub import Occurrences, occurrences
 
 METADATA: Final = MetaData()
 _Key = BigInteger().with_variant(Integer, "sqlite")
@@ -43,8 +42,8 @@ GRAM: Final = 3
 MOST_GRAMS: Final = 24
 """Of a long needle; each costs a look at its messages, and so many leave hardly one too many."""
 
-COUNTED: Final = 500
-"""Messages whose words are counted by one statement."""
+COUNTED: Final = 100
+"""Messages whose texts are in memory together while their words are counted."""
 
 _FIND_SQLITE: Final = sql(
     "SELECT rowid FROM search_text WHERE search_text MATCH :wanted AND rowid BETWEEN :low AND :high"
@@ -128,18 +127,14 @@ def untold(db: Connection, mailbox: int) -> set[int]:
 def count(db: Connection, mailbox: int, words: Sequence[str]) -> dict[int, Occurrences]:
     """How often messages say each of the words, which are long enough; those that say none are left out."""
     base = mailbox << UID_BITS
-    length = func.length(TEXT.c.text, type_=Integer)
-    times = [
-        (length - func.length(func.replace(TEXT.c.text, word, ""), type_=Integer)) // len(word)
-        for word in words
-    ]
     found: dict[int, Occurrences] = {}
     keys = sorted({key for word in words for key in _keys(db, base, word)})
     for start in range(0, len(keys), COUNTED):
         some = TEXT.c.rowid.in_(keys[start : start + COUNTED])
-        for key, size, *counts in db.execute(select(TEXT.c.rowid, length, *times).where(some)):
-            if any(counts):
-                found[key - base] = Occurrences(size, tuple(counts))
+        for key, said in db.execute(select(TEXT.c.rowid, TEXT.c.text).where(some)):
+            counted = occurrences(said, words)
+            if any(counted.counts):
+                found[key - base] = counted
     return found
 
 
