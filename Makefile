@@ -27,7 +27,7 @@ run: setup  ## Run a demo hub on loopback
 	$(BIN)/hub demo
 
 test: setup peers  ## Run every test; JOBS=0 runs one file after the other, not several side by side
-	$(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadfile
+	$(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadfile --no-loadscope-reorder
 
 coverage: setup peers  ## Run every test and see that it reaches 95 % of the code; takes twice as long
 	$(BIN)/coverage erase

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-pytest_plugins = ["tests.soak", "tests.peers.postgres", "tests.peers.dovecot"]
+pytest_plugins = ["tests.soak", "tests.longest", "tests.peers.postgres", "tests.peers.dovecot"]
 
 NO_SKIPS = "HUB_NO_SKIPS"
 

@@ -9,6 +9,8 @@ from collections.abc import Callable
 from typing import Final
 
 START: Final = 1_800_000_000.0
+PATIENT: Final = 100
+"""Who wakes in one turn after so many gets only as long as the loop is busy: months have 100,000 timers."""
 
 
 class ManualClock:
@@ -43,21 +45,28 @@ class ManualClock:
 
     async def turn(self, seconds: float) -> None:
         """Let that much time pass; whoever wakes gets to run, and may sleep again, before time goes on."""
-        end = self._now + seconds
+        end, woken = self._now + seconds, 0
         await settle()
         while self._sleepers and self._sleepers[0][0] <= end:
             self._now, _, future = heapq.heappop(self._sleepers)
             if not future.done():
                 future.set_result(None)
-                await settle()
+                woken += 1
+                await settle(until_idle=woken > PATIENT)
         self._now = end
         await settle()
 
 
-async def settle(rounds: int = 20) -> None:
-    """Let everything run that can run without waiting for anybody."""
+async def settle(rounds: int = 20, *, until_idle: bool = False) -> None:
+    """Let everything run that can run without waiting for anybody.
+
+    until_idle: no longer than somebody can, where the loop shows that, as asyncio's own does.
+    """
+    loop = asyncio.get_running_loop()
     for _ in range(rounds):
         await asyncio.sleep(0)
+        if until_idle and not getattr(loop, "_ready", True):
+            return
 
 
 async def until(holds: Callable[[], bool], seconds: float = 10.0) -> None:
