@@ -17,7 +17,7 @@ from sqlalchemy import BigInteger, Select, Text, bindparam, cast, literal_column
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.elements import ColumnElement
-from sqlalchemy.sql.functions import GenericFunction
+from sqlalchemy.sql.functions import FunctionElement
 
 from hub_plugin_storage_sql.database import Reads, Row, Statement
 from hub_plugin_storage_sql.ranges import Range
@@ -29,17 +29,21 @@ _NUMBERS: Final[ColumnElement[str]] = literal_column("','")
 _TEXTS: Final[ColumnElement[str]] = literal_column("'\n'")  # is in no flag
 
 
-class _Joined(GenericFunction[str]):
+class _Joined(FunctionElement[str]):
     """All values of a column with a separator between them: each database has a name of its own for it."""
 
     type = Text()
     inherit_cache = True
-    name = "string_agg"
 
 
 @compiles(_Joined, "sqlite")
 def _group_concat(element: _Joined, compiler: SQLCompiler, **kwargs: Any) -> str:
-    return f"group_concat{compiler.function_argspec(element, **kwargs)}"
+    return f"group_concat({compiler.process(element.clauses, **kwargs)})"
+
+
+@compiles(_Joined, "postgresql")
+def _string_agg(element: _Joined, compiler: SQLCompiler, **kwargs: Any) -> str:
+    return f"string_agg({compiler.process(element.clauses, **kwargs)})"
 
 
 def _joined(*columns: ColumnElement[Any]) -> Select[Any]:

@@ -16,7 +16,8 @@ from hub_plugin_storage_sql.database import Statement
 from hub_plugin_storage_sql.flags import DELETED, SEEN, decoded, encoded
 from hub_plugin_storage_sql.keeping import keep
 from hub_plugin_storage_sql.ranges import MAX_UID, Range, clipped, runs
-from hub_plugin_storage_sql.schema import ITEM, SUMMARY
+from hub_plugin_storage_sql.schema import ITEM
+from hub_plugin_storage_sql.summaries import forget_summaries
 from hub_plugin_storage_sql.transaction import MailboxRow, Transaction
 from hub_plugin_storage_sql.viewing import forget_seen, see, unsee, viewed, viewer_id, with_seen
 
@@ -35,8 +36,6 @@ _SET_FLAGS = Statement(
     "new_flags new_modseq low high",
 )
 _DELETE = Statement(delete(ITEM).where(_WITHIN), "low high")
-# What lies beside the items goes where they go.
-_DELETE_SUMMARIES = Statement(delete(SUMMARY).where(SUMMARY.c.id.between(_b("low"), _b("high"))), "low high")
 
 F = TypeVar("F")
 """The flags of an item as they are stored: a text for the owner; for others also whether it was seen."""
@@ -186,11 +185,11 @@ def expunge_one(tx: Transaction, mailbox: MailboxRow, uid: int, *, kept: bool) -
 
 def remove(
     tx: Transaction, mailbox: MailboxRow, items: Columns[str], *, kept: bool, moved: bool = False
-) -> Sequence[int]:
+) -> list[int]:
     """Remove items, of which sizes are known; their UIDs. kept: so that they can be had back, or if they are
     only moved, be read by who was not told yet."""
     if not items:
-        return ()
+        return []
     modseq = tx.touch(
         mailbox, messages=-len(items), unseen=-count_unseen(items.flags), size=-sum(items.figures)
     )
@@ -198,9 +197,10 @@ def remove(
     keys = keys_of(mailbox, gone)
     if kept:
         keep(tx, mailbox, keys, elsewhere=moved)
+    else:
+        forget_summaries(tx.connection, keys)
     forget_seen(tx.connection, keys)
     tx.connection.many(_DELETE, keys)
-    tx.connection.many(_DELETE_SUMMARIES, keys)
     for span in gone:
         tx.log(modseq, ChangeKind.EXPUNGED, mailbox, span)
     return items.uids.tolist()

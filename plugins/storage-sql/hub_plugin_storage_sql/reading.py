@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import and_, bindparam, func, select
 
@@ -127,6 +127,8 @@ _TOUCHED = Statement(
     ),
     "mailbox since",
 )
+_GAP: Final = 200
+"""Items that are passed over, by their modseqs, in the time that another statement takes."""
 _LOG = Statement(
     select(
         LOG.c.position,
@@ -226,7 +228,7 @@ def changes(db: Reads, mailbox: int, since: int, viewer: AccountRef | None = Non
     vanished: list[Range] = []
     for kind, first, last in db.rows(_TOUCHED, mailbox, since):
         (vanished if kind == ChangeKind.EXPUNGED.value else touched).append((first, last))
-    found = _changed(db, mailbox, merged(touched), since, watching)
+    found = _changed(db, mailbox, merged(touched, _GAP), since, watching)
     return MailboxChanges(highest_modseq, uidnext, found, tuple(merged(vanished)))
 
 
