@@ -13,7 +13,7 @@ from hub_plugin_storage_sql.sqlite.connection import SqliteConnection
 ROWS: Final = 1000
 """Rows changed after which there is enough in the log; mail that comes in dirties about a page for each."""
 PAUSE: Final = 0.2  # seconds that what comes together is waited for
-BACKSTOP: Final = 8192
+BACKSTOP: Final = 4096
 """Pages in the log after which a commit does it itself: under a load without a pause nobody else can begin
 the log anew. As much as `journal_size_limit` leaves of it."""
 

@@ -205,6 +205,6 @@ def prepare_writer(connection: SqliteConnection) -> None:
         # What is deleted is not overwritten with zeros, as Debian's SQLite does: pages that are empty
         # need not be written, and the messages themselves stay in their segments until those are compacted.
         "secure_delete = OFF",
-        "journal_size_limit = 33554432",  # what a large change has made of the log is given back
+        f"journal_size_limit = {BACKSTOP * 4096}",  # what a large change has made of the log is given back
     ):
         connection.raw.execute(f"PRAGMA {setting}")
