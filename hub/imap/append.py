@@ -75,10 +75,10 @@ async def _received(upload: Upload, most: int) -> tuple[Place, Sequence[NewItem]
         upload.reader.space()
         await upload.message()
         if upload.reader.at_end():
-            return target, upload.items
+            return target, upload.batch.items
         if upload.reader.peek() != b" ":
             raise bad("Something is left behind the message")
-        if len(upload.items) >= most:
+        if len(upload.batch) >= most:
             raise bad(f"There is more behind the message: at most {most} at once")
 
 

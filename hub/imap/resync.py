@@ -96,8 +96,12 @@ async def tell_vanished(session: ImapSession, modseq: int, among: Ranges) -> Non
 
 def newer(view: View, selection: Selection, modseq: int) -> list[tuple[int, int]]:
     """Those of the messages that have changed since a modseq."""
-    modseqs = view.modseqs
-    numbers = [at + 1 for start, end in selection for at in range(start, end) if modseqs[at] > modseq]
+    numbers = [
+        number
+        for start, end in selection
+        for number, each in enumerate(view.modseqs[start:end], start + 1)
+        if each > modseq
+    ]
     return [(first - 1, last) for first, last in compress(numbers)]
 
 

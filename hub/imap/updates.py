@@ -3,9 +3,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from functools import partial
-from typing import Final
+from collections.abc import Iterable, Sequence
+from typing import Final, TypeVar
 
 from hub.imap.enabled import Enabled
 from hub.imap.events import Event
@@ -15,6 +14,8 @@ from hub.imap.render import SYSTEM_FLAGS, flag_list, ordered
 from hub.imap.session import ImapSession
 from hub.imap.sets import compress, render_set
 from hub.imap.view import Update, View
+
+T = TypeVar("T")
 
 _BATCH: Final = 2048
 """Lines that are written at once: less than a millisecond."""
@@ -70,27 +71,28 @@ async def tell_states(
     flags: whether they are told, too.
     """
     view, out = session.mailbox, session.out
-    by_uid = Enabled.UIDONLY in session.enabled
-    items: list[bytes] = []
-    columns: list[partial[Iterator[object]]] = []
-    if by_uid:  # RFC 9586 §3.3
-        columns.append(partial(map, view.uids.__getitem__))
-    else:
-        columns.append(partial(map, (1).__add__))
-    if with_uid and not by_uid:
-        items.append(b"UID %d")
-        columns.append(partial(map, view.uids.__getitem__))
-    if flags:
-        items.append(b"FLAGS %b")
-        columns.append(partial(map, lambda at: flag_list(view.flags[at])))
-    if Enabled.CONDSTORE in session.enabled:
-        items.append(b"MODSEQ (%d)")
-        columns.append(partial(map, view.modseqs.__getitem__))
+    by_uid = Enabled.UIDONLY in session.enabled  # then it stands in front (RFC 9586 §3.3)
+    with_uid = with_uid and not by_uid
+    with_modseq = Enabled.CONDSTORE in session.enabled
+    items = [b"UID %d"] * with_uid + [b"FLAGS %b"] * flags + [b"MODSEQ (%d)"] * with_modseq
     line = b"* %%d %b (%b)\r\n" % (b"UIDFETCH" if by_uid else b"FETCH", b" ".join(items))
     for start in range(0, len(indexes), _BATCH):
         some = indexes[start : start + _BATCH]
-        out.send(b"".join(map(line.__mod__, zip(*[column(some) for column in columns], strict=True))))
+        columns: list[Iterable[object]] = [_at(view.uids, some) if by_uid else [at + 1 for at in some]]
+        if with_uid:
+            columns.append(_at(view.uids, some))
+        if flags:
+            columns.append(map(flag_list, _at(view.flags, some)))
+        if with_modseq:
+            columns.append(_at(view.modseqs, some))
+        out.send(b"".join(map(line.__mod__, zip(*columns, strict=True))))
         await out.flow()
+
+
+def _at(column: Sequence[T], places: Sequence[int]) -> Sequence[T]:
+    if isinstance(places, range):  # all neighbours: mostly the whole mailbox
+        return column[places.start : places.stop]
+    return [column[place] for place in places]
 
 
 def enable_condstore(session: ImapSession) -> None:

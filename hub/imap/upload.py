@@ -1,8 +1,9 @@
-"""What APPEND and its like read: messages one after the other, each made durable as it comes."""
+"""What APPEND and its like read: messages one after the other, made durable as they come."""
 
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from types import TracebackType
 from typing import Self
 
@@ -10,6 +11,7 @@ import orjson
 
 from hub.delivery.accept import Content
 from hub.hooks.imap import imap_append
+from hub.imap.batch import Batch
 from hub.imap.catenate import MAX_PIECES, resolve
 from hub.imap.input import LineTooLong
 from hub.imap.intake import Intake, as_message
@@ -32,15 +34,15 @@ class Upload:
     """One command that brings messages; whatever it leaves by, the rest of it has been read over.
 
     reader: where the line that came last has been read up to; a literal at its end was not read yet.
-    items: what has come so far. Leave it after the commit: until then no blob of its is garbage.
+    batch: what has come so far. Leave it after the commit: until then no blob of its is garbage.
     """
 
-    __slots__ = ("_limits", "_target", "items", "reader", "session")
+    __slots__ = ("_limits", "_target", "batch", "reader", "session")
 
     def __init__(self, session: ImapSession, reader: Reader) -> None:
         self.session = session
         self.reader = reader
-        self.items: list[NewItem] = []
+        self.batch = Batch(session.kernel.services.blobs, session.kernel.budget)
         self._limits: tuple[Account, Usage] | None = None
         self._target: Place | None = None
 
@@ -51,8 +53,10 @@ class Upload:
         self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
     ) -> None:
         if error is not None and not isinstance(error, Exception):
+            self.batch.abandon()
             return  # what was only cancelled may still be committed
-        for item in self.items:
+        await self.batch.end()
+        for item in self.batch.items:
             self.session.kernel.services.blobs.settle(item.blob)
         if error is not None and not isinstance(error, LineTooLong | ConnectionResetError):
             await discard(self.session, self.reader.line)
@@ -65,7 +69,8 @@ class Upload:
             self._limits = account, await self.session.storage.usage(target.account)
 
     async def message(self) -> None:
-        """Read flags, date and message, and make it durable. Refused, StoreFull, OSError."""
+        """Read flags, date and message; the last one of the command, and with it all, is durable when this
+        returns. Refused, StoreFull, OSError."""
         assert self._target is not None
         reader, rights = self.reader, self._target.rights
         flags: frozenset[str] = frozenset()
@@ -82,7 +87,7 @@ class Upload:
             await self._octets(intake)
             content = await intake.content()
             await self._ask(content, flags)
-            self.items.append(await self._keep(content, date, flags))
+            await self._keep(content, date, flags)
         except BlobGone:
             raise Refused(UNREADABLE) from None
         finally:
@@ -144,8 +149,9 @@ class Upload:
         self.reader = Reader([await self.session.input.line()], [], utf8=self.session.utf8)
 
     def _check_room(self, size: int) -> None:
-        before = sum(item.size for item in self.items)
-        if self._limits is not None and not has_room(*self._limits, before + size, len(self.items) + 1):
+        if self._limits is None:
+            return
+        if not has_room(*self._limits, self.batch.size + size, len(self.batch) + 1):
             raise Refused(OVER_QUOTA)
 
     # -- the message as a whole --------------------------------------------------------------------
@@ -167,15 +173,15 @@ class Upload:
         if isinstance(verdict, Reject | Defer):
             raise Refused(refusal(verdict))
 
-    async def _keep(self, content: Content, date: int, flags: frozenset[str]) -> NewItem:
-        message_id = new_id()
-        head, size = content.head, content.size
-        recovery = self._recovery(message_id, date, flags)
-        if isinstance(content.body, bytes):
-            blob = await self.session.kernel.services.blobs.put(head, content.body, recovery)
+    async def _keep(self, content: Content, date: int, flags: frozenset[str]) -> None:
+        head, body = content.head, content.body
+        item = NewItem(new_id(), "", len(head), content.size, date, flags)
+        recovery = self._recovery(item.id, date, flags)
+        if isinstance(body, bytes):
+            await self.batch.put(item, head, body, recovery, is_last=self.reader.at_end())
         else:
-            blob = await content.body.keep(head, recovery)
-        return NewItem(message_id, blob, len(head), size, date, flags)
+            await self.batch.sync()
+            self.batch.items.append(replace(item, blob=await body.keep(head, recovery)))
 
     def _recovery(self, message_id: str, date: int, flags: frozenset[str]) -> bytes:
         """What an index needs to be made anew out of the blobs, in the shape that deliveries have."""

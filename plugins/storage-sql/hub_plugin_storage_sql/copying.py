@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from itertools import groupby
 
 from sqlalchemy import BigInteger, bindparam, insert, select, update
 
 from hub import AccountRef, ChangeKind, Copied, MailboxMissing, UidRanges
-from hub_plugin_storage_sql.database import Row, Statement
-from hub_plugin_storage_sql.flags import SEEN, encoded
+from hub_plugin_storage_sql.columns import SIZES, Columns
+from hub_plugin_storage_sql.database import Statement
+from hub_plugin_storage_sql.flags import SEEN, decoded, encoded
 from hub_plugin_storage_sql.items import count_unseen, keys_of, remove, selected
 from hub_plugin_storage_sql.ranges import MAX_UID, Range, clipped, runs
 from hub_plugin_storage_sql.schema import ACCOUNT, ITEM, SUMMARY
@@ -19,9 +22,11 @@ from hub_plugin_storage_sql.viewing import see, viewed, viewer_id, with_seen
 _b = bindparam
 _WITHIN = ITEM.c.id.between(_b("low"), _b("high"))
 
-_SIZE = select(ITEM.c.id, ITEM.c.flags, ITEM.c.size).where(_WITHIN).order_by(ITEM.c.id)
-_SIZES = Statement(_SIZE, "low high")
-_SIZES_SEEN = Statement(with_seen(_SIZE), "low high viewer")
+_SIZES = Statement(SIZES, "base low high")
+_SIZES_SEEN = Statement(
+    with_seen(select(ITEM.c.id, ITEM.c.flags, ITEM.c.size).where(_WITHIN).order_by(ITEM.c.id)),
+    "low high viewer",
+)
 _SET_FLAGS = Statement(update(ITEM).where(_WITHIN).values(flags=_b("new_flags")), "new_flags low high")
 _TENANT_OF = Statement(select(ACCOUNT.c.tenant_id).where(ACCOUNT.c.id == _b("account")), "account")
 _NEW_MODSEQ = _b("new_modseq", type_=BigInteger)
@@ -70,12 +75,12 @@ def copy(
         watching = viewer_id(tx.connection, viewer, mailbox.account_id)
         shown = viewer_id(tx.connection, viewer, target.account_id)
         if watching is None and shown is None:
-            rows = selected(tx, _SIZES, mailbox, ranges)
-            pairs = _copy(tx, mailbox, rows, target)
+            items = selected(tx, _SIZES, mailbox, ranges)
+            pairs = _copy(tx, mailbox, items, target)
         else:
-            rows, pairs = _copy_for(tx, mailbox, ranges, target, watching, shown)
+            items, pairs = _copy_for(tx, mailbox, ranges, target, watching, shown)
         if moves:
-            remove(tx, mailbox, rows, kept=kept, moved=True)
+            remove(tx, mailbox, items, kept=kept, moved=True)
         return Copied(target.uidvalidity, tuple(pairs))
 
     return work
@@ -83,31 +88,28 @@ def copy(
 
 def move_all(tx: Transaction, mailbox: MailboxRow, target: MailboxRow, *, kept: bool) -> None:
     """Every item of one mailbox into another of the same account."""
-    rows = selected(tx, _SIZES, mailbox, [(1, MAX_UID)])
-    _copy(tx, mailbox, rows, target)
-    remove(tx, mailbox, rows, kept=kept, moved=True)
+    items = selected(tx, _SIZES, mailbox, [(1, MAX_UID)])
+    _copy(tx, mailbox, items, target)
+    remove(tx, mailbox, items, kept=kept, moved=True)
 
 
 def _copy(
-    tx: Transaction, mailbox: MailboxRow, rows: Sequence[Row], target: MailboxRow
+    tx: Transaction, mailbox: MailboxRow, items: Columns[str], target: MailboxRow
 ) -> list[tuple[int, int]]:
-    """rows: (UID, flags as they will be counted, size)."""
-    if not rows:
+    """items: with their sizes, and their flags as they will be counted."""
+    if not items:
         return []
-    first = target.take_uids(len(rows))
-    modseq = tx.touch(
-        target, messages=len(rows), unseen=count_unseen(rows), size=sum(size for _, _, size in rows)
-    )
-    pairs = [(row[0], uid) for uid, row in enumerate(rows, first)]
-    new_uid = dict(pairs)
-    shifts = [
-        (target.base + new_uid[low] - mailbox.base - low, mailbox.base + low, mailbox.base + high)
-        for low, high in runs([uid for uid, _ in pairs])
-    ]
+    first = target.take_uids(len(items))
+    modseq = tx.touch(target, messages=len(items), unseen=count_unseen(items.flags), size=sum(items.figures))
+    shifts = []
+    new = first
+    for low, high in runs(items.uids):
+        shifts.append((target.base + new - mailbox.base - low, mailbox.base + low, mailbox.base + high))
+        new += high - low + 1
     tx.connection.many(_COPY, [(shift, modseq, int(tx.now), low, high) for shift, low, high in shifts])
     tx.connection.many(_COPY_SUMMARIES, shifts)
     tx.log(modseq, ChangeKind.APPENDED, target, (first, target.uidnext - 1))
-    return pairs
+    return list(zip(items.uids, range(first, target.uidnext), strict=True))
 
 
 def _copy_for(
@@ -117,34 +119,42 @@ def _copy_for(
     target: MailboxRow,
     watching: int | None,
     shown: int | None,
-) -> tuple[list[Row], list[tuple[int, int]]]:
-    """Copy what one sees who owns not both; rows as they were, and the pairs of UIDs.
+) -> tuple[Columns[str], list[tuple[int, int]]]:
+    """Copy what one sees who owns not both; the items as they were, and the pairs of UIDs.
 
     watching, shown: who it is in the mailbox and in the target, None for their owners.
     """
     tx.flush()
-    rows: list[Row] = []
-    states: list[frozenset[str]] = []
-    for low, high in keys_of(mailbox, ranges):
-        for key, text, size, *seen in _rows(tx, low, high, watching):
-            rows.append((key - mailbox.base, text, size))
-            states.append(viewed(text, seen[0] is not None if seen else SEEN in text.split(" ")))
+    items, states = _viewed(tx, mailbox, ranges, watching)
     kept = {SEEN} if shown is None else frozenset[str]()
     texts = [encoded(flags - {SEEN} | (flags & kept)) for flags in states]
-    counted = [(uid, text, size) for (uid, _, size), text in zip(rows, texts, strict=True)]
-    pairs = _copy(tx, mailbox, counted, target)
+    pairs = _copy(tx, mailbox, replace(items, flags=texts), target)
     new = [uid for _, uid in pairs]
     tx.connection.many(_SET_FLAGS, _alike(target, new, texts))
     if shown is not None:
         seen_uids = runs([uid for uid, flags in zip(new, states, strict=True) if SEEN in flags])
         see(tx.connection, shown, keys_of(target, seen_uids))
-    return rows, pairs
+    return items, pairs
 
 
-def _rows(tx: Transaction, low: int, high: int, watching: int | None) -> list[Row]:
+def _viewed(
+    tx: Transaction, mailbox: MailboxRow, ranges: Sequence[Range], watching: int | None
+) -> tuple[Columns[str], list[frozenset[str]]]:
+    """Items with their sizes, and the flags of each as it is seen."""
     if watching is None:
-        return tx.connection.rows(_SIZES, low, high)
-    return tx.connection.rows(_SIZES_SEEN, low, high, watching)
+        items = selected(tx, _SIZES, mailbox, ranges)
+        return items, list(map(decoded, items.flags))
+    rows = [
+        row
+        for low, high in keys_of(mailbox, ranges)
+        for row in tx.connection.rows(_SIZES_SEEN, low, high, watching)
+    ]
+    items = Columns(
+        array("I", [row[0] - mailbox.base for row in rows]),
+        [row[1] for row in rows],
+        array("Q", [row[2] for row in rows]),
+    )
+    return items, [viewed(text, seen is not None) for _, text, _, seen in rows]
 
 
 def _alike(mailbox: MailboxRow, uids: Sequence[int], texts: Sequence[str]) -> list[tuple[str, int, int]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from itertools import groupby
 
-from sqlalchemy import BigInteger, Text, bindparam, delete, insert, select, true, update
+from sqlalchemy import BigInteger, Text, and_, bindparam, delete, insert, literal_column, select, true, update
 
 from hub import AccountRef, ChangeKind, Expunged, Item, Placed, UidRanges
 from hub_plugin_storage_sql.database import Reads, Row, Statement
@@ -13,7 +13,7 @@ from hub_plugin_storage_sql.flags import DELETED, SEEN, decoded, encoded
 from hub_plugin_storage_sql.keeping import KEPT
 from hub_plugin_storage_sql.mailboxes import canonical, ensure_account, ensure_mailbox
 from hub_plugin_storage_sql.ranges import clipped
-from hub_plugin_storage_sql.schema import EXPUNGED, ITEM
+from hub_plugin_storage_sql.schema import EXPUNGED, ITEM, SUMMARY, UID_BITS
 from hub_plugin_storage_sql.transaction import Transaction
 from hub_plugin_storage_sql.viewing import account_id
 
@@ -79,13 +79,15 @@ _PUT_BACK = Statement(
 
 # Ids rise with time: of the oldest few, those that are too old; the rest of the table is not looked at.
 _OLDEST = select(EXPUNGED.c.id, EXPUNGED.c.at).order_by(EXPUNGED.c.id).limit(_b("most")).subquery()
-_PURGE = Statement(
-    delete(EXPUNGED).where(
-        EXPUNGED.c.id.in_(select(_OLDEST.c.id).where(_OLDEST.c.at < _b("before"))),
-        EXPUNGED.c.at < _b("before"),
-    ),
-    "most before",
+_TOO_OLD = and_(
+    EXPUNGED.c.id.in_(select(_OLDEST.c.id).where(_OLDEST.c.at < _b("before"))), EXPUNGED.c.at < _b("before")
 )
+_ITEM_ID = EXPUNGED.c.collection_id * literal_column(str(1 << UID_BITS), BigInteger) + EXPUNGED.c.uid
+# To delete a summary costs more than the expunge itself, so that it stays until nobody waits.
+_PURGE_SUMMARIES = Statement(
+    delete(SUMMARY).where(SUMMARY.c.id.in_(select(_ITEM_ID).where(_TOO_OLD))), "most before"
+)
+_PURGE = Statement(delete(EXPUNGED).where(_TOO_OLD), "most before")
 _FIRST = Statement(select(EXPUNGED.c.at).order_by(EXPUNGED.c.id).limit(1))
 
 
@@ -160,6 +162,7 @@ def purge(before: float, limit: int) -> Callable[[Transaction], int]:
     """The work behind `Storage.purge_expunged`."""
 
     def work(tx: Transaction) -> int:
+        tx.connection.run(_PURGE_SUMMARIES, limit, before)
         return tx.connection.run(_PURGE, limit, before)
 
     return work

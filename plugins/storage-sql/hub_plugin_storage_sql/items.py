@@ -3,41 +3,39 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Callable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Sequence
 from itertools import groupby
-from typing import Any, Generic, TypeAlias, TypeVar
+from typing import Generic, TypeAlias, TypeVar
 
 from sqlalchemy import bindparam, delete, select, update
 
 from hub import AccountRef, ChangeKind, FlagMode, States, UidRanges
-from hub_plugin_storage_sql.database import Row, Statement
+from hub_plugin_storage_sql.columns import SIZES, STATES, Columns, columns
+from hub_plugin_storage_sql.database import Statement
 from hub_plugin_storage_sql.flags import DELETED, SEEN, decoded, encoded
 from hub_plugin_storage_sql.keeping import keep
 from hub_plugin_storage_sql.ranges import MAX_UID, Range, clipped, runs
-from hub_plugin_storage_sql.schema import ITEM, SUMMARY
+from hub_plugin_storage_sql.schema import ITEM
+from hub_plugin_storage_sql.summaries import forget_summaries
 from hub_plugin_storage_sql.transaction import MailboxRow, Transaction
 from hub_plugin_storage_sql.viewing import forget_seen, see, unsee, viewed, viewer_id, with_seen
 
 _b = bindparam
 _WITHIN = ITEM.c.id.between(_b("low"), _b("high"))
 
-_STATE = select(ITEM.c.id, ITEM.c.flags, ITEM.c.modseq).where(_WITHIN).order_by(ITEM.c.id)
-_STATES = Statement(_STATE, "low high")
-_STATES_SEEN = Statement(with_seen(_STATE), "low high viewer")
-_MARKED = Statement(
-    select(ITEM.c.id, ITEM.c.flags, ITEM.c.size)
-    .where(_WITHIN, ITEM.c.flags.contains(DELETED, autoescape=True))
-    .order_by(ITEM.c.id),
-    "low high",
+_STATES = Statement(STATES, "base low high")
+_STATES_SEEN = Statement(
+    with_seen(select(ITEM.c.id, ITEM.c.flags, ITEM.c.modseq).where(_WITHIN).order_by(ITEM.c.id)),
+    "low high viewer",
 )
-_ONE = Statement(select(ITEM.c.id, ITEM.c.flags, ITEM.c.size).where(_WITHIN), "low high")
+_ONE = Statement(SIZES, "base low high")
+_MARKED = Statement(SIZES.where(ITEM.c.flags.contains(DELETED, autoescape=True)), "base low high")
 _SET_FLAGS = Statement(
     update(ITEM).where(_WITHIN).values(flags=_b("new_flags"), modseq=_b("new_modseq")),
     "new_flags new_modseq low high",
 )
 _DELETE = Statement(delete(ITEM).where(_WITHIN), "low high")
-# What lies beside the items goes where they go.
-_DELETE_SUMMARIES = Statement(delete(SUMMARY).where(SUMMARY.c.id.between(_b("low"), _b("high"))), "low high")
 
 F = TypeVar("F")
 """The flags of an item as they are stored: a text for the owner; for others also whether it was seen."""
@@ -61,8 +59,12 @@ class _Found(Generic[F]):
         self.touched: list[Range] = []
         self.unseen = 0
 
-    def add(self, uids: array[int], flags: Sequence[F], modseqs: array[int]) -> None:
-        """Items with no other between them."""
+    def add(self, items: Columns[F], unchanged_since: int | None) -> None:
+        """Those of a range that have not changed since, or all."""
+        for part in items.until(unchanged_since):
+            self._add(part.uids, part.flags, part.figures)
+
+    def _add(self, uids: array[int], flags: Sequence[F], modseqs: array[int]) -> None:
         at, begin, is_touched = 0, len(self._uids), False
         self._uids += uids
         self._modseqs += modseqs
@@ -114,9 +116,8 @@ def store_flags(
         if watching is not None:
             return _store_for(tx, mailbox, ranges, _change_for(mode, flags), unchanged_since, watching)
         found = _Found(_flag_change(mode, flags))
-        for low, high in keys_of(mailbox, ranges):
-            for keys, texts, modseqs in _columns(tx.connection.rows(_STATES, low, high), unchanged_since):
-                found.add(_uids(mailbox, keys), texts, array("Q", modseqs))
+        for each in ranges:
+            found.add(columns(tx.connection, _STATES, mailbox.id, [each]), unchanged_since)
         now = _write(tx, mailbox, found, [text for _, _, text in found.changed])
         return found.states(now, decoded)
 
@@ -135,29 +136,14 @@ def _store_for(
     found = _Found(change)
     for low, high in keys_of(mailbox, ranges):
         rows = tx.connection.rows(_STATES_SEEN, low, high, viewer)
-        for keys, texts, modseqs, seen in _columns(rows, unchanged_since):
-            flags = [(text, each is not None) for text, each in zip(texts, seen, strict=True)]
-            found.add(_uids(mailbox, keys), flags, array("Q", modseqs))
+        uids = array("I", [row[0] - mailbox.base for row in rows])
+        states = [(text, seen is not None) for _, text, _, seen in rows]
+        found.add(Columns(uids, states, array("Q", [row[2] for row in rows])), unchanged_since)
     now = _write(tx, mailbox, found, [text for _, _, (text, _) in found.changed])
     unsee(tx.connection, viewer, keys_of(mailbox, [(first, last) for first, last, _ in found.changed]))
     newly_seen = [(first, last) for first, last, (_, is_seen) in found.changed if is_seen]
     see(tx.connection, viewer, keys_of(mailbox, newly_seen))
     return found.states(now, lambda state: viewed(*state))
-
-
-def _columns(rows: Sequence[Row], ceiling: int | None) -> Iterator[tuple[Any, ...]]:
-    """The columns of rows, the modseq third; cut where rows are left out that changed after the ceiling."""
-    if ceiling is None:
-        if rows:
-            yield tuple(zip(*rows, strict=True))
-        return
-    for is_old, group in groupby(rows, key=lambda row: row[2] <= ceiling):
-        if is_old:
-            yield tuple(zip(*group, strict=True))
-
-
-def _uids(mailbox: MailboxRow, keys: Sequence[int]) -> array[int]:
-    return array("I", [key - mailbox.base for key in keys])
 
 
 def _write(tx: Transaction, mailbox: MailboxRow, found: _Found[F], texts: Sequence[str]) -> int:
@@ -184,8 +170,10 @@ def expunge(mailbox_id: int, uids: UidRanges | None, *, kept: bool) -> Callable[
 
     def work(tx: Transaction) -> Sequence[int]:
         mailbox = tx.mailbox(mailbox_id)
-        rows = [row for row in selected(tx, _MARKED, mailbox, ranges) if DELETED in decoded(row[1])]
-        return remove(tx, mailbox, rows, kept=kept)
+        marked = selected(tx, _MARKED, mailbox, ranges)
+        if any(DELETED not in decoded(text) for text in set(marked.flags)):  # but another that begins like it
+            marked = marked.at([at for at, text in enumerate(marked.flags) if DELETED in decoded(text)])
+        return remove(tx, mailbox, marked, kept=kept)
 
     return work
 
@@ -196,26 +184,26 @@ def expunge_one(tx: Transaction, mailbox: MailboxRow, uid: int, *, kept: bool) -
 
 
 def remove(
-    tx: Transaction, mailbox: MailboxRow, rows: Sequence[Row], *, kept: bool, moved: bool = False
+    tx: Transaction, mailbox: MailboxRow, items: Columns[str], *, kept: bool, moved: bool = False
 ) -> list[int]:
-    """Remove items, (UID, flags, size) in order; their UIDs. kept: so that they can be had back, or if they
-    are only moved, be read by who was not told yet."""
-    if not rows:
+    """Remove items, of which sizes are known; their UIDs. kept: so that they can be had back, or if they are
+    only moved, be read by who was not told yet."""
+    if not items:
         return []
-    uids = [row[0] for row in rows]
     modseq = tx.touch(
-        mailbox, messages=-len(rows), unseen=-count_unseen(rows), size=-sum(size for _, _, size in rows)
+        mailbox, messages=-len(items), unseen=-count_unseen(items.flags), size=-sum(items.figures)
     )
-    gone = runs(uids)
+    gone = runs(items.uids)
     keys = keys_of(mailbox, gone)
     if kept:
         keep(tx, mailbox, keys, elsewhere=moved)
+    else:
+        forget_summaries(tx.connection, keys)
     forget_seen(tx.connection, keys)
     tx.connection.many(_DELETE, keys)
-    tx.connection.many(_DELETE_SUMMARIES, keys)
     for span in gone:
         tx.log(modseq, ChangeKind.EXPUNGED, mailbox, span)
-    return uids
+    return items.uids.tolist()
 
 
 def keys_of(mailbox: MailboxRow, ranges: Sequence[Range]) -> list[Range]:
@@ -225,20 +213,15 @@ def keys_of(mailbox: MailboxRow, ranges: Sequence[Range]) -> list[Range]:
 
 def selected(
     tx: Transaction, statement: Statement, mailbox: MailboxRow, ranges: Sequence[Range]
-) -> list[Row]:
-    """(UID, flags, size) of the items of those UIDs that the statement finds."""
+) -> Columns[str]:
+    """The items of those UIDs that the statement finds, with their sizes."""
     tx.flush()
-    base = mailbox.base
-    return [
-        (key - base, text, size)
-        for low, high in keys_of(mailbox, ranges)
-        for key, text, size in tx.connection.rows(statement, low, high)
-    ]
+    return columns(tx.connection, statement, mailbox.id, ranges)
 
 
-def count_unseen(rows: Sequence[Row]) -> int:
-    """How many of items, (UID, flags, size), their owner has not seen."""
-    return sum(SEEN not in decoded(text) for _, text, _ in rows)
+def count_unseen(flags: Sequence[str]) -> int:
+    """How many of items with these flags their owner has not seen."""
+    return sum(count for text, count in Counter(flags).items() if SEEN not in decoded(text))
 
 
 def _flag_change(mode: FlagMode, flags: frozenset[str]) -> Callable[[str], tuple[str, int]]:

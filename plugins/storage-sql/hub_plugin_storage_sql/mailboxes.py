@@ -20,10 +20,10 @@ from hub_plugin_storage_sql.schema import (
     GRANT,
     ITEM,
     SUBSCRIPTION,
-    SUMMARY,
     TENANT,
     UID_BITS,
 )
+from hub_plugin_storage_sql.summaries import forget_summaries
 from hub_plugin_storage_sql.transaction import AccountRow, MailboxRow, Transaction
 from hub_plugin_storage_sql.viewing import forget_seen
 
@@ -81,7 +81,6 @@ _DELETE_ANNOTATIONS = Statement(
     delete(ANNOTATION).where(ANNOTATION.c.collection_id == _b("mailbox")), "mailbox"
 )
 _DELETE_ITEMS = Statement(delete(ITEM).where(ITEM.c.id.between(_b("low"), _b("high"))), "low high")
-_DELETE_SUMMARIES = Statement(delete(SUMMARY).where(SUMMARY.c.id.between(_b("low"), _b("high"))), "low high")
 _NAMES = Statement(
     select(COLLECTION.c.id, COLLECTION.c.name)
     .where(COLLECTION.c.account_id == _b("account"), COLLECTION.c.kind == "mailbox")
@@ -200,9 +199,10 @@ def remove(ref: AccountRef, name: str, *, kept: bool) -> Callable[[Transaction],
         keys: Range = (mailbox.base, mailbox.base + (1 << UID_BITS) - 1)
         if kept:
             keep(tx, mailbox, [keys])
+        else:
+            forget_summaries(connection, [keys])
         forget_seen(connection, [keys])
         connection.run(_DELETE_ITEMS, *keys)
-        connection.run(_DELETE_SUMMARIES, *keys)
         connection.run(_DELETE_RIGHTS, mailbox.id)
         connection.run(_DELETE_ANNOTATIONS, mailbox.id)
         connection.run(_DELETE_MAILBOX, mailbox.id)

@@ -30,11 +30,11 @@ def runs(uids: Sequence[int]) -> list[Range]:
     return found
 
 
-def merged(uids: Iterable[Range]) -> list[Range]:
-    """Any ranges as disjoint ascending ones that hold the same numbers."""
+def merged(uids: Iterable[Range], gap: int = 0) -> list[Range]:
+    """Any ranges as disjoint ascending ones that hold the same numbers, and what lies in gaps so small."""
     found: list[Range] = []
     for first, last in sorted(uids):
-        if found and first <= found[-1][1] + 1:
+        if found and first <= found[-1][1] + 1 + gap:
             found[-1] = (found[-1][0], max(found[-1][1], last))
         else:
             found.append((first, last))

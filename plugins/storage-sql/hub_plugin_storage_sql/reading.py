@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from array import array
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import and_, bindparam, func, select
 
@@ -13,6 +12,7 @@ from hub import (
     AccountRef,
     ChangeKind,
     Item,
+    ItemState,
     LogEntry,
     Mailbox,
     MailboxChanges,
@@ -22,6 +22,7 @@ from hub import (
     UidRanges,
     Usage,
 )
+from hub_plugin_storage_sql.columns import STATES, columns
 from hub_plugin_storage_sql.database import MAX_POSITION, Reads, Row, Statement
 from hub_plugin_storage_sql.flags import decoded
 from hub_plugin_storage_sql.mailboxes import canonical
@@ -96,12 +97,11 @@ _MARKS = Statement(
     "mailbox",
 )
 _WITHIN = ITEM.c.id.between(_b("low"), _b("high"))
+_STATES = Statement(STATES, "base low high")
+_CHANGED = Statement(STATES.where(ITEM.c.modseq > _b("since")), "base low high since")
 _STATE = select(ITEM.c.id, ITEM.c.flags, ITEM.c.modseq).where(_WITHIN).order_by(ITEM.c.id)
-_STATES = Statement(_STATE, "low high")
 _STATES_SEEN = Statement(with_seen(_STATE), "low high viewer")
-_CHANGE = _STATE.where(ITEM.c.modseq > _b("since"))
-_CHANGED = Statement(_CHANGE, "low high since")
-_CHANGED_SEEN = Statement(with_seen(_CHANGE), "low high since viewer")
+_CHANGED_SEEN = Statement(with_seen(_STATE.where(ITEM.c.modseq > _b("since"))), "low high since viewer")
 _ITEM = (
     select(
         ITEM.c.id,
@@ -127,6 +127,8 @@ _TOUCHED = Statement(
     ),
     "mailbox since",
 )
+_GAP: Final = 200
+"""Items that are passed over, by their modseqs, in the time that another statement takes."""
 _LOG = Statement(
     select(
         LOG.c.position,
@@ -226,7 +228,7 @@ def changes(db: Reads, mailbox: int, since: int, viewer: AccountRef | None = Non
     vanished: list[Range] = []
     for kind, first, last in db.rows(_TOUCHED, mailbox, since):
         (vanished if kind == ChangeKind.EXPUNGED.value else touched).append((first, last))
-    found = _changed(db, mailbox, merged(touched), since, watching)
+    found = _changed(db, mailbox, merged(touched, _GAP), since, watching)
     return MailboxChanges(highest_modseq, uidnext, found, tuple(merged(vanished)))
 
 
@@ -303,30 +305,17 @@ def _changed(db: Reads, mailbox: int, ranges: Sequence[Range], since: int, viewe
 
 
 def _found(db: Reads, statement: Statement, mailbox: int, ranges: Sequence[Range], *more: int) -> States:
-    base = mailbox << UID_BITS
-    rows = _within(db, statement, base, ranges, more)
-    if not rows:
-        return NO_STATES
-    keys, texts, modseqs = zip(*rows, strict=True)
-    return States(array("I", [key - base for key in keys]), list(map(decoded, texts)), array("Q", modseqs))
+    found = columns(db, statement, mailbox, ranges, *more)
+    return States(found.uids, list(map(decoded, found.flags)), found.figures)
 
 
 def _found_seen(db: Reads, statement: Statement, mailbox: int, ranges: Sequence[Range], *more: int) -> States:
     base = mailbox << UID_BITS
-    rows = _within(db, statement, base, ranges, more)
-    if not rows:
-        return NO_STATES
-    keys, texts, modseqs, seen = zip(*rows, strict=True)
-    flags = [viewed(text, each is not None) for text, each in zip(texts, seen, strict=True)]
-    return States(array("I", [key - base for key in keys]), flags, array("Q", modseqs))
-
-
-def _within(
-    db: Reads, statement: Statement, base: int, ranges: Sequence[Range], more: Sequence[int]
-) -> list[Row]:
-    if len(ranges) == 1:
-        return db.rows(statement, base + ranges[0][0], base + ranges[0][1], *more)
-    return [row for first, last in ranges for row in db.rows(statement, base + first, base + last, *more)]
+    return States.of(
+        ItemState(key - base, viewed(flags, seen is not None), modseq)
+        for first, last in ranges
+        for key, flags, modseq, seen in db.rows(statement, base + first, base + last, *more)
+    )
 
 
 def _gaps(present: Sequence[int], uidnext: int) -> list[Range]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
 from types import MappingProxyType
 from typing import Any, Final
@@ -10,8 +10,8 @@ from typing import Any, Final
 from sqlalchemy import BigInteger, Column, bindparam, delete, insert, literal_column, select
 
 from hub import SUMMARY_VERSION, MessageColumn, Summary, UidRanges
-from hub_plugin_storage_sql.database import Reads, Row, Statement
-from hub_plugin_storage_sql.ranges import clipped, runs
+from hub_plugin_storage_sql.database import Reads, Row, Statement, Writes
+from hub_plugin_storage_sql.ranges import Range, clipped, runs
 from hub_plugin_storage_sql.schema import ITEM, SUMMARY, UID_BITS
 from hub_plugin_storage_sql.transaction import Transaction
 
@@ -74,10 +74,15 @@ def keep(mailbox_id: int, summaries: Mapping[int, Summary]) -> Callable[[Transac
     def work(tx: Transaction) -> None:
         base = tx.mailbox(mailbox_id).base
         tx.flush()
-        tx.connection.many(_FORGET, [(base + first, base + last) for first, last in runs(uids)])
+        forget_summaries(tx.connection, [(base + first, base + last) for first, last in runs(uids)])
         tx.connection.many(_KEEP, [_row(base + uid, summaries[uid]) for uid in uids])
 
     return work
+
+
+def forget_summaries(db: Writes, keys: Iterable[Range]) -> None:
+    """Those of items of these ids, whether there are any."""
+    db.many(_FORGET, keys)
 
 
 def _row(key: int, summary: Summary) -> tuple[object, ...]:

@@ -9,7 +9,10 @@ import pytest
 from hub_plugin_storage_sql import SqlStorage, counters
 from hub_plugin_storage_sql.driver import PURGE_SECONDS
 
+from hub import FlagMode
 from hub.testing.clock import ManualClock
+from hub.testing.contracts.storage.fixtures import ALL, DELETED, filled
+from hub.testing.contracts.storage.summaries import summary
 from hub.testing.plugin import PluginScope
 
 
@@ -65,3 +68,20 @@ async def test_a_counter_that_rests_is_forgotten_and_read_again(storage: SqlStor
     await storage._counters._flush()
     run(index, "UPDATE counter SET value = 10")  # as another worker does
     assert kv.count("hits", window=60) == 11
+
+
+@pytest.mark.parametrize("keep", [30 * 86_400, 0])
+async def test_a_summary_goes_with_what_was_kept_of_its_item(
+    plugin_scope: PluginScope, manual_clock: ManualClock, index: Path, keep: int
+) -> None:
+    async with SqlStorage(plugin_scope("storage-sql", {"keep_expunged": keep})) as storage:
+        mailbox = await filled(storage, 3)
+        await storage.keep_summaries(mailbox, {uid: summary(uid) for uid in (1, 2, 3)})
+        await storage.store_flags(mailbox, [(1, 2)], FlagMode.ADD, DELETED)
+        assert list(await storage.expunge(mailbox)) == [1, 2]
+        assert run(index, "SELECT count(*) FROM summary") == [(3 if keep else 1,)]
+        assert len(await storage.columns(mailbox, ALL, ())) == 1
+        await manual_clock.turn(keep + PURGE_SECONDS)
+        await storage.kv("one").set("after", b"")  # in the purge's group or a later one
+        assert run(index, "SELECT count(*) FROM expunged") == [(0,)]
+        assert run(index, "SELECT id & 4294967295 FROM summary") == [(3,)]

@@ -66,10 +66,10 @@ async def test_new_mail_is_refused_while_the_reserve_is_all_that_is_left(plugin_
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of 16 MB; making one takes root."""
+    """A file system of 32 MB, for SQLite's log takes up to 16; making one takes root."""
     folder = tmp_path / "disk"
     folder.mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=16m", "tmpfs", folder], check=True)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=32m", "tmpfs", folder], check=True)
     yield folder
     subprocess.run(["umount", folder], check=True)
 

@@ -14,6 +14,7 @@ from typing import Final, TypeVar, cast
 
 from hub import AccountRef, Clock, GroupWriter, LogEntry, Logger
 from hub_plugin_storage_sql.database import MAX_POSITION, Reads
+from hub_plugin_storage_sql.sqlite.checkpoints import BACKSTOP, Checkpoints
 from hub_plugin_storage_sql.sqlite.connection import SqliteConnection, sqlite_compiler
 from hub_plugin_storage_sql.sqlite.errors import translated
 from hub_plugin_storage_sql.sqlite.wakeup import Wakeup
@@ -51,6 +52,7 @@ class SqliteDatabase:
         self._readers = ThreadPoolExecutor(READERS, "index-read")
         self._idle: list[SqliteConnection] = []
         self._wakeup = Wakeup(self._points, logger)
+        self._checkpoints = Checkpoints(SqliteConnection(path, self._compiler, read_only=False), logger)
         self._prepared: list[object] | None = None  # results of an open transaction, to be committed
         self._writer: GroupWriter[Work, object] = GroupWriter(
             "index-write",
@@ -63,6 +65,7 @@ class SqliteDatabase:
         """Commit what is waiting and let the file go."""
         self._wakeup.close()
         await self._writer.close()
+        await self._checkpoints.close()
         await asyncio.to_thread(self._readers.shutdown)
         for connection in (*self._idle, self._points, self._writes):
             connection.close()
@@ -80,7 +83,9 @@ class SqliteDatabase:
         accounts: Sequence[AccountRef] = (),
     ) -> R:
         """Do the work in the next group commit; durable when this returns."""
-        return cast(R, await self._writer.submit(Work(work, brief)))
+        result = cast(R, await self._writer.submit(Work(work, brief)))
+        self._checkpoints.committed(self._writes.raw.total_changes)
+        return result
 
     async def write_apart(self, work: Callable[[Transaction], R]) -> R:
         """Like every other: the file has one lock for all."""
@@ -196,6 +201,10 @@ def prepare_writer(connection: SqliteConnection) -> None:
         "synchronous = FULL",
         "foreign_keys = ON",
         "cache_size = -8192",  # KiB
-        "journal_size_limit = 33554432",  # what a large change has made of the log is given back
+        f"wal_autocheckpoint = {BACKSTOP}",
+        # What is deleted is not overwritten with zeros, as Debian's SQLite does: pages that are empty
+        # need not be written, and the messages themselves stay in their segments until those are compacted.
+        "secure_delete = OFF",
+        f"journal_size_limit = {BACKSTOP * 4096}",  # what a large change has made of the log is given back
     ):
         connection.raw.execute(f"PRAGMA {setting}")
