@@ -132,13 +132,16 @@ class Known:
 
     def _keeps(self, response: Response) -> None:
         """Results as they are at first, and what changes about them. Malformed."""
-        _, (_, name), *data = response.words
+        _, correlator, *data = response.words
+        if not isinstance(correlator, tuple):
+            raise Malformed(f"{response}: no correlator")
+        name = correlator[1]
         tag = name.decode() if isinstance(name, bytes) else str(name)
         if self._updates and tag not in self.kept:
             self.kept[tag] = set(expanded(data[-1])) if "ALL" in data else set()
             return
         for word, change in pairwise(data):
-            if word not in ("ADDTO", "REMOVEFROM"):
+            if word not in ("ADDTO", "REMOVEFROM") or not isinstance(change, tuple):
                 continue
             uids = frozenset[int]().union(*map(expanded, change[1::2]))
             if tag not in self.kept or (self.kept[tag] & uids != (uids if word == "REMOVEFROM" else set())):
