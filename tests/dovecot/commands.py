@@ -107,9 +107,8 @@ _STATES = (
     b"ALL", b"SEEN", b"UNSEEN", b"FLAGGED", b"UNFLAGGED", b"ANSWERED", b"UNANSWERED", b"DELETED",
     b"UNDELETED",     b"DRAFT", b"UNDRAFT", b"KEYWORD $Label", b"UNKEYWORD work", b"KEYWORD none",
 )  # fmt: skip
-_LEAVES = st.one_of(
+_NAMED = st.one_of(
     st.sampled_from(_STATES),
-    SETS,
     joined(b"UID ", UIDS),
     joined(st.sampled_from((b"SUBJECT ", b"FROM ", b"TO ", b"CC ", b"BCC ")), _STRINGS),
     joined(st.sampled_from((b"TEXT ", b"BODY ")), _CONTENTS),
@@ -134,7 +133,7 @@ def _combined(inner: Octets) -> Octets:
     )
 
 
-KEYS = _combined(_combined(_LEAVES))
+KEYS = _combined(_combined(st.one_of(_NAMED, SETS)))
 CRITERIA = st.lists(KEYS, min_size=1, max_size=2).map(b" ".join)
 _CHARSETS = st.sampled_from((b"", b"CHARSET UTF-8 "))
 _RETURNS = joined(
@@ -194,8 +193,10 @@ def kinds(corpus: tuple[bytes, ...]) -> dict[str, Kind]:
         "savedate": Kind(numbered(st.just(b" SAVEDATE"), b"FETCH"), ("SAVEDATE",)),
         "search": Kind(searching(b"SEARCH", _CHARSETS), weight=5),
         "esearch": Kind(searching(b"SEARCH", _RETURNS), ("ESEARCH",), weight=2),
+        # Without sequence numbers: they mean the messages that have them now (RFC 5267 §4.3), so NOT 1 finds
+        # every new one; to Dovecot they mean nothing then.
         "search kept up to date": Kind(
-            joined(b"UID SEARCH RETURN (UPDATE ALL) ", CRITERIA), ("CONTEXT=SEARCH",), weight=2
+            joined(b"UID SEARCH RETURN (UPDATE ALL) ", _combined(_NAMED)), ("CONTEXT=SEARCH",), weight=2
         ),
         # Of one word, for which of several must be there is for each server to say (RFC 6203 §3).
         "fuzzy": Kind(

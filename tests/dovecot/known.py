@@ -133,16 +133,18 @@ class Known:
     def _keeps(self, response: Response) -> None:
         """Results as they are at first, and what changes about them. Malformed."""
         _, correlator, *data = response.words
-        if not isinstance(correlator, tuple):
-            raise Malformed(f"{response}: no correlator")
+        if not isinstance(correlator, tuple) or len(correlator) != 2:
+            raise Malformed(f"{response}: no tag")
         name = correlator[1]
         tag = name.decode() if isinstance(name, bytes) else str(name)
         if self._updates and tag not in self.kept:
             self.kept[tag] = set(expanded(data[-1])) if "ALL" in data else set()
             return
         for word, change in pairwise(data):
-            if word not in ("ADDTO", "REMOVEFROM") or not isinstance(change, tuple):
+            if word not in ("ADDTO", "REMOVEFROM"):
                 continue
+            if not isinstance(change, tuple):
+                raise Malformed(f"{response}: no list behind {word}")
             uids = frozenset[int]().union(*map(expanded, change[1::2]))
             if tag not in self.kept or (self.kept[tag] & uids != (uids if word == "REMOVEFROM" else set())):
                 raise Malformed(f"{response} of {self.kept.get(tag)}")
