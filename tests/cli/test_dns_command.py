@@ -41,6 +41,21 @@ def checked(
         yield found
 
 
+def test_clients_are_told_where_pop3_is_while_its_plugin_is_active(
+    tmp_path: Path, certificate: TlsTable
+) -> None:
+    """RFC 6186 §3.3, and TLS from the first octet on before STARTTLS (RFC 8314 §3)."""
+    path = configured(tmp_path, certificate)
+    printed = hub(path, "records", DOMAIN)
+    records = [line.split(". SRV ") for line in printed.stdout.splitlines() if line.startswith("_pop3")]
+    assert records == [
+        [f"_pop3s._tcp.{DOMAIN}", f"0 1 995 mx.{DOMAIN}."],
+        [f"_pop3._tcp.{DOMAIN}", f"1 1 110 mx.{DOMAIN}."],
+    ]
+    path.write_text(path.read_text().replace("[dns]", 'plugins = ["storage-sql"]\n[dns]'))
+    assert "_pop3" not in hub(path, "records", DOMAIN).stdout
+
+
 @needs_knot
 @pytest.mark.proves("DNS: `hub dns` prints all that a domain needs, and finds what is missing or wrong")
 def test_a_zone_that_was_printed_is_well(tmp_path: Path, certificate: TlsTable) -> None:

@@ -9,11 +9,9 @@ from pathlib import Path
 from typing import Protocol
 
 import pytest
-from click.testing import CliRunner
 from hub_plugin_pop3.locks import Locks
 
 from hub import AccountRef, ChangeKind
-from hub.cli.main import main
 from hub.testing.running import RunningHub, running_hub
 
 
@@ -330,14 +328,3 @@ async def test_hubs_on_one_database_share_maildrops_and_ids(tmp_path: Path, post
         assert ids[0] == ids[1]
         assert texts[0] == texts[1]
         assert len(set(ids[0])) == 2
-
-
-async def test_dns_should_know_where_clients_find_pop3(pop3_hub: Pop3Hub, tmp_path: Path) -> None:
-    async with pop3_hub():
-        pass
-    words = ["-c", str(tmp_path / "hub.toml"), "dns", "records", "example.org"]
-    result = await asyncio.to_thread(lambda: CliRunner().invoke(main, words))  # it has an event loop itself
-    assert result.exit_code == 0, result.output
-    records = [line.split(". SRV ") for line in result.stdout.splitlines() if "_pop3" in line]
-    assert [name for name, _ in records] == ["_pop3s._tcp.example.org", "_pop3._tcp.example.org"]
-    assert [data.split()[:3] for _, data in records] == [["0", "1", "995"], ["1", "1", "110"]]
