@@ -11,12 +11,13 @@ import sys
 import traceback
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from importlib import import_module
 from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
 from importlib.util import spec_from_file_location
 from types import CodeType, MappingProxyType, ModuleType
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from hub.config.key import nearest
 from hub.loading.errors import LoadError
@@ -35,17 +36,16 @@ class FreshLoader(SourceFileLoader):
     """
 
     def get_code(self, fullname: str) -> CodeType:
-        """Neither read from nor written to that cache; compiled where the text is another than last time."""
+        """Neither read from nor written to that cache."""
         path = self.get_filename(fullname)
-        text = self.get_data(path)
-        known = _COMPILED.get(path)
-        if known is None or known[0] != text:
-            known = _COMPILED[path] = (text, self.source_to_code(text, path))
-        return known[1]
+        return _compiled(path, self.get_data(path))
 
 
-_COMPILED: Final[dict[str, tuple[bytes, CodeType]]] = {}
-"""By file, what was last compiled: who saves one module of a plugin waits for that one alone."""
+@lru_cache(maxsize=128)
+def _compiled(path: str, text: bytes) -> CodeType:
+    """Kept: who saves one module of a plugin waits for that one, and who opens a store again for none."""
+    code: CodeType = compile(text, path, "exec", dont_inherit=True)
+    return code
 
 
 class PluginFinder(MetaPathFinder):

@@ -6,6 +6,7 @@ import json
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Final, TypeAlias
 from urllib.parse import unquote, urlsplit
@@ -43,11 +44,11 @@ class Facts:
 _NO_PLUGIN: Final = Facts()
 
 
-# Kept for the whole process, by the folder of the metadata or of the tree: what is in a value never changes.
-# Under load each system call of a thread costs a turn of Python's lock, so a look makes few of them.
-_KNOWN: Final[dict[str, tuple[Stamp, Facts]]] = {}
-_TREES: Final[dict[Path, tuple[Stamp, TreeDistribution]]] = {}
-_VERSIONS: Final[dict[str, tuple[Stamp, str]]] = {}
+_KEPT: Final = 1024
+"""Answers kept for the whole process, by folder and stamp. That is taken before anything is read: what is
+written meanwhile is found next time. Under load each system call of a thread costs a turn of Python's lock,
+so a look makes few of them.
+"""
 
 
 def facts(distribution: Distribution) -> Facts:
@@ -55,13 +56,10 @@ def facts(distribution: Distribution) -> Facts:
     place = getattr(distribution, "_path", None)
     if not isinstance(place, Path):
         return _facts(distribution)
-    key = str(place)
-    stamp, known = _KNOWN.get(key, ((), None))
-    if known is None or stamp != _stamp(key, _TELLING if known is _NO_PLUGIN else _FILES):
-        stamp = _stamp(key, _FILES)  # before it is read: what is written meanwhile is found next time
-        known = _facts(distribution)
-        _KNOWN[key] = (stamp[: len(_TELLING)] if known is _NO_PLUGIN else stamp, known)
-    return known
+    telling = _stamp(place, _TELLING)
+    if not _is_plugin(place, telling):
+        return _NO_PLUGIN
+    return _facts_at(place, telling + _stamp(place, _FILES[len(_TELLING) :]))
 
 
 def requires(distribution: Distribution) -> Iterable[str]:
@@ -73,12 +71,10 @@ def requires(distribution: Distribution) -> Iterable[str]:
 
 def tree(root: Path) -> TreeDistribution:
     """A source tree as it is now. SourceError and OSError."""
-    stamp, known = _TREES.get(root, ((), None))
-    if known is None or stamp != _stamp(str(root), known.told_by):
-        stamp = _stamp(str(root), _TREE)
-        known = TreeDistribution(root)
-        _TREES[root] = (stamp + _stamp(str(root), known.told_by[len(_TREE) :]), known)
-    return known
+    stamp = _stamp(root, _TREE)
+    first = _tree_at(root, stamp)
+    others = first.told_by[len(_TREE) :]
+    return _tree_at(root, stamp + _stamp(root, others)) if others else first
 
 
 def version(name: str) -> str | None:
@@ -87,11 +83,7 @@ def version(name: str) -> str | None:
     place = getattr(distribution, "_path", None)
     if distribution is None or not isinstance(place, Path):
         return None if distribution is None else distribution.version
-    stamp = _stamp(str(place), ("METADATA",))
-    known = _VERSIONS.get(str(place))
-    if known is None or known[0] != stamp:
-        known = _VERSIONS[str(place)] = (stamp, distribution.version)
-    return known[1]
+    return _version_at(place, _stamp(place, ("METADATA",)))
 
 
 def why_unreadable(distribution: Distribution) -> str | None:
@@ -102,6 +94,26 @@ def why_unreadable(distribution: Distribution) -> str | None:
         place = getattr(distribution, "_path", "an installed distribution")
         return f"the metadata of {place} cannot be read: {type(error).__name__}: {error}"
     return None if all(usable[:2]) else "an installed distribution has no name or no version"
+
+
+@lru_cache(_KEPT)
+def _is_plugin(place: Path, stamp: Stamp) -> bool:
+    return PLUGINS in (Distribution.at(place).read_text("entry_points.txt") or "")
+
+
+@lru_cache(_KEPT)
+def _facts_at(place: Path, stamp: Stamp) -> Facts:
+    return _facts(Distribution.at(place))
+
+
+@lru_cache(_KEPT)
+def _tree_at(root: Path, stamp: Stamp) -> TreeDistribution:
+    return TreeDistribution(root)
+
+
+@lru_cache(_KEPT)
+def _version_at(place: Path, stamp: Stamp) -> str:
+    return Distribution.at(place).version
 
 
 def _facts(distribution: Distribution) -> Facts:
@@ -121,7 +133,7 @@ def _editable(distribution: Distribution) -> Path | None:
     return None
 
 
-def _stamp(folder: str, names: Iterable[str]) -> Stamp:
+def _stamp(folder: Path, names: Iterable[str]) -> Stamp:
     return tuple(_stat(os.path.join(folder, name)) for name in names)
 
 
