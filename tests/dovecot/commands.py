@@ -109,7 +109,6 @@ _STATES = (
 )  # fmt: skip
 _NAMED = st.one_of(
     st.sampled_from(_STATES),
-    joined(b"UID ", UIDS),
     joined(st.sampled_from((b"SUBJECT ", b"FROM ", b"TO ", b"CC ", b"BCC ")), _STRINGS),
     joined(st.sampled_from((b"TEXT ", b"BODY ")), _CONTENTS),
     joined(
@@ -133,7 +132,7 @@ def _combined(inner: Octets) -> Octets:
     )
 
 
-KEYS = _combined(_combined(st.one_of(_NAMED, SETS)))
+KEYS = _combined(_combined(st.one_of(_NAMED, SETS, joined(b"UID ", UIDS))))
 CRITERIA = st.lists(KEYS, min_size=1, max_size=2).map(b" ".join)
 _CHARSETS = st.sampled_from((b"", b"CHARSET UTF-8 "))
 _RETURNS = joined(
@@ -193,8 +192,8 @@ def kinds(corpus: tuple[bytes, ...]) -> dict[str, Kind]:
         "savedate": Kind(numbered(st.just(b" SAVEDATE"), b"FETCH"), ("SAVEDATE",)),
         "search": Kind(searching(b"SEARCH", _CHARSETS), weight=5),
         "esearch": Kind(searching(b"SEARCH", _RETURNS), ("ESEARCH",), weight=2),
-        # Without sequence numbers: they mean the messages that have them now (RFC 5267 §4.3), so NOT 1 finds
-        # every new one; to Dovecot they mean nothing then.
+        # Without numbers, which to Dovecot mean messages of now: NOT 1 finds every new one for ours, and
+        # UID 2 the one that gets it, as an unmodified search would (RFC 5267 §4.3).
         "search kept up to date": Kind(
             joined(b"UID SEARCH RETURN (UPDATE ALL) ", _combined(_NAMED)), ("CONTEXT=SEARCH",), weight=2
         ),
