@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
-from typing import Protocol
+from functools import lru_cache
+from typing import Protocol, TypeAlias
+
+Endpoint: TypeAlias = tuple[str, int]
+"""Address and port."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,9 +19,9 @@ class Arrival:
     session, None if it does not yet.
     """
 
-    peer: tuple[str, int]
-    local: tuple[str, int]
-    via: tuple[str, int] | None
+    peer: Endpoint
+    local: Endpoint
+    via: Endpoint | None
     counted: int | None
 
 
@@ -27,8 +31,22 @@ class Make(Protocol):
     def __call__(self, arrival: Arrival | None = None) -> asyncio.BaseProtocol: ...
 
 
-def endpoint(name: object) -> tuple[str, int]:
-    """Address and port out of a transport's `peername` or `sockname`; a Unix socket's are this machine's."""
+def ends(transport: asyncio.BaseTransport, arrival: Arrival | None) -> tuple[Endpoint, Endpoint]:
+    """Who speaks with which of our addresses on a connection that has just been made."""
+    if arrival is not None:
+        return arrival.peer, arrival.local
+    peer, local = transport.get_extra_info("peername"), transport.get_extra_info("sockname")
+    return _endpoint(peer), _shared(_endpoint(local))
+
+
+def _endpoint(name: object) -> Endpoint:
+    """Of a socket's name; a Unix socket's are this machine's."""
     if isinstance(name, tuple):
         return str(name[0]), int(name[1])
-    return ("127.0.0.1", 0) if isinstance(name, str) else ("", 0)  # it is gone already
+    return ("127.0.0.1", 0) if isinstance(name, str | bytes) else ("", 0)  # it is gone already
+
+
+@lru_cache(maxsize=256)
+def _shared(local: Endpoint) -> Endpoint:
+    """One object for all connections to an address, of which there may be many that do nothing."""
+    return local

@@ -13,7 +13,7 @@ from uvicorn import Config
 from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.server import ServerState
 
-from hub.accepting.arrival import Arrival, endpoint
+from hub.accepting.arrival import Arrival, ends
 from hub.dispatch.driving import drive
 from hub.dispatch.failure import reason
 from hub.http.answering import Answer, answer, finish, read
@@ -78,9 +78,8 @@ class HttpConnection(H11Protocol):
         """Count the client, or turn it away."""
         super().connection_made(transport)
         kernel, arrival = self._kernel, self._arrival
-        peer = arrival.peer if arrival else endpoint(transport.get_extra_info("peername"))
-        self.client = peer
-        self.server = arrival.local if arrival else endpoint(transport.get_extra_info("sockname"))
+        self.client, self.server = ends(transport, arrival)
+        peer = self.client
         about = f"{self._protocol} from {peer[0]}:{peer[1]}"
         self._trace = Trace(new_id(), about, self._listener_name)
         self._trace.add("session", self._protocol, "opened", detail=f"{peer[0]}:{peer[1]}")

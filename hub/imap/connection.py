@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Final, cast
 
-from hub.accepting.arrival import Arrival, endpoint
+from hub.accepting.arrival import Arrival, ends
 from hub.hooks.imap import imap_connect
 from hub.imap.notify import has_news, tell_news
 from hub.imap.opening import ask, greet, note_closed, note_opened
@@ -69,8 +69,7 @@ class Connection(asyncio.Protocol):
         session.wakened = self._wakened
         self._attach(cast(asyncio.Transport, transport))
         arrival = self._arrival
-        session.peer = arrival.peer if arrival else endpoint(transport.get_extra_info("peername"))
-        session.local = arrival.local if arrival else endpoint(transport.get_extra_info("sockname"))
+        session.peer, session.local = ends(transport, arrival)
         session.kernel.connections.add(self)
         note_opened(session)
         if self._is_refused():

@@ -12,7 +12,7 @@ from collections.abc import Awaitable
 from time import perf_counter
 from typing import ClassVar, Final, cast
 
-from hub.accepting.arrival import Arrival, Make
+from hub.accepting.arrival import Arrival, Make, ends
 from hub.config.tables.listeners import Listener
 from hub.dispatch.failure import HookFailed
 from hub.hooks.observe import session_closed
@@ -26,7 +26,7 @@ from hub.smtp.incoming import IN_MEMORY, PIECE, Incoming
 from hub.smtp.limits import Pace, message_ended, paced
 from hub.smtp.message import end_of_data
 from hub.smtp.replies import Reply, encode
-from hub.smtp.session import SmtpSession, endpoint
+from hub.smtp.session import SmtpSession
 from hub.smtp.wire import MAX_BUFFER, Wire
 from hub.tls.info import tls_info
 from hub.trace.record import Trace
@@ -78,15 +78,16 @@ class SmtpProtocol(Wire):
         """Greet, unless a plugin has to be asked first."""
         self._transport = cast(asyncio.Transport, transport)
         kernel, arrival = self._kernel, self._arrival
+        peer, local = ends(transport, arrival)
         session = SmtpSession(
             new_id(),
             self._listener.protocol,
             self._listener_name,
-            endpoint(transport, "peername") if arrival is None else arrival.peer,
-            endpoint(transport, "sockname") if arrival is None else arrival.local,
+            peer,
+            local,
             tls_info(transport),
         )
-        client = f"{session.peer[0]}:{session.peer[1]}"
+        client = f"{peer[0]}:{peer[1]}"
         trace = Trace(session.id, f"{session.protocol} from {client}", session.listener)
         trace.add("session", session.protocol, "opened", detail=client)
         self._dialogue = Dialogue(kernel, self._listener, session, trace)

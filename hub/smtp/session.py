@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import dataclass, field
-from typing import Final
 
 from hub.delivery.accept import Recipient
 from hub.hooks.session import TlsInfo
@@ -14,8 +12,6 @@ from hub.mail.envelope import Envelope
 from hub.mail.login import Identity
 from hub.mail.stash import Stash
 from hub.smtp.replies import Reply
-
-LOCAL: Final = ("127.0.0.1", 0)
 
 
 @dataclass(slots=True)
@@ -52,11 +48,3 @@ class Transaction:
     recipients: dict[Address, Recipient] = field(default_factory=dict)
     order: tuple[Address, ...] = ()
     refused: dict[Address, Reply] | None = None
-
-
-def endpoint(transport: asyncio.BaseTransport, name: str) -> tuple[str, int]:
-    """A socket's address, `LOCAL` for a Unix socket; empty if the connection is gone already."""
-    found = transport.get_extra_info(name)
-    if isinstance(found, tuple):
-        return found[0], found[1]
-    return LOCAL if isinstance(found, str | bytes) else ("", 0)

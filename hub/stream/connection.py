@@ -6,7 +6,7 @@ import asyncio
 import math
 from typing import Final, cast
 
-from hub.accepting.arrival import Arrival, endpoint
+from hub.accepting.arrival import Arrival, ends
 from hub.dispatch.driving import drive
 from hub.dispatch.failure import HookFailed, reason
 from hub.hooks.listeners import LineTooLong, Over, SessionOver, listener_connect
@@ -80,8 +80,7 @@ class Connection(asyncio.Protocol):
         session, arrival = self.session, self._arrival
         session.upgrade, session.expect = self._upgrade, self._expect
         self._attach(cast(asyncio.Transport, transport))
-        session.peer = arrival.peer if arrival else endpoint(transport.get_extra_info("peername"))
-        session.local = arrival.local if arrival else endpoint(transport.get_extra_info("sockname"))
+        session.peer, session.local = ends(transport, arrival)
         kernel = session.kernel
         kernel.connections.add(self)
         kernel.sessions[session.id] = session.trace
