@@ -37,10 +37,12 @@ class PostgresServer:
         self._folder = folder
         self._process: subprocess.Popen[bytes] | None = None
         self._schemas = 0
-        self.port = free_port()
         # Another collation than the octets' order, so that nothing relies on it.
         locale = ["--encoding=UTF8", "--locale=C.UTF-8", "--locale-provider=icu", "--icu-locale=en-US"]
         self._run("initdb", "-D", str(folder / "data"), "-A", "trust", "-U", "hub", "--no-sync", *locale)
+        self.port = (
+            free_port()
+        )  # as late as can be: making the data takes seconds, in which others take ports
 
     def start(self) -> None:
         """Returns when it answers."""
