@@ -87,8 +87,8 @@ async def tell_missed(session: ImapSession, resync: Resync) -> None:
 async def tell_vanished(session: ImapSession, modseq: int, among: Ranges) -> None:
     """Which of these UIDs have vanished since a modseq. among: ascending, disjoint."""
     view = session.mailbox
-    changes = await session.storage.changes(view.id, modseq, view.place.viewer)
-    gone = _without(_intersection(changes.vanished, among), view.uids)
+    vanished = await session.storage.vanished(view.id, modseq)
+    gone = _without(_intersection(vanished, among), view.uids)
     if gone:
         session.out.send(b"* VANISHED (EARLIER) %b\r\n" % render_set(gone))
         await session.out.flow()

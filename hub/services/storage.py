@@ -292,6 +292,9 @@ class Storage(Sharing, Annotations, Keeping, Summaries, Threads, Protocol):
     async def changes(self, mailbox: int, since: int, viewer: AccountRef | None = None) -> MailboxChanges:
         """What has happened after the modseq `since`. MailboxMissing."""
 
+    async def vanished(self, mailbox: int, since: int) -> UidRanges:
+        """The UIDs alone that have vanished after it: the log is asked and no item. MailboxMissing."""
+
     async def store_flags(
         self,
         mailbox: int,

@@ -175,6 +175,10 @@ class SqlStorage:
             return nothing
         return await self._db.read(lambda db: reading.changes(db, mailbox, since, viewer))
 
+    async def vanished(self, mailbox: int, since: int) -> UidRanges:
+        """The UIDs that have vanished after the modseq `since`. MailboxMissing."""
+        return await self._db.read(lambda db: reading.vanished(db, mailbox, since))
+
     async def store_flags(
         self,
         mailbox: int,

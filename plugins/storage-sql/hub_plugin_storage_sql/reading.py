@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final
 
-from sqlalchemy import and_, bindparam, func, select
+from sqlalchemy import and_, bindparam, func, literal_column, select
 
 from hub import (
     NO_STATES,
@@ -127,6 +127,15 @@ _TOUCHED = Statement(
     ),
     "mailbox since",
 )
+_VANISHED = Statement(
+    select(LOG.c.first_uid, LOG.c.last_uid).where(
+        LOG.c.collection_id == _b("mailbox"),
+        LOG.c.modseq > _b("since"),
+        LOG.c.first_uid > 0,
+        LOG.c.kind == literal_column(f"'{ChangeKind.EXPUNGED.value}'"),
+    ),
+    "mailbox since",
+)
 _GAP: Final = 200
 """Items that are passed over, by their modseqs, in the time that another statement takes."""
 _LOG = Statement(
@@ -230,6 +239,16 @@ def changes(db: Reads, mailbox: int, since: int, viewer: AccountRef | None = Non
         (vanished if kind == ChangeKind.EXPUNGED.value else touched).append((first, last))
     found = _changed(db, mailbox, merged(touched, _GAP), since, watching)
     return MailboxChanges(highest_modseq, uidnext, found, tuple(merged(vanished)))
+
+
+def vanished(db: Reads, mailbox: int, since: int) -> Sequence[Range]:
+    """The part of the same that says what is gone. MailboxMissing."""
+    highest_modseq, uidnext, logged_since, *_ = require_mailbox(db, mailbox)
+    if since >= highest_modseq:
+        return ()
+    if since < logged_since:
+        return _gaps(states(db, mailbox).uids, uidnext)
+    return merged((first, last) for first, last in db.rows(_VANISHED, mailbox, since))
 
 
 def unchanged(db: Reads, mailbox: int, since: int) -> MailboxChanges | None:
