@@ -8,6 +8,7 @@ import secrets
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 from hub import Cache, Clock, Identity, Logger, Password, Refuse
@@ -61,6 +62,7 @@ class Logins:
         self._stored = stored
         self._key = secrets.token_bytes(32)
         self._verified: Cache[bytes, _Verified] = Cache(clock, seconds=_REMEMBERED, size=10_000)
+        self._under_way: dict[tuple[bytes, str], asyncio.Future[bool]] = {}
         self._dummy = ""
 
     async def start(self) -> None:
@@ -77,8 +79,8 @@ class Logins:
     ) -> Identity | Refuse | None:
         """Who it is; Refuse for a wrong password, None for a name that is not ours.
 
-        Whatever is wrong, and whether there is such an account, a password is hashed once; one that is too
-        long is not, whoever's it is.
+        Whatever is wrong, and whether there is such an account, a password is hashed once, however often it
+        is given for a name at one time; one that is too long is not, whoever's it is.
         """
         if len(login.password.encode("utf-8", "surrogatepass")) > MAX_PASSWORD:
             return None if credential is None else Refuse("wrong password")
@@ -86,7 +88,8 @@ class Logins:
         if credential is not None and found is not None:
             return await self._by_app_password(credential, found, scope)
         if credential is None or credential.password_hash is None:
-            await self._verify(self._dummy, login.password, ours=True)
+            mark = self._mark(login.username, login.password)
+            await self._verify(mark, self._dummy, login.password, ours=True)
             return None if credential is None else Refuse("the account has no password")
         password, code = login.password, ""
         if credential.totp is not None:
@@ -97,18 +100,22 @@ class Logins:
         return refusal or _identity(credential)
 
     async def _fits(self, credential: Credential, password_hash: str, password: str) -> bool:
-        shown = f"{credential.account.ref.key}\0{password}".encode("utf-8", "surrogatepass")
-        mark = hmac.digest(self._key, shown, "sha256")
+        mark = self._mark(credential.account.ref.key, password)
         verified = _Verified(credential.id, password_hash)
         if self._verified.get(mark) == verified:
             return True
         ours = credential.scram is not None
-        if not await self._verify(password_hash, password, ours=ours):
+        if not await self._verify(mark, password_hash, password, ours=ours):
             return False
-        if not ours or self._hasher.is_outdated(password_hash):
-            await self._renew(credential, password_hash, password)
+        is_first = self._verified.get(mark) != verified
         self._verified.put(mark, verified)
+        if is_first and (not ours or self._hasher.is_outdated(password_hash)):
+            await self._renew(credential, password_hash, password)
         return True
+
+    def _mark(self, who: str, password: str) -> bytes:
+        """What a password given for somebody is remembered by."""
+        return hmac.digest(self._key, f"{who}\0{password}".encode("utf-8", "surrogatepass"), "sha256")
 
     async def _app_password(self, credential: Credential | None, password: str) -> FoundPassword | None:
         """The tables are asked about a name that nobody has, too."""
@@ -142,11 +149,15 @@ class Logins:
         self._stored.guesses(account, 1)
         return Refuse("wrong code" if step is None else "the code was used before")
 
-    async def _verify(self, text: str, password: str, *, ours: bool) -> bool:
-        def work() -> bool:
-            return self._hasher.verify(text, password, ours=ours)
-
-        return await asyncio.get_running_loop().run_in_executor(self._threads, work)
+    async def _verify(self, mark: bytes, text: str, password: str, *, ours: bool) -> bool:
+        """Those who give the same at one time share one hashing: a client opens many connections at once."""
+        key = mark, text
+        if (answer := self._under_way.get(key)) is None:
+            work = partial(self._hasher.verify, text, password, ours=ours)
+            answer = asyncio.get_running_loop().run_in_executor(self._threads, work)
+            self._under_way[key] = answer
+            answer.add_done_callback(lambda _: self._under_way.pop(key))
+        return await asyncio.shield(answer)
 
     async def _renew(self, credential: Credential, password_hash: str, password: str) -> None:
         """Replace a foreign or weaker hash by our own and SCRAM keys; the login does not depend on it."""

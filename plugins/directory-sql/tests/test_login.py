@@ -155,6 +155,24 @@ async def test_a_verified_login_is_not_hashed_again_for_a_minute(
     assert len(verified) == 4
 
 
+@pytest.mark.parametrize(
+    ("login", "password", "right"),
+    [(LOGIN, "wonderland", True), (LOGIN, "x", False), ("nobody@example.test", "x", None)],
+)
+async def test_who_logs_in_many_times_at_once_is_hashed_once(
+    directory: SqlDirectory,
+    alice: Account,
+    verified: list[str],
+    login: str,
+    password: str,
+    right: bool | None,
+) -> None:
+    answers = await asyncio.gather(*(log_in(directory, login, password) for _ in range(20)))
+    assert [isinstance(answer, Identity) for answer in answers] == [right is True] * 20
+    assert [answer is None for answer in answers] == [right is None] * 20
+    assert len(verified) == 1
+
+
 async def test_a_new_password_holds_at_once_for_every_process(
     directory: SqlDirectory, scope: Any, alice: Account
 ) -> None:
