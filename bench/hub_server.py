@@ -17,7 +17,7 @@ from bench.options import Options
 from bench.server import DOMAIN, HOST, MAILBOX, NotStarted, environment, wait_for_greeting
 from hub.config.load import load
 from hub.control import ask
-from hub.testing.ports import free_port
+from hub.testing.ports import free_ports
 from hub.version import __version__
 
 ALONE: Final = f"{HUB}, 1 worker"
@@ -132,7 +132,8 @@ def lay_out(folder: Path, workers: int, *, tls: bool = False, prepare: Prepare |
     tls: offers STARTTLS, and IMAP on a TLS port too.
     """
     (folder / "plugins.d").mkdir(parents=True, mode=0o755)
-    hub = Hub(folder, 0, free_port(), free_port(), free_port() if tls else 0, workers)
+    smtp, imap, imaps = free_ports(3)
+    hub = Hub(folder, 0, smtp, imap, imaps if tls else 0, workers)
     if tls:
         _run(_CERTIFICATE.format(domain=DOMAIN, folder=folder).split())
     hub.config.write_text(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -14,6 +14,10 @@ Pair = tuple[Observed, Observed]
 
 _STARRED: Final = re.compile(rb"(UID )?([0-9:,]*\*[0-9*:,]*)")
 _TO_STAR: Final = re.compile(rb"([0-9]+):\*|\*:([0-9]+)")
+_BY_DATE: Final = re.compile(
+    rb"(?i)(?:\([^()]*\bDATE\b[^()]*\)|THREAD \S+) .*(?:SUBJECT|FROM|TO|CC|HEADER|TEXT|BODY|SENT)"
+)
+_NUMBER: Final = re.compile(r"[0-9]+")
 GONE: Final = "gone"
 """The condition of a command to which a server has hung up."""
 
@@ -129,6 +133,18 @@ def _last_by_star(step: Step, ours: Observed, theirs: Observed) -> Pair:
         raise CutShort("a range from beyond the last message to *")
     found = ("SEARCH", "SORT", "THREAD", "ESEARCH", "modseq")
     return _less(ours, *found), _less(theirs, *found)
+
+
+def _dates_beside_headers(step: Step, ours: Observed, theirs: Observed) -> Pair:
+    if _BY_DATE.search(step.command):
+        order = ("SORT", "THREAD", "ESEARCH")
+        if _less(ours, *order) == _less(theirs, *order) and _numbers(ours, order) == _numbers(theirs, order):
+            raise CutShort("dates that are read beside other fields")
+    return ours, theirs
+
+
+def _numbers(answer: Observed, names: Collection[str]) -> list[str]:
+    return sorted(_NUMBER.findall(repr([answer.get(name) for name in names])))
 
 
 def _copies_nothing(step: Step, ours: Observed, theirs: Observed) -> Pair:
@@ -296,6 +312,12 @@ DIFFERENCES: Final = (
         "a range from beyond the last message to *",
         "RFC 9051 §9 (seq-range): the last message is in *:9, whatever its number; Dovecot finds nothing",
         _last_by_star,
+    ),
+    Difference(
+        "dates that are read beside other fields",
+        "RFC 5256 §2.2: equal dates leave messages in their order; Dovecot takes the first of them for a "
+        "later one where the search has it read other fields of it at the same time",
+        _dates_beside_headers,
     ),
     Difference(
         "1:* of an empty mailbox",

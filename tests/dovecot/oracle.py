@@ -106,10 +106,11 @@ class Oracle:
             self._both(script, stages, Step(0, command), done)
 
     def _learn(self, script: Script, stages: Sequence[Stage], session: int, done: list[Step]) -> None:
-        """What every client asks about messages that are new to it."""
+        """What every client asks about messages that are new to it, and such as it has silently changed: one
+        server may tell of those what another session has changed too, the other need not."""
         first = [stage.sessions[session].known.first_unknown for stage in stages]
-        if first[0] is not None and first[0] == first[1]:
-            self._both(script, stages, Step(session, b"FETCH %d:* (UID FLAGS)" % first[0]), done)
+        if unknown := [number for number in first if number is not None]:
+            self._both(script, stages, Step(session, b"FETCH %d:* (UID FLAGS)" % min(unknown)), done)
 
     def _both(self, script: Script, stages: Sequence[Stage], step: Step, done: list[Step]) -> None:
         done.append(step)

@@ -7,6 +7,8 @@ import time
 import pytest
 from hypothesis import HealthCheck, Phase, given, seed, settings
 
+from hub.mail.headers import Headers
+from hub.mail.mailboxes import addresses
 from tests.corpus.messages import MESSAGES
 from tests.dovecot.differences import DIFFERENCES
 from tests.dovecot.explained import EXPLAINED
@@ -24,10 +26,19 @@ def dated(message: bytes) -> bytes:
     return message if b"Date:" in head else b"Date: Mon, 2 Feb 2026 10:00:00 +0100\r\n" + message
 
 
+def is_sorted_alike(message: bytes) -> bool:
+    """Not by an address that lacks what Dovecot has its own names for ("names for what an address lacks")."""
+    values = Headers(message.partition(b"\r\n\r\n")[0]).table.get(b"from", ())
+    return all(address.local for value in values for address in addresses(value))
+
+
 CORPUS = tuple(
     dated(message)
     for name, message in MESSAGES.items()
-    if name not in _EXPLAINED and message.startswith((b"From:", b"Subject:")) and not name.startswith("date ")
+    if name not in _EXPLAINED
+    and message.startswith((b"From:", b"Subject:"))
+    and not name.startswith("date ")
+    and is_sorted_alike(message)
 )
 
 
