@@ -28,9 +28,9 @@ from hub.loading.describing import Health, PluginInfo, StepInfo
 from hub.loading.drivers import SERVICES
 from hub.loading.errors import LoadError, LoadErrors
 from hub.loading.generation import Generation, Generations
-from hub.loading.importing import PluginFinder, restore, withdraw
+from hub.loading.importing import Loaded, PluginFinder, restore, withdraw
 from hub.loading.kinds import Speaker, unspoken
-from hub.loading.libraries import outdated
+from hub.loading.libraries import outdated, versions
 from hub.loading.looking import Found, Target, look, planned, target
 from hub.loading.reload import Agree, Lineup, Member, Report, Transaction, Wish, alone, changes, same
 from hub.loading.scope import Ask, Certify, Status, Submit, Surroundings
@@ -167,7 +167,8 @@ class Loader:
             if found.errors:
                 return self._report(began, errors=found.errors)
             aim = target(config, found, self._now, self._finder)
-            restart = (*aim.restart_needed, *outdated(self._libraries, found.libraries))
+            libraries = await self._scanning.run(partial(versions, found.active))
+            restart = (*aim.restart_needed, *outdated(self._libraries, libraries))
             return self._report(began, changed=planned(self._now, aim.plans), restart=restart)
 
     async def agree(self, agree: Agree) -> Report:
@@ -302,13 +303,13 @@ class Loader:
             found = await self._scanning.run(partial(lay_over, found, self._snapshot))
         aim = target(config, found, self._now, self._finder)
         try:
-            wishes = await self._import(aim)
+            wishes, libraries = await self._import(aim, found)
         except LoadErrors as failed:
             return await self._refuse(began, failed.errors)
-        restart = (*aim.restart_needed, *outdated(self._libraries, found.libraries))
+        restart = (*aim.restart_needed, *outdated(self._libraries, libraries))
         report = await self._swap(began, wishes, restart, aim.fresh.undo, agree, config, found.catalogue)
         if report.ok:
-            self._libraries = {**found.libraries, **self._libraries}
+            self._libraries = {**libraries, **self._libraries}
             self.rolled_back, report = False, replace(report, rolled_back=False)
             self.config, self.catalogue = config, found.catalogue
             if self._watcher is not None:
@@ -318,11 +319,16 @@ class Loader:
     async def _look(self, config: Config) -> Found:
         return await self._scanning.run(partial(look, config, self._trees, self._path))
 
-    async def _import(self, aim: Target) -> list[Wish]:
+    async def _import(self, aim: Target, found: Found) -> tuple[list[Wish], dict[str, str]]:
+        """What serves next, and the versions of the libraries that it needs, where it finds them."""
+
+        def work() -> tuple[tuple[Sequence[Loaded], Sequence[LoadError]], dict[str, str]]:
+            return aim.fresh.run(), versions(found.active)
+
         try:
             async with asyncio.timeout(IMPORTING):
                 with _giving_way():
-                    loaded, errors = await self._importing.run(aim.fresh.run)
+                    (loaded, errors), libraries = await self._importing.run(work)
             if errors:
                 raise LoadErrors(errors)
         except BaseException as error:
@@ -333,10 +339,11 @@ class Loader:
                 ) from error
             raise
         by_name = {each.source.name: each for each in loaded}
-        return [
+        wishes = [
             each if isinstance(each, Wish) else Wish(by_name[each[0].source.name], aim.config, each[1])
             for each in aim.plans
         ]
+        return wishes, libraries
 
     async def _swap(
         self,

@@ -12,23 +12,18 @@ from hub.loading.catalogue import Catalogue, scan
 from hub.loading.drivers import FIXED, SERVICES, check_choice, chosen, driver_module
 from hub.loading.errors import LoadError
 from hub.loading.importing import FreshImport, PluginFinder, Wanted
-from hub.loading.libraries import has_extensions, versions
+from hub.loading.libraries import has_extensions
 from hub.loading.reload import Lineup, Member, Wish
 from hub.loading.sources import Source
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What is on disk.
-
-    active: in run order. libraries: distribution → version of what they need. seen: equal if the same was
-    seen before.
-    """
+    """What is on disk. active: in run order; seen: equal if the same was seen before."""
 
     catalogue: Catalogue
     active: tuple[Source, ...]
     digests: Mapping[str, str]
-    libraries: Mapping[str, str]
     errors: tuple[LoadError, ...]
     seen: object
 
@@ -69,7 +64,7 @@ def look(config: Config, trees: Sequence[Path], path: Sequence[str] | None) -> F
     digests, unread = _digests(active)
     errors += unread
     seen = (tuple(digests.items()), tuple(map(str, errors)))
-    return Found(catalogue, tuple(active), digests, versions(active), tuple(errors), seen)
+    return Found(catalogue, tuple(active), digests, tuple(errors), seen)
 
 
 def _digests(sources: Sequence[Source]) -> tuple[dict[str, str], list[LoadError]]:

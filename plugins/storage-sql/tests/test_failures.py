@@ -110,7 +110,7 @@ async def test_with_the_reserve_left_mail_can_still_be_expunged(small_disk: Path
         number = (await storage.usage(ALICE)).messages
         assert number > 400
         # Small changes: for one large one the reserve may be too little.
-        for first in range(1, number, 10):
+        for first in range(1, number + 1, 10):
             await storage.store_flags(box, [(first, first + 9)], FlagMode.ADD, frozenset({"\\Deleted"}))
             await storage.expunge(box)
         assert (await storage.usage(ALICE)).messages == 0

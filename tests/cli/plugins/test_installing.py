@@ -196,14 +196,14 @@ async def test_mail_under_way_ends_with_the_plugin_that_is_being_removed(desk: D
 async def test_enabling_and_disabling_writes_the_configuration_and_keeps_its_comments(desk: Desk) -> None:
     await desk.type("install", "nobody")
     text = desk.config.read_text()
-    desk.config.write_text(f"# Mine.\n{text}[plugins]  # none\n")
+    desk.config.write_text(f"# Mine.\n{text}[imap]  # none\n")
     said = await desk.type("disable", "nobody")
     assert '"!nobody"' in said
     assert "has this address" in await desk.says()
     assert desk.config.read_text().startswith("# Mine.\n")
     assert "nobody is disabled already" in await desk.type("disable", "nobody")
     await desk.type("enable", "nobody")
-    assert desk.config.read_text() == f"# Mine.\n{text}[plugins]  # none\n"
+    assert desk.config.read_text() == f"# Mine.\n{text}[imap]  # none\n"
     assert "nobody is not here" in await desk.says()
 
     await desk.type("enable", "deny-list")
@@ -213,7 +213,7 @@ async def test_enabling_and_disabling_writes_the_configuration_and_keeps_its_com
         "enable", "denylist", status=1
     )
     await desk.type("disable", "deny-list")
-    assert desk.config.read_text() == f"# Mine.\n{text}[plugins]  # none\n"
+    assert desk.config.read_text() == f"# Mine.\n{text}[imap]  # none\n"
 
 
 async def test_what_the_configuration_says_of_a_plugin_goes_with_it(desk: Desk) -> None:
