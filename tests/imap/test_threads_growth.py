@@ -6,10 +6,7 @@ Counted in lines of Python, for climbing from one message to the next calls noth
 from __future__ import annotations
 
 import random
-import sys
 from collections.abc import Callable, Sequence
-from types import FrameType
-from typing import Any
 
 import pytest
 from hypothesis import given
@@ -18,6 +15,7 @@ from hypothesis import strategies as st
 from hub.imap import forest
 from hub.imap.forest import Branch, Forest
 from hub.imap.threads import Threaded, by_references, render
+from tests.property.growth import lines
 
 
 def message(number: int, own: int, *references: int) -> Threaded:
@@ -56,23 +54,6 @@ def many_below_a_chain_of_dummies(size: int) -> list[Threaded]:
 def beside_each_dummy_a_message(size: int) -> list[Threaded]:
     beside = [message(at, size + at, at) for at in range(1, size // 2)]
     return [message(0, 3 * size, *range(1, size // 2 + 1)), *beside]
-
-
-def lines(work: Callable[[], object]) -> int:
-    count = 0
-
-    def note(_frame: FrameType, event: str, _arg: object) -> Any:
-        nonlocal count
-        count += event == "line"
-        return note
-
-    previous = sys.gettrace()
-    sys.settrace(note)
-    try:
-        work()
-    finally:
-        sys.settrace(previous)
-    return count
 
 
 def threads(messages: Sequence[Threaded]) -> bytes:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
-from types import FrameType
 
 import pytest
+
+from tests.property import growth
 
 type_of_counter = Callable[[Callable[[], object]], int]
 
@@ -14,20 +14,4 @@ type_of_counter = Callable[[Callable[[], object]], int]
 @pytest.fixture
 def steps() -> type_of_counter:
     """How many calls, of Python and of C functions, some work takes."""
-
-    def count(work: Callable[[], object]) -> int:
-        calls = 0
-
-        def note(_frame: FrameType, event: str, _arg: object) -> None:
-            nonlocal calls
-            calls += event in {"call", "c_call"}
-
-        previous = sys.getprofile()
-        sys.setprofile(note)
-        try:
-            work()
-        finally:
-            sys.setprofile(previous)
-        return calls
-
-    return count
+    return growth.steps

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from types import FrameType
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 from hypothesis import settings
 from hypothesis import strategies as st
@@ -30,19 +30,31 @@ many: Final = settings(max_examples=200, derandomize=True, deadline=None, databa
 
 def steps(work: Callable[[], object]) -> int:
     """How many calls, of Python and of C functions, some work takes."""
-    calls = 0
+    return _counted(work, {"call", "c_call"}, sys.getprofile, sys.setprofile)
 
-    def note(_frame: FrameType, event: str, _arg: object) -> None:
-        nonlocal calls
-        calls += event in {"call", "c_call"}
 
-    previous = sys.getprofile()
-    sys.setprofile(note)
+def lines(work: Callable[[], object]) -> int:
+    """How many lines of Python some work takes: also where it calls nothing."""
+    return _counted(work, {"line"}, sys.gettrace, sys.settrace)
+
+
+def _counted(
+    work: Callable[[], object], events: Container[str], get: Callable[[], Any], begin: Callable[[Any], None]
+) -> int:
+    count = 0
+
+    def note(_frame: FrameType, event: str, _arg: object) -> Any:
+        nonlocal count
+        count += event in events
+        return note
+
+    previous = get()
+    begin(note)
     try:
         work()
     finally:
-        sys.setprofile(previous)
-    return calls
+        begin(previous)
+    return count
 
 
 def assert_linear(work: Callable[[T], object], make: Callable[[int], T]) -> None:

@@ -21,8 +21,8 @@ _ACCOUNT_OF: Final = Statement(
     select(COLLECTION.c.account_id).where(COLLECTION.c.id == _b("mailbox")), "mailbox"
 )
 _ADD: Final = Statement(
-    insert(THREAD).values({column: _b(f"new_{column}") for column in THREAD.c.keys()}),  # noqa: SIM118
-    " ".join(f"new_{column}" for column in THREAD.c.keys()),  # noqa: SIM118
+    insert(THREAD).values({column: _b(f"new_{column.key}") for column in THREAD.c}),
+    " ".join(f"new_{column.key}" for column in THREAD.c),
 )
 _IS_MESSAGE: Final = Statement(
     update(THREAD)
