@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from hub.mail.bounce import BounceClass as BounceClass
     from hub.mail.bounce import classify_bounce as classify_bounce
     from hub.mail.dnsrecord import DnsRecord as DnsRecord
+    from hub.mail.dnsrecord import txt_data as txt_data
     from hub.mail.dsn import Dsn as Dsn
     from hub.mail.dsn import RecipientDsn as RecipientDsn
     from hub.mail.envelope import Envelope as Envelope
@@ -144,6 +145,9 @@ if TYPE_CHECKING:
     from hub.services.dns import DnsAnswer as DnsAnswer
     from hub.services.dns import DnsBogus as DnsBogus
     from hub.services.dns import DnsTrouble as DnsTrouble
+    from hub.services.dnsupdate import DnsUpdate as DnsUpdate
+    from hub.services.dnsupdate import TxtChange as TxtChange
+    from hub.services.dnsupdate import update_dns as update_dns
     from hub.services.expunged import Expunged as Expunged
     from hub.services.group import GroupWriter as GroupWriter
     from hub.services.kv import Kv as Kv
@@ -207,7 +211,7 @@ _HOMES = {
     "hub.config.tables.types": "Duration Network Size",
     "hub.config.networks": "Networks host_address",
     "hub.config.secrets": "Secret",
-    "hub.mail.dnsrecord": "DnsRecord",
+    "hub.mail.dnsrecord": "DnsRecord txt_data",
     "hub.hooks.http": "Route",
     "hub.hooks.imapcommand": "ImapAnswer ImapCommand",
     "hub.hooks.listeners": "LineTooLong ListenerKind ListenerSession Over SaslExchange SessionOver",
@@ -254,6 +258,7 @@ _HOMES = {
     "hub.services.directory": "Account Alias AppPassword Directory DirectoryAdmin PASSWORD_SCOPES Resolution "
     "DirectoryUnavailable SecondFactors TotpSecret",
     "hub.services.dns": "Dns DnsAnswer DnsBogus DnsTrouble",
+    "hub.services.dnsupdate": "DnsUpdate TxtChange update_dns",
     "hub.services.group": "GroupWriter",
     "hub.services.kv": "Kv",
     "hub.services.log": "ChangeKind LogEntry",

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from hub.cli.context import Context
-from hub.mail.dnsrecord import DnsRecord
+from hub.mail.dnsrecord import DnsRecord, txt_data
 
 if TYPE_CHECKING:
     from hub.config.model import HubSettings
@@ -19,8 +19,6 @@ GROUP: Final = "hub.dns"
 """Entry points of this group are coroutine functions of plugins that give records."""
 SERVICES: Final = (("_submissions", 465), ("_submission", 587), ("_imaps", 993))
 """RFC 8314, RFC 6186; the ports that all clients try."""
-_STRING: Final = 250
-"""Octets of one string of a TXT record, of at most 255."""
 
 
 async def needed(context: Context, domain: str) -> Sequence[DnsRecord]:
@@ -127,8 +125,4 @@ def zone_file(domain: str, records: Sequence[DnsRecord]) -> str:
 
 def written(record: DnsRecord) -> str:
     """The data as a zone file has it."""
-    if record.kind != "TXT":
-        return record.data
-    pieces = [record.data[at : at + _STRING] for at in range(0, len(record.data), _STRING)]
-    quoted = (piece.replace("\\", "\\\\").replace('"', '\\"') for piece in pieces)
-    return " ".join(f'"{piece}"' for piece in quoted)
+    return txt_data(record.data) if record.kind == "TXT" else record.data

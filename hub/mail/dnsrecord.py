@@ -3,6 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
+
+_STRING: Final = 250
+"""Octets of one string of a TXT record; 255 are the most (RFC 1035 §3.3)."""
+
+
+def txt_data(text: str) -> str:
+    """A TXT record's text as a zone file has it: one string, or several if it is long."""
+    pieces = [text[at : at + _STRING] for at in range(0, len(text), _STRING)]
+    quoted = (piece.replace("\\", "\\\\").replace('"', '\\"') for piece in pieces)
+    return " ".join(f'"{piece}"' for piece in quoted)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,8 @@
 
 A message is in a trace of its own, whose ids follow from the message's id, so that nobody has to share them;
 unless who sent it may say in which trace it is, in a `traceparent` field. Then, and whenever its spans are
-exported, the hub keeps `X-Hub-Trace: <traceparent>` with it, a field that no sender can write.
+exported, the hub keeps `X-Hub-Trace: <traceparent>` with it, a field that no stranger can write, and by which
+the next hub goes on in the trace.
 """
 
 from __future__ import annotations

@@ -25,12 +25,15 @@ def trace_field(dialogue: Dialogue, transaction: Transaction, head: bytes) -> tu
 
 
 def _parent(dialogue: Dialogue, head: bytes) -> TraceParent | None:
-    if b"\ntraceparent" not in b"\n" + head.lower():  # as good as always
+    """Of the hub that sends it, else of who has written it; None if who sends it may not say."""
+    lowered = head.lower()
+    if b"x-hub-trace" not in lowered and b"traceparent" not in lowered:  # as good as always
         return None
     session = dialogue.session
     if session.identity is None and session.peer[0] not in dialogue.kernel.settings.trace.parents:
         return None
-    parent = parse_traceparent(Headers(head).raw("traceparent"))
+    headers = Headers(head)
+    parent = parse_traceparent(headers.raw(FIELD)) or parse_traceparent(headers.raw("traceparent"))
     if parent is not None:
         dialogue.trace.add("note", "traceparent", "read", detail=str(parent))
     return parent

@@ -51,7 +51,7 @@ def sinking(folder: Path, *options: str, host: str = "127.0.0.1", port: int = 0)
     folder.chmod(0o777)
     # It gives root up, and every session of pytest that begins closes the folders above to others: so it is
     # put into its folder and told no more than a name.
-    command = [PROGRAM, "-u", "nobody", "-d", "mail.", *options, f"{host}:{port}", "50"]
+    command = [PROGRAM, "-u", "nobody", "-d", "mail.", *options, f"[{host}]:{port}", "50"]
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(command, stdout=log, stderr=log, cwd=folder)
     try:

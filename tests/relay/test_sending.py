@@ -71,6 +71,17 @@ async def test_mail_goes_on_to_the_next_hop_as_it_came(tmp_path: Path) -> None:
     assert "Return-Path" not in taken
 
 
+async def test_mail_goes_on_over_ipv6(tmp_path: Path) -> None:
+    with sinking(tmp_path / "sink", host="::1") as sink:
+        there = {"routes": {"*": f"[::1]:{sink.port}"}, "sources": {"::1": {"hello": "six.example.test"}}}
+        async with sending(tmp_path / "hub", 0, relay=there) as running:
+            await submit(running, ANN)
+            await until(lambda: empty(running))
+    (taken,) = sink.messages()
+    assert "X-Client-Addr: ipv6:::1\n" in taken
+    assert "X-Helo-Args: six.example.test\n" in taken
+
+
 STAMP = """\
 \"\"\"Stamp what goes out.\"\"\"
 from hub import hookimpl

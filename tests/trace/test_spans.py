@@ -5,16 +5,18 @@ from __future__ import annotations
 import asyncio
 import smtplib
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from imaplib import IMAP4
+from itertools import pairwise
 from pathlib import Path
 from typing import cast
 
 import pytest
 
-from hub import Headers, Span, traceparent_of
+from hub import Address, Headers, Span, traceparent_of
 from hub.loading.scope import Scope
 from hub.mail.traceparent import own_context, parse_traceparent
+from hub.services.directory import Alias, DirectoryAdmin
 from hub.testing.dialogue import dialogue
 from hub.testing.recorder import Recorder
 from hub.testing.running import RunningHub, running_hub
@@ -49,14 +51,21 @@ class Traced:
 
 @asynccontextmanager
 async def traced(
-    folder: Path, sampling: Mapping[str, object] | None = None, log: str = "full"
+    folder: Path,
+    sampling: Mapping[str, object] | None = None,
+    log: str = "full",
+    relay: Mapping[str, object] | None = None,
 ) -> AsyncIterator[Traced]:
     recorder = Recorder(folder / "plugins.d")
     (folder / "plugins.d" / "broken.py").write_text(
         "from hub import hookimpl\n@hookimpl\nasync def smtp_rcpt(recipient):\n"
         "    if recipient.local == 'broken':\n        raise ValueError(str(recipient))\n"
     )
-    tables = {"trace": {"sampling": sampling or {}}, "log": {"addresses": log}}
+    tables = {
+        "trace": {"sampling": sampling or {}},
+        "log": {"addresses": log},
+        **({"relay": relay} if relay else {}),
+    }
     async with running_hub(folder, tables=tables) as hub:
         yield Traced(hub, recorder)
 
@@ -252,6 +261,36 @@ async def test_a_trusted_client_names_the_trace_and_its_decision_holds(tmp_path:
     assert traceparent_of(reply.split()[-1], stored[1]) == kept
     assert stored[1].get("X-Hub-Trace") == kept
     assert (stored[0].get("X-Hub-Trace") or "").endswith("-00")
+
+
+@pytest.mark.proves("observing: a mail that goes through several hubs is one trace")
+async def test_a_mail_through_three_hubs_is_one_trace(tmp_path: Path) -> None:
+    way = ["away@example.test", "one@two.example", "one@three.example", "alice@example.test"]
+    async with AsyncExitStack() as stack:
+        port, hubs = 0, list[Traced]()
+        for taken, leads in reversed(list(pairwise(way))):
+            relay = {"routes": {"*": f"127.0.0.1:{port}"}, "idle": 0} if port else {"enabled": False}
+            hub = await stack.enter_async_context(traced(tmp_path / taken, relay=relay))
+            directory = cast(DirectoryAdmin, hub.hub.hub.kernel.services.directory)
+            address = Address.parse(taken)
+            if not await directory.is_local(address.domain):
+                await directory.add_domain(address.domain)
+            await directory.add_alias(Alias(address, (Address.parse(leads),)))
+            port = hub.hub.port()
+            hubs.insert(0, hub)
+        await hubs[0].hub.send(to=way[0])
+        async with asyncio.timeout(60):
+            while not (await hubs[2].hub.mailbox() and await _relays(hubs[0]) and await _relays(hubs[1])):
+                await asyncio.sleep(0.02)
+        first, middle, last = [named(await hub.spans(), "message") for hub in hubs]
+        tries = [*await _relays(hubs[0]), *await _relays(hubs[1])]
+    assert {each.trace_id for each in (first, middle, last, *tries)} == {first.trace_id}
+    assert (first.parent_id, middle.parent_id, last.parent_id) == (None, first.span_id, middle.span_id)
+    assert [each.parent_id for each in tries] == [first.span_id, middle.span_id]
+
+
+async def _relays(hub: Traced) -> list[Span]:
+    return [each for each in await hub.spans() if each.name == "relay"]
 
 
 async def test_a_stranger_names_no_trace(tmp_path: Path) -> None:

@@ -63,7 +63,7 @@ class TraceTable(Table):
         default=ON_THIS_MACHINE,
         description=(
             "Networks whose messages may say by a `traceparent` field in which trace they are (W3C Trace "
-            "Context). Who has logged in may too."
+            "Context), and hubs by `X-Hub-Trace`. Who has logged in may too."
         ),
     )
     sampling: SamplingTable = Field(

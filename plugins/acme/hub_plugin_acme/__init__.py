@@ -1,8 +1,8 @@
 """Certificates of ACME authorities (RFC 8555), such as Let's Encrypt, while the hub runs.
 
 `settings` is what the operator says, `renewing` has what is wanted, when `schedule` says so; `ordering` is
-one order, `proving` its challenges, `updating` those in DNS, `ca` the authority itself; `records` is what is
-kept, `keys` are keys and certificates, `cli` is `hub acme`.
+one order, `proving` its challenges, `ca` the authority itself; `records` is what is kept, `keys` are keys and
+certificates, `cli` is `hub acme`.
 """
 
 from __future__ import annotations
@@ -11,12 +11,11 @@ import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
 
-from hub import Plugin, Route, StashKey, hookimpl
+from hub import Plugin, Route, StashKey, TxtChange, hookimpl, update_dns
 from hub_plugin_acme.ordering import Blocking
 from hub_plugin_acme.records import Records
 from hub_plugin_acme.renewing import SHARE, TICK, Renewer
-from hub_plugin_acme.settings import Settings
-from hub_plugin_acme.updating import update, zone_of
+from hub_plugin_acme.settings import Settings, zone_of
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -71,7 +70,7 @@ async def publish_txt(plugin: Plugin, name: str, text: str, present: bool) -> bo
     zone = zone_of(name, zones)
     if zone is None:
         return None
-    await update(zone, zones[zone], name, text, present=present)
+    await update_dns(zones[zone], zone, [TxtChange(name, text, present)])
     if present:
         await plugin.clock.sleep(zones[zone].wait)
     return True

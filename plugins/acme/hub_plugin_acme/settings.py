@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
-from hub import Address, AddressError, Duration, Secret, host_address
+from hub import Address, AddressError, DnsUpdate, Duration, Secret
 
 DIRECTORIES: Final = {
     "production": "https://acme-v02.api.letsencrypt.org/directory",
@@ -67,24 +67,6 @@ def _contact(text: str) -> str:
         raise ValueError(f"'{text}' is no mail address: {error}") from None
 
 
-def server_address(text: str) -> tuple[str, int]:
-    """IP address and port of a DNS server, port 53 if none is said. ValueError."""
-    host, port = text, "53"
-    if text.startswith("["):
-        host, _, rest = text[1:].partition("]")
-        port = rest.removeprefix(":") if rest else port
-    elif text.count(":") == 1:
-        host, _, port = text.partition(":")
-    if host_address(host) is None or not port.isdecimal() or not 0 < int(port) < 65536:
-        raise ValueError("should be an IP address and a port, such as 192.0.2.53:53 or [2001:db8::53]:53")
-    return host, int(port)
-
-
-def _server(text: str) -> str:
-    server_address(text)
-    return text
-
-
 def _key(secret: Secret) -> Secret:
     text = secret.reveal().rstrip("=").replace("-", "+").replace("_", "/")
     try:
@@ -94,34 +76,21 @@ def _key(secret: Secret) -> Secret:
     return secret
 
 
-Key: TypeAlias = Annotated[Secret, AfterValidator(_key)]
-
-
 class ExternalAccount(BaseModel):
     """[plugins.acme.external_account]: which of its customers this is, for authorities that ask."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     key_id: str = Field(min_length=1, description="The key's identifier, as the authority has given it.")
-    key: Key = Field(description="The key itself, base64url.")
+    key: Annotated[Secret, AfterValidator(_key)] = Field(description="The key itself, base64url.")
     algorithm: Literal["HS256", "HS384", "HS512"] = Field(
         default="HS256", description="How it signs (RFC 8555 §7.3.4)."
     )
 
 
-class DynamicUpdate(BaseModel):
+class DynamicUpdate(DnsUpdate):
     """[plugins.acme.dns."ZONE"]: a zone whose records are changed by RFC 2136."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    server: Annotated[str, AfterValidator(_server)] = Field(
-        description="The zone's primary server, IP address and port."
-    )
-    key_name: str = Field(min_length=1, description="The name of the TSIG key (RFC 8945).")
-    key: Key = Field(description="The TSIG key, base64.")
-    algorithm: Literal["hmac-sha256", "hmac-sha384", "hmac-sha512"] = Field(
-        default="hmac-sha256", description="The TSIG key's algorithm."
-    )
     ttl: int = Field(default=60, ge=0, le=86400, description="The record's time to live, in seconds.")
     wait: Duration = Field(
         default=10.0, le=100, description="How long the zone's other servers may take to have the record too."
@@ -235,3 +204,9 @@ def wanted(settings: Settings, hostname: str) -> dict[str, Wanted]:
         asked = hashlib.sha256(f"{said}{challenge}{names}".encode()).hexdigest()[:16]
         found[called] = Wanted(called, names, challenge, asked)
     return found
+
+
+def zone_of(name: str, zones: Mapping[str, DynamicUpdate]) -> str | None:
+    """The innermost zone that a name lies in."""
+    found = [zone for zone in zones if name == zone or name.endswith(f".{zone}")]
+    return max(found, key=len, default=None)

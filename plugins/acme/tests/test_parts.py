@@ -7,8 +7,7 @@ from hub_plugin_acme import schedule
 from hub_plugin_acme.keys import check, facts_of, make_key, make_proof, make_request
 from hub_plugin_acme.orders import Refused
 from hub_plugin_acme.records import Kept, Progress
-from hub_plugin_acme.settings import Settings, server_address, wanted
-from hub_plugin_acme.updating import zone_of
+from hub_plugin_acme.settings import Settings, wanted, zone_of
 from pydantic import ValidationError
 
 DAY = 86400.0
@@ -63,27 +62,6 @@ def test_what_an_order_depends_on_changes_what_is_asked_for() -> None:
         for each in wanted(Settings.model_validate(said), "mail.example.org").values()
     }
     assert len(asked) == 5
-
-
-@pytest.mark.parametrize(
-    ("text", "address"),
-    [
-        ("192.0.2.53", ("192.0.2.53", 53)),
-        ("192.0.2.53:5353", ("192.0.2.53", 5353)),
-        ("2001:db8::53", ("2001:db8::53", 53)),
-        ("[2001:db8::53]:5353", ("2001:db8::53", 5353)),
-    ],
-)
-def test_a_server_is_an_address_and_a_port(text: str, address: tuple[str, int]) -> None:
-    assert server_address(text) == address
-
-
-@pytest.mark.parametrize(
-    "text", ["", "ns.example", "192.0.2.53:", "192.0.2.53:0", "[2001:db8::53]x", "1.2.3.4:99999"]
-)
-def test_what_is_no_server_is_refused(text: str) -> None:
-    with pytest.raises(ValueError, match="should be an IP address"):
-        server_address(text)
 
 
 def test_a_name_lies_in_its_innermost_zone() -> None:

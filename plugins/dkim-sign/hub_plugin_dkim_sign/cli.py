@@ -12,10 +12,9 @@ from datetime import UTC, datetime
 
 import click
 
-from hub import CommandContext, Plugin
+from hub import CommandContext, Plugin, txt_data
 from hub_plugin_dkim_sign.ring import Key, Ring, Rings
 from hub_plugin_dkim_sign.rotation import advance, retire, rotate
-from hub_plugin_dkim_sign.update import quoted
 
 NAME = "dkim-sign"
 PAUSE = 5.0
@@ -152,7 +151,7 @@ def _show(found: Mapping[str, Ring], as_json: bool) -> None:
 def _show_records(domain: str, ring: Iterable[Key]) -> None:
     for key in ring:
         if key.state != "retired":
-            click.echo(f"{key.name(domain)}. TXT {quoted(key.record)}")
+            click.echo(f"{key.name(domain)}. TXT {txt_data(key.record)}")
     if any(key.state == "waiting" for key in ring):
         click.echo("New keys sign once DNS has their records, which the hub looks for once a minute.")
 

@@ -9,10 +9,9 @@ from functools import partial
 from itertools import count
 from typing import Literal
 
-from hub import DnsTrouble, Plugin, SigningKey, new_signing_key
+from hub import Dns, DnsTrouble, Plugin, SigningKey, TxtChange, new_signing_key, update_dns
 from hub_plugin_dkim_sign.ring import Key, Ring, Rings, State, moved
 from hub_plugin_dkim_sign.settings import Settings
-from hub_plugin_dkim_sign.update import send_update
 
 
 async def rotate(plugin: Plugin, rings: Rings, domain: str) -> Ring:
@@ -29,13 +28,26 @@ async def rotate(plugin: Plugin, rings: Rings, domain: str) -> Ring:
 
 async def publish(plugin: Plugin, domain: str, keys: Sequence[Key]) -> None:
     """Put the records of keys into DNS. OSError."""
-    await _tell(plugin, domain, [(key.name(domain), key.record) for key in keys])
+    await _tell(plugin, domain, [TxtChange(key.name(domain), key.record, alone=True) for key in keys])
 
 
-async def _tell(plugin: Plugin, domain: str, changes: Sequence[tuple[str, str]]) -> None:
+async def _tell(plugin: Plugin, domain: str, changes: Sequence[TxtChange]) -> None:
     update = plugin.settings(Settings).update
     if update is not None and changes:
-        await send_update(update, plugin.dns, domain, changes)
+        await update_dns(update, await _zone(plugin.dns, domain), changes)
+
+
+async def _zone(dns: Dns, domain: str) -> str:
+    """The zone that the domain's records are in: the nearest name above with an SOA. OSError."""
+    labels = domain.split(".")
+    try:
+        for at in range(len(labels) - 1):
+            name = ".".join(labels[at:])
+            if (await dns.query(name, "SOA")).records:
+                return name
+    except DnsTrouble as trouble:
+        raise OSError(f"DNS does not say in which zone {domain} is: {trouble}") from trouble
+    return domain
 
 
 async def advance(plugin: Plugin, rings: Rings, domain: str) -> Ring:
@@ -61,7 +73,7 @@ async def retire(plugin: Plugin, rings: Rings, domain: str, before: float) -> Ri
     """
     ring = await rings.read(domain)
     old = [key for key in ring if key.state == "retiring" and key.since <= before]
-    await _tell(plugin, domain, [(key.name(domain), "") for key in old])
+    await _tell(plugin, domain, [TxtChange(key.name(domain), "", present=False, alone=True) for key in old])
     selectors = {key.selector for key in old}
     return await rings.change(domain, partial(_retired, selectors=selectors, now=plugin.clock.time()))
 

@@ -6,23 +6,9 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from hub import Duration, Secret
+from hub import DnsUpdate, Duration
 
 DAY = 86400.0
-
-
-class Update(BaseModel):
-    """Where DNS takes changes (RFC 2136), and the key that lets us make them (RFC 8945)."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    server: str = Field(description="The primary server of the zones, `address:port`.")
-    key_name: str = Field(description="The name of the key.")
-    key: Secret = Field(description="The key, in base64.")
-    algorithm: Literal["hmac-sha256", "hmac-sha384", "hmac-sha512"] = Field(
-        default="hmac-sha256", description="What the key is for."
-    )
-    ttl: int = Field(default=3600, ge=60, le=86400, description="Of the records, in seconds.")
 
 
 class Settings(BaseModel):
@@ -39,4 +25,6 @@ class Settings(BaseModel):
     overlap: Duration = Field(
         default=7 * DAY, ge=3600.0, description="How long an old key stays in DNS after the last signature."
     )
-    update: Update | None = Field(default=None, description="How DNS is changed; by hand without it.")
+    update: DnsUpdate | None = Field(
+        default=None, description="How DNS is changed (RFC 2136); by hand without it."
+    )

@@ -17,7 +17,6 @@ import dns.query
 import pytest
 from hub_plugin_dkim_sign.ring import Rings
 from hub_plugin_dkim_sign.rotation import advance_all, rotate
-from hub_plugin_dkim_sign.update import quoted
 
 from hub import Address, Message, verify_arc, verify_dkim
 from hub.testing.clock import ManualClock
@@ -286,7 +285,3 @@ async def test_the_command_works_beside_a_running_hub(tmp_path: Path) -> None:
         zone = await hub("dns", "records", DOMAIN)
         assert f"{shown[DOMAIN][0]['selector']}._domainkey" not in zone  # it is retired
         assert zone.count("_domainkey") == 2
-
-
-def test_a_long_record_is_several_strings() -> None:
-    assert quoted("x" * 300) == f'"{"x" * 250}" "{"x" * 50}"'
