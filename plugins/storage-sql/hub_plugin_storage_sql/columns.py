@@ -10,10 +10,10 @@ from array import array
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
-from typing import Any, Final, Generic, Literal, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
 import orjson
-from sqlalchemy import BigInteger, Select, Text, bindparam, cast, literal_column, select
+from sqlalchemy import BigInteger, Select, Text, bindparam, literal_column, select
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.elements import ColumnElement
@@ -25,32 +25,43 @@ from hub_plugin_storage_sql.schema import ITEM, UID_BITS
 
 F = TypeVar("F")
 
-_NUMBERS: Final[ColumnElement[str]] = literal_column("','")
-_TEXTS: Final[ColumnElement[str]] = literal_column("'\n'")  # is in no flag
+_BETWEEN: Final[ColumnElement[str]] = literal_column("'\n'")  # is in no flag
 
 
 class _Joined(FunctionElement[str]):
-    """All values of a column with a separator between them: each database has a name of its own for it."""
+    """All values of a column of texts with a separator between them."""
 
     type = Text()
     inherit_cache = True
 
 
-@compiles(_Joined, "sqlite")
-def _group_concat(element: _Joined, compiler: SQLCompiler, **kwargs: Any) -> str:
-    return f"group_concat({compiler.process(element.clauses, **kwargs)})"
+class _Listed(FunctionElement[str]):
+    """All values of a column of numbers as JSON, which SQLite makes in two thirds of the time."""
+
+    type = Text()
+    inherit_cache = True
 
 
-@compiles(_Joined, "postgresql")
-def _string_agg(element: _Joined, compiler: SQLCompiler, **kwargs: Any) -> str:
-    return f"string_agg({compiler.process(element.clauses, **kwargs)})"
+_NAMES: Final = {
+    (_Joined, "sqlite"): "group_concat",
+    (_Joined, "postgresql"): "string_agg",
+    (_Listed, "sqlite"): "json_group_array",
+    (_Listed, "postgresql"): "json_agg",
+}
+"""Each database has a name of its own for them."""
+
+
+@compiles(_Joined)
+@compiles(_Listed)
+def _compiled(element: _Joined | _Listed, compiler: SQLCompiler, **kwargs: Any) -> str:
+    name = _NAMES[type(element), compiler.dialect.name]
+    return f"{name}({compiler.process(element.clauses, **kwargs)})"
 
 
 def _joined(*columns: ColumnElement[Any]) -> Select[Any]:
-    """One row with the texts of the columns of items, all nulls if there is none."""
+    """One row with the texts of the columns of items; that of flags is null if there is none."""
     texts: list[ColumnElement[Any]] = [
-        _Joined(column, _TEXTS) if isinstance(column.type, Text) else _Joined(cast(column, Text), _NUMBERS)
-        for column in columns
+        _Joined(column, _BETWEEN) if isinstance(column.type, Text) else _Listed(column) for column in columns
     ]
     query: Select[Any] = select(*texts)
     return query.where(ITEM.c.id.between(bindparam("low"), bindparam("high")))
@@ -103,7 +114,7 @@ def columns(
     found: Columns[str] = Columns(array("I"), [], array("Q"))
     for low, high in ranges:
         row = db.row(statement, base, base + low, base + high, *more)
-        if row is not None and row[0] is not None:
+        if row is not None and row[1] is not None:
             part = _columns(row)
             found.uids.extend(part.uids)
             found.flags.extend(part.flags)
@@ -112,11 +123,8 @@ def columns(
 
 
 def _columns(row: Row) -> Columns[str]:
-    found = Columns(_numbers("I", row[0]), row[1].split("\n"), _numbers("Q", row[2]))
-    if found.uids.tolist() == sorted(found.uids):  # as it happens: they come as they were found
+    uids: list[int] = orjson.loads(row[0])
+    found = Columns(array("I", uids), row[1].split("\n"), array("Q", orjson.loads(row[2])))
+    if uids == sorted(uids):  # as it happens: they come as they were found
         return found
     return found.at(sorted(range(len(found)), key=found.uids.__getitem__))
-
-
-def _numbers(code: Literal["I", "Q"], text: str) -> array[int]:
-    return array(code, orjson.loads(f"[{text}]"))

@@ -25,6 +25,7 @@ from hub import (
     LogEntry,
     Mailbox,
     MailboxChanges,
+    MailboxHistory,
     MessageColumn,
     Migrations,
     NewItem,
@@ -170,14 +171,17 @@ class SqlStorage:
 
     async def changes(self, mailbox: int, since: int, viewer: AccountRef | None = None) -> MailboxChanges:
         """What has happened after the modseq `since`. MailboxMissing."""
-        nothing = await self._db.point(lambda db: reading.unchanged(db, mailbox, since))
-        if nothing is not None:
-            return nothing
+        few = await self._db.point(lambda db: reading.few_changes(db, mailbox, since, viewer))
+        if few is not None:
+            return few
         return await self._db.read(lambda db: reading.changes(db, mailbox, since, viewer))
 
-    async def vanished(self, mailbox: int, since: int) -> UidRanges:
-        """The UIDs that have vanished after the modseq `since`. MailboxMissing."""
-        return await self._db.read(lambda db: reading.vanished(db, mailbox, since))
+    async def history(self, mailbox: int, since: int) -> MailboxHistory:
+        """Where something has happened after the modseq `since`. MailboxMissing."""
+        short = await self._db.point(lambda db: reading.short_history(db, mailbox, since))
+        if short is not None:
+            return short
+        return await self._db.read(lambda db: reading.history(db, mailbox, since))
 
     async def store_flags(
         self,

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Any, Final, overload
 
-from sqlalchemy import and_, bindparam, func, literal_column, select
+from sqlalchemy import and_, bindparam, func, select
 
 from hub import (
     NO_STATES,
@@ -16,6 +16,7 @@ from hub import (
     LogEntry,
     Mailbox,
     MailboxChanges,
+    MailboxHistory,
     MailboxMissing,
     States,
     Totals,
@@ -124,22 +125,16 @@ _ITEMS = Statement(_ITEM, "low high")
 _ITEMS_SEEN = Statement(with_seen(_ITEM), "low high viewer")
 _OWNER = Statement(select(COLLECTION.c.account_id).where(COLLECTION.c.id == _b("mailbox")), "mailbox")
 _TOUCHED = Statement(
-    select(LOG.c.kind, LOG.c.first_uid, LOG.c.last_uid).where(
-        LOG.c.collection_id == _b("mailbox"), LOG.c.modseq > _b("since"), LOG.c.first_uid > 0
-    ),
-    "mailbox since",
-)
-_VANISHED = Statement(
-    select(LOG.c.first_uid, LOG.c.last_uid).where(
-        LOG.c.collection_id == _b("mailbox"),
-        LOG.c.modseq > _b("since"),
-        LOG.c.first_uid > 0,
-        LOG.c.kind == literal_column(f"'{ChangeKind.EXPUNGED.value}'"),
-    ),
-    "mailbox since",
+    select(LOG.c.kind, LOG.c.first_uid, LOG.c.last_uid)
+    .where(LOG.c.collection_id == _b("mailbox"), LOG.c.modseq > _b("since"), LOG.c.first_uid > 0)
+    .limit(_b("most")),
+    "mailbox since most",
 )
 _GAP: Final = 200
 """Items that are passed over, by their modseqs, in the time that another statement takes."""
+_ENTRIES: Final = 256
+_ITEMS_AT_ONCE: Final = 2000
+"""Entries of the log, and items, that are read on the event loop: a fraction of a millisecond either way."""
 _LOG = Statement(
     select(
         LOG.c.position,
@@ -235,28 +230,44 @@ def changes(db: Reads, mailbox: int, since: int, viewer: AccountRef | None = Non
         found = _changed(db, mailbox, [(1, MAX_UID)], since, watching)
         present = found if since == 0 else states(db, mailbox)
         return MailboxChanges(highest_modseq, uidnext, found, tuple(_gaps(present.uids, uidnext)))
-    touched: list[Range] = []
-    vanished: list[Range] = []
-    for kind, first, last in db.rows(_TOUCHED, mailbox, since):
-        (vanished if kind == ChangeKind.EXPUNGED.value else touched).append((first, last))
-    found = _changed(db, mailbox, merged(touched, _GAP), since, watching)
-    return MailboxChanges(highest_modseq, uidnext, found, tuple(merged(vanished)))
+    logged = _logged(db, mailbox, since)
+    found = _changed(db, mailbox, merged(logged.touched, _GAP), since, watching)
+    return MailboxChanges(highest_modseq, uidnext, found, tuple(logged.vanished))
 
 
-def vanished(db: Reads, mailbox: int, since: int) -> Sequence[Range]:
-    """The part of the same that says what is gone. MailboxMissing."""
-    highest_modseq, uidnext, logged_since, *_ = require_mailbox(db, mailbox)
+def few_changes(
+    db: Reads, mailbox: int, since: int, viewer: AccountRef | None = None
+) -> MailboxChanges | None:
+    """The same if it is soon read, else None. MailboxMissing."""
+    marks = require_mailbox(db, mailbox)
+    highest_modseq, uidnext, logged_since, *_ = marks
     if since >= highest_modseq:
-        return ()
+        return MailboxChanges(highest_modseq, uidnext, NO_STATES, ())
+    logged = _logged(db, mailbox, since, _ENTRIES) if since >= logged_since else None
+    if logged is None:
+        return None
+    ranges = merged(logged.touched, _GAP)
+    if sum(last - first + _GAP for first, last in ranges) > _ITEMS_AT_ONCE:
+        return None
+    found = _changed(db, mailbox, ranges, since, _viewer(db, marks, viewer))
+    return MailboxChanges(highest_modseq, uidnext, found, tuple(logged.vanished))
+
+
+def history(db: Reads, mailbox: int, since: int) -> MailboxHistory:
+    """Where that has happened: from the log or, for one who is older, the items that are not there.
+
+    MailboxMissing.
+    """
+    _, uidnext, logged_since, *_ = require_mailbox(db, mailbox)
     if since < logged_since:
-        return _gaps(states(db, mailbox).uids, uidnext)
-    return merged((first, last) for first, last in db.rows(_VANISHED, mailbox, since))
+        return MailboxHistory([(1, MAX_UID)], _gaps(states(db, mailbox).uids, uidnext))
+    return _logged(db, mailbox, since)
 
 
-def unchanged(db: Reads, mailbox: int, since: int) -> MailboxChanges | None:
-    """The answer for one who has seen everything, None if there is more to tell. MailboxMissing."""
-    highest_modseq, uidnext, *_ = require_mailbox(db, mailbox)
-    return MailboxChanges(highest_modseq, uidnext, NO_STATES, ()) if since >= highest_modseq else None
+def short_history(db: Reads, mailbox: int, since: int) -> MailboxHistory | None:
+    """The same if it is soon read, else None. MailboxMissing."""
+    logged_since = require_mailbox(db, mailbox)[2]
+    return _logged(db, mailbox, since, _ENTRIES) if since >= logged_since else None
 
 
 def count(db: Reads, mailbox: int) -> int:
@@ -309,6 +320,22 @@ def require_mailbox(db: Reads, mailbox: int) -> Row:
     return row
 
 
+@overload
+def _logged(db: Reads, mailbox: int, since: int) -> MailboxHistory: ...
+@overload
+def _logged(db: Reads, mailbox: int, since: int, most: int) -> MailboxHistory | None: ...
+def _logged(db: Reads, mailbox: int, since: int, most: int = MAX_POSITION) -> MailboxHistory | None:
+    """What the log has, None if that is more entries."""
+    touched: list[Range] = []
+    vanished: list[Range] = []
+    rows = db.rows(_TOUCHED, mailbox, since, most)
+    if len(rows) >= most:
+        return None
+    for kind, first, last in rows:
+        (vanished if kind == ChangeKind.EXPUNGED.value else touched).append((first, last))
+    return MailboxHistory(merged(touched), merged(vanished))
+
+
 def _viewer(db: Reads, marks: Row, viewer: AccountRef | None) -> int | None:
     return None if viewer is None else viewer_id(db, viewer, marks[4])
 
@@ -327,7 +354,8 @@ def _changed(db: Reads, mailbox: int, ranges: Sequence[Range], since: int, viewe
 
 def _found(db: Reads, statement: Statement, mailbox: int, ranges: Sequence[Range], *more: int) -> States:
     found = columns(db, statement, mailbox, ranges, *more)
-    return States(found.uids, list(map(decoded, found.flags)), found.figures)
+    flags = {text: decoded(text) for text in set(found.flags)}  # of many items a few are different
+    return States(found.uids, list(map(flags.__getitem__, found.flags)), found.figures)
 
 
 def _found_seen(db: Reads, statement: Statement, mailbox: int, ranges: Sequence[Range], *more: int) -> States:

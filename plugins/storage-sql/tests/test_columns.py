@@ -27,8 +27,9 @@ def of(uids: list[int], flags: list[str], figures: list[int]) -> Columns[str]:
 
 
 def test_what_is_found_in_any_order_is_put_into_that_of_the_uids() -> None:
-    db = cast(Reads, Found(("3,1,2", "c\n\nb,b", "30,10,20"), (None, None, None), ("9", "", "90")))
-    found = columns(db, STATEMENT, 1, [(1, 3), (5, 6), (9, 9)])
+    rows = ("[3,1,2]", "c\n\nb,b", "[30,10,20]"), ("[]", None, "[]"), (None, None, None), ("[9]", "", "[90]")
+    db = cast(Reads, Found(*rows))
+    found = columns(db, STATEMENT, 1, [(1, 3), (5, 6), (7, 7), (9, 9)])
     assert found == of([1, 2, 3, 9], ["", "b,b", "c", ""], [10, 20, 30, 90])
 
 
