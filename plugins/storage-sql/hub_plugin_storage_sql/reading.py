@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, Final, overload
+from collections.abc import Iterable, Sequence
+from typing import Any, Final
 
-from sqlalchemy import and_, bindparam, func, select
+from sqlalchemy import BigInteger, and_, bindparam, func, select
 
 from hub import (
     NO_STATES,
@@ -130,6 +130,21 @@ _TOUCHED = Statement(
     .limit(_b("most")),
     "mailbox since most",
 )
+_BASE = _b("base", type_=BigInteger)
+_FEW = (
+    select(ITEM.c.id, ITEM.c.flags, ITEM.c.modseq)
+    .distinct()
+    .join_from(LOG, ITEM, ITEM.c.id.between(_BASE + LOG.c.first_uid, _BASE + LOG.c.last_uid))
+    .where(
+        LOG.c.collection_id == _b("mailbox"),
+        LOG.c.modseq > _b("since"),
+        LOG.c.first_uid > 0,
+        ITEM.c.modseq > _b("since"),
+    )
+    .order_by(ITEM.c.id)
+)
+_FEW_CHANGED = Statement(_FEW, "base mailbox since")
+_FEW_CHANGED_SEEN = Statement(with_seen(_FEW), "base mailbox since viewer")
 _GAP: Final = 200
 """Items that are passed over, by their modseqs, in the time that another statement takes."""
 _ENTRIES: Final = 256
@@ -230,7 +245,7 @@ def changes(db: Reads, mailbox: int, since: int, viewer: AccountRef | None = Non
         found = _changed(db, mailbox, [(1, MAX_UID)], since, watching)
         present = found if since == 0 else states(db, mailbox)
         return MailboxChanges(highest_modseq, uidnext, found, tuple(_gaps(present.uids, uidnext)))
-    logged = _logged(db, mailbox, since)
+    logged = _told(db.rows(_TOUCHED, mailbox, since, MAX_POSITION))
     found = _changed(db, mailbox, merged(logged.touched, _GAP), since, watching)
     return MailboxChanges(highest_modseq, uidnext, found, tuple(logged.vanished))
 
@@ -243,14 +258,14 @@ def few_changes(
     highest_modseq, uidnext, logged_since, *_ = marks
     if since >= highest_modseq:
         return MailboxChanges(highest_modseq, uidnext, NO_STATES, ())
-    logged = _logged(db, mailbox, since, _ENTRIES) if since >= logged_since else None
-    if logged is None:
+    entries = _entries(db, mailbox, since) if since >= logged_since else None
+    if entries is None:
         return None
-    ranges = merged(logged.touched, _GAP)
-    if sum(last - first + _GAP for first, last in ranges) > _ITEMS_AT_ONCE:
+    expunged = ChangeKind.EXPUNGED.value
+    if sum(last - first + 1 for kind, first, last in entries if kind != expunged) > _ITEMS_AT_ONCE:
         return None
-    found = _changed(db, mailbox, ranges, since, _viewer(db, marks, viewer))
-    return MailboxChanges(highest_modseq, uidnext, found, tuple(logged.vanished))
+    found = _few_changed(db, mailbox, since, _viewer(db, marks, viewer))
+    return MailboxChanges(highest_modseq, uidnext, found, tuple(_told(entries).vanished))
 
 
 def history(db: Reads, mailbox: int, since: int) -> MailboxHistory:
@@ -261,13 +276,14 @@ def history(db: Reads, mailbox: int, since: int) -> MailboxHistory:
     _, uidnext, logged_since, *_ = require_mailbox(db, mailbox)
     if since < logged_since:
         return MailboxHistory([(1, MAX_UID)], _gaps(states(db, mailbox).uids, uidnext))
-    return _logged(db, mailbox, since)
+    return _told(db.rows(_TOUCHED, mailbox, since, MAX_POSITION))
 
 
 def short_history(db: Reads, mailbox: int, since: int) -> MailboxHistory | None:
     """The same if it is soon read, else None. MailboxMissing."""
     logged_since = require_mailbox(db, mailbox)[2]
-    return _logged(db, mailbox, since, _ENTRIES) if since >= logged_since else None
+    entries = _entries(db, mailbox, since) if since >= logged_since else None
+    return None if entries is None else _told(entries)
 
 
 def count(db: Reads, mailbox: int) -> int:
@@ -320,18 +336,16 @@ def require_mailbox(db: Reads, mailbox: int) -> Row:
     return row
 
 
-@overload
-def _logged(db: Reads, mailbox: int, since: int) -> MailboxHistory: ...
-@overload
-def _logged(db: Reads, mailbox: int, since: int, most: int) -> MailboxHistory | None: ...
-def _logged(db: Reads, mailbox: int, since: int, most: int = MAX_POSITION) -> MailboxHistory | None:
-    """What the log has, None if that is more entries."""
+def _entries(db: Reads, mailbox: int, since: int) -> Sequence[Row] | None:
+    """What the log has, None if that is too much to be read at once."""
+    rows = db.rows(_TOUCHED, mailbox, since, _ENTRIES)
+    return rows if len(rows) < _ENTRIES else None
+
+
+def _told(entries: Iterable[Row]) -> MailboxHistory:
     touched: list[Range] = []
     vanished: list[Range] = []
-    rows = db.rows(_TOUCHED, mailbox, since, most)
-    if len(rows) >= most:
-        return None
-    for kind, first, last in rows:
+    for kind, first, last in entries:
         (vanished if kind == ChangeKind.EXPUNGED.value else touched).append((first, last))
     return MailboxHistory(merged(touched), merged(vanished))
 
@@ -350,6 +364,18 @@ def _changed(db: Reads, mailbox: int, ranges: Sequence[Range], since: int, viewe
     if viewer is None:
         return _found(db, _CHANGED, mailbox, ranges, since)
     return _found_seen(db, _CHANGED_SEEN, mailbox, ranges, since, viewer)
+
+
+def _few_changed(db: Reads, mailbox: int, since: int, viewer: int | None) -> States:
+    """As `_changed`, of what the log names, item by item."""
+    base = mailbox << UID_BITS
+    if viewer is None:
+        rows = db.rows(_FEW_CHANGED, base, mailbox, since)
+        return States.of(ItemState(key - base, decoded(flags), modseq) for key, flags, modseq in rows)
+    return States.of(
+        ItemState(key - base, viewed(flags, seen is not None), modseq)
+        for key, flags, modseq, seen in db.rows(_FEW_CHANGED_SEEN, base, mailbox, since, viewer)
+    )
 
 
 def _found(db: Reads, statement: Statement, mailbox: int, ranges: Sequence[Range], *more: int) -> States:

@@ -24,7 +24,7 @@ async def opened(storage: SqlStorage) -> tuple[int, int]:
 @pytest.fixture
 def threads(storage: SqlStorage, monkeypatch: pytest.MonkeyPatch) -> list[object]:
     """What was read in a thread."""
-    read, works = storage._db.read, []  # type: ignore[var-annotated]
+    read, works = storage._db.read, []
 
     async def counted(work):  # type: ignore[no-untyped-def]
         works.append(work)
