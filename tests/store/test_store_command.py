@@ -183,7 +183,7 @@ async def test_wrong_counts_are_found_and_put_right(tmp_path: Path) -> None:
 
 async def test_a_row_that_is_wrong_about_its_message_is_found(tmp_path: Path) -> None:
     await stopped(tmp_path)
-    change(tmp_path, "UPDATE item SET head_size = head_size + 1 WHERE id & 4294967295 = 4")
+    change(tmp_path, "UPDATE message SET head_size = head_size + 1 WHERE id & 4294967295 = 4")
     (problem,) = (await answer(tmp_path, "check", code=1))["problems"]
     assert "'INBOX' UID 4: the index says " in problem["what"]
 

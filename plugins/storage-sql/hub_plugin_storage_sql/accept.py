@@ -114,18 +114,15 @@ def _append(tx: Transaction, mailbox: MailboxRow, items: Sequence[NewItem], *, h
     )
     for uid, item, each in zip(uids, items, flags, strict=True):
         tx.add_item(
-            (
-                mailbox.base + uid,
-                encoded(each),
-                modseq,
-                modseq,
-                item.size,
-                item.head_size,
-                item.internal_date,
-                item.id,
-                item.blob,
-                b"",
-            )
+            mailbox.base + uid,
+            encoded(each),
+            modseq,
+            item.size,
+            item.head_size,
+            item.internal_date,
+            item.id,
+            item.blob,
+            b"",
         )
     tx.log(modseq, ChangeKind.APPENDED, mailbox, (first, uids[-1]))
     return uids
@@ -138,18 +135,15 @@ def _deliver(tx: Transaction, acceptance: Acceptance, delivery: Delivery, flags:
     size = len(delivery.lines) + acceptance.size
     modseq = tx.touch(mailbox, messages=1, unseen=SEEN not in delivery.flags, size=size)
     tx.add_item(
-        (
-            mailbox.base + uid,
-            flags,
-            modseq,
-            modseq,
-            size,
-            acceptance.head_size,
-            int(acceptance.received_at),
-            acceptance.id,
-            acceptance.blob,
-            delivery.lines,
-        )
+        mailbox.base + uid,
+        flags,
+        modseq,
+        size,
+        acceptance.head_size,
+        int(acceptance.received_at),
+        acceptance.id,
+        acceptance.blob,
+        delivery.lines,
     )
     tx.log(modseq, ChangeKind.DELIVERED, mailbox, (uid, uid), acceptance.id)
     return Placed(delivery.account, mailbox.name, mailbox.id, uid)

@@ -15,7 +15,7 @@ from hub_plugin_storage_sql.database import Statement
 from hub_plugin_storage_sql.flags import SEEN, decoded, encoded
 from hub_plugin_storage_sql.items import count_unseen, keys_of, remove, selected
 from hub_plugin_storage_sql.ranges import MAX_UID, Range, clipped, runs
-from hub_plugin_storage_sql.schema import ACCOUNT, ITEM, SUMMARY
+from hub_plugin_storage_sql.schema import ACCOUNT, COPIED, ITEM, MESSAGE, SUMMARY
 from hub_plugin_storage_sql.transaction import MailboxRow, Transaction
 from hub_plugin_storage_sql.viewing import see, viewed, viewer_id, with_seen
 
@@ -30,22 +30,29 @@ _SIZES_SEEN = Statement(
 _SET_FLAGS = Statement(update(ITEM).where(_WITHIN).values(flags=_b("new_flags")), "new_flags low high")
 _TENANT_OF = Statement(select(ACCOUNT.c.tenant_id).where(ACCOUNT.c.id == _b("account")), "account")
 _NEW_MODSEQ = _b("new_modseq", type_=BigInteger)
-_COPIED = [column for column in ITEM.c if column.name not in ("id", "modseq", "created_modseq", "saved_at")]
 _COPY = Statement(
     insert(ITEM).from_select(
-        ["id", "modseq", "created_modseq", "saved_at", *[column.name for column in _COPIED]],
-        select(
-            ITEM.c.id + _b("shift", type_=BigInteger),
-            _NEW_MODSEQ,
-            _NEW_MODSEQ,
-            _b("saved", type_=BigInteger),
-            *_COPIED,
-        ).where(_WITHIN),
+        ["id", "modseq", "flags", "size"],
+        select(ITEM.c.id + _b("shift", type_=BigInteger), _NEW_MODSEQ, ITEM.c.flags, ITEM.c.size).where(
+            _WITHIN
+        ),
     ),
-    "shift new_modseq saved low high",
+    "shift new_modseq low high",
 )
 
 # What lies beside the items goes where they go.
+_COPY_MESSAGES = Statement(
+    insert(MESSAGE).from_select(
+        ["id", "created_modseq", "saved_at", *[column.name for column in COPIED]],
+        select(
+            MESSAGE.c.id + _b("shift", type_=BigInteger),
+            _NEW_MODSEQ,
+            _b("saved", type_=BigInteger),
+            *COPIED,
+        ).where(MESSAGE.c.id.between(_b("low"), _b("high"))),
+    ),
+    "shift new_modseq saved low high",
+)
 _COPY_SUMMARIES = Statement(
     insert(SUMMARY).from_select(
         SUMMARY.c.keys(),
@@ -101,12 +108,15 @@ def _copy(
         return []
     first = target.take_uids(len(items))
     modseq = tx.touch(target, messages=len(items), unseen=count_unseen(items.flags), size=sum(items.figures))
-    shifts = []
+    shifts = []  # of neighbours without a gap, so that no message of an expunged item is among them
     new = first
     for low, high in runs(items.uids):
         shifts.append((target.base + new - mailbox.base - low, mailbox.base + low, mailbox.base + high))
         new += high - low + 1
-    tx.connection.many(_COPY, [(shift, modseq, int(tx.now), low, high) for shift, low, high in shifts])
+    tx.connection.many(_COPY, [(shift, modseq, low, high) for shift, low, high in shifts])
+    tx.connection.many(
+        _COPY_MESSAGES, [(shift, modseq, int(tx.now), low, high) for shift, low, high in shifts]
+    )
     tx.connection.many(_COPY_SUMMARIES, shifts)
     tx.log(modseq, ChangeKind.APPENDED, target, (first, target.uidnext - 1))
     return list(zip(items.uids, range(first, target.uidnext), strict=True))

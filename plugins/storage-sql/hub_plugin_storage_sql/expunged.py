@@ -5,34 +5,36 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from itertools import groupby
 
-from sqlalchemy import BigInteger, Text, and_, bindparam, delete, insert, literal_column, select, true, update
+from sqlalchemy import bindparam, delete, select, true, update
 
 from hub import AccountRef, ChangeKind, Expunged, Item, Placed, UidRanges
 from hub_plugin_storage_sql.database import Reads, Row, Statement
 from hub_plugin_storage_sql.flags import DELETED, SEEN, decoded, encoded
-from hub_plugin_storage_sql.keeping import KEPT
+from hub_plugin_storage_sql.keeping import forget
 from hub_plugin_storage_sql.mailboxes import canonical, ensure_account, ensure_mailbox
-from hub_plugin_storage_sql.ranges import clipped
-from hub_plugin_storage_sql.schema import EXPUNGED, ITEM, SUMMARY, UID_BITS
+from hub_plugin_storage_sql.ranges import MAX_UID, clipped, runs
+from hub_plugin_storage_sql.schema import COPIED, EXPUNGED, MESSAGE, UID_BITS
 from hub_plugin_storage_sql.transaction import Transaction
 from hub_plugin_storage_sql.viewing import account_id
 
 _b = bindparam
 
+_WAS_ITEM = MESSAGE.c.id == EXPUNGED.c.item_id
 _ITEM = (
-    EXPUNGED.c.uid,
+    EXPUNGED.c.item_id,
     EXPUNGED.c.flags,
     EXPUNGED.c.modseq,
-    EXPUNGED.c.blob,
-    EXPUNGED.c.lines,
-    EXPUNGED.c.head_size,
+    MESSAGE.c.blob,
+    MESSAGE.c.lines,
+    MESSAGE.c.head_size,
     EXPUNGED.c.size,
-    EXPUNGED.c.internal_date,
-    EXPUNGED.c.message_id,
-    EXPUNGED.c.saved_at,
+    MESSAGE.c.internal_date,
+    MESSAGE.c.message_id,
+    MESSAGE.c.saved_at,
 )
 _ROW = (
     select(EXPUNGED.c.id, EXPUNGED.c.name, EXPUNGED.c.at, *_ITEM)
+    .join(MESSAGE, _WAS_ITEM)
     .where(EXPUNGED.c.account_id == _b("account"), EXPUNGED.c.id > _b("after"), ~EXPUNGED.c.elsewhere)
     .order_by(EXPUNGED.c.id)
     .limit(_b("most"))
@@ -42,9 +44,10 @@ _LIST_OF = Statement(_ROW.where(EXPUNGED.c.name == _b("mailbox_name")), "account
 
 _GONE = Statement(
     select(*_ITEM)
-    .where(EXPUNGED.c.collection_id == _b("mailbox"), EXPUNGED.c.uid.between(_b("low"), _b("high")))
-    .order_by(EXPUNGED.c.uid),
-    "mailbox low high",
+    .join(MESSAGE, _WAS_ITEM)
+    .where(EXPUNGED.c.item_id.between(_b("low"), _b("high")))
+    .order_by(EXPUNGED.c.item_id),
+    "low high",
 )
 
 # What is taken is locked, so that nobody forgets it meanwhile, and cannot be had again.
@@ -55,39 +58,22 @@ _TAKE = Statement(
     "row account",
 )
 _TAKEN = Statement(
-    select(EXPUNGED.c.id, EXPUNGED.c.name, EXPUNGED.c.flags, EXPUNGED.c.size).where(
-        EXPUNGED.c.id == _b("row")
-    ),
+    select(EXPUNGED.c.name, EXPUNGED.c.flags, EXPUNGED.c.size, *COPIED)
+    .join(MESSAGE, _WAS_ITEM)
+    .where(EXPUNGED.c.id == _b("row")),
     "row",
-)
-_COPIED = [name for name in KEPT if name not in ("flags", "modseq", "saved_at")]
-_NEW_MODSEQ = _b("new_modseq", type_=BigInteger)
-_PUT_BACK = Statement(
-    insert(ITEM).from_select(
-        ["id", "flags", "modseq", "created_modseq", "saved_at", *_COPIED],
-        select(
-            _b("new_id", type_=BigInteger),
-            _b("new_flags", type_=Text),
-            _NEW_MODSEQ,
-            _NEW_MODSEQ,
-            _b("saved", type_=BigInteger),
-            *(EXPUNGED.c[name] for name in _COPIED),
-        ).where(EXPUNGED.c.id == _b("row")),
-    ),
-    "new_id new_flags new_modseq saved row",
 )
 
 # Ids rise with time: of the oldest few, those that are too old; the rest of the table is not looked at.
-_OLDEST = select(EXPUNGED.c.id, EXPUNGED.c.at).order_by(EXPUNGED.c.id).limit(_b("most")).subquery()
-_TOO_OLD = and_(
-    EXPUNGED.c.id.in_(select(_OLDEST.c.id).where(_OLDEST.c.at < _b("before"))), EXPUNGED.c.at < _b("before")
+_OLDEST = select(EXPUNGED.c.id).order_by(EXPUNGED.c.id).limit(_b("most")).subquery()
+_TOO_OLD = Statement(
+    select(EXPUNGED.c.id, EXPUNGED.c.item_id)
+    .where(EXPUNGED.c.id.in_(select(_OLDEST.c.id)), EXPUNGED.c.at < _b("before"))
+    .order_by(EXPUNGED.c.id)
+    .with_for_update(),
+    "most before",
 )
-_ITEM_ID = EXPUNGED.c.collection_id * literal_column(str(1 << UID_BITS), BigInteger) + EXPUNGED.c.uid
-# To delete a summary costs more than the expunge itself, so that it stays until nobody waits.
-_PURGE_SUMMARIES = Statement(
-    delete(SUMMARY).where(SUMMARY.c.id.in_(select(_ITEM_ID).where(_TOO_OLD))), "most before"
-)
-_PURGE = Statement(delete(EXPUNGED).where(_TOO_OLD), "most before")
+_PURGE = Statement(delete(EXPUNGED).where(EXPUNGED.c.id.between(_b("low"), _b("high"))), "low high")
 _FIRST = Statement(select(EXPUNGED.c.at).order_by(EXPUNGED.c.id).limit(1))
 
 
@@ -101,16 +87,18 @@ def listed(db: Reads, account: AccountRef, mailbox: str | None, after: int, limi
     else:
         rows = db.rows(_LIST_OF, owner, after, limit, canonical(mailbox))
     return [
-        Expunged(id_, name, at, Item(uid, decoded(flags), *rest)) for id_, name, at, uid, flags, *rest in rows
+        Expunged(id_, name, at, Item(key & MAX_UID, decoded(flags), *rest))
+        for id_, name, at, key, flags, *rest in rows
     ]
 
 
 def gone(db: Reads, mailbox: int, uids: UidRanges) -> Sequence[Item]:
     """What is kept of the items of those UIDs, by UID."""
+    base = mailbox << UID_BITS
     return [
-        Item(uid, decoded(flags), *rest)
+        Item(key - base, decoded(flags), *rest)
         for low, high in clipped(uids)
-        for uid, flags, *rest in db.rows(_GONE, mailbox, low, high)
+        for key, flags, *rest in db.rows(_GONE, base + low, base + high)
     ]
 
 
@@ -129,7 +117,7 @@ def undelete(
                 rows += tx.connection.rows(_TAKEN, id_)
         return [
             placed
-            for name, group in groupby(rows, key=lambda row: mailbox or row[1])
+            for name, group in groupby(rows, key=lambda row: mailbox or row[0])
             for placed in _put_back(tx, ref, name, list(group))
         ]
 
@@ -139,21 +127,16 @@ def undelete(
 def _put_back(tx: Transaction, ref: AccountRef, name: str, rows: Sequence[Row]) -> list[Placed]:
     box = ensure_mailbox(tx, ensure_account(tx, ref), name)
     first = box.take_uids(len(rows))
-    flags = [decoded(text) - {DELETED} for _, _, text, _ in rows]
+    flags = [decoded(text) - {DELETED} for _, text, *_ in rows]
     modseq = tx.touch(
         box,
         messages=len(rows),
         unseen=sum(SEEN not in each for each in flags),
-        size=sum(size for *_, size in rows),
+        size=sum(size for _, _, size, *_ in rows),
     )
     uids = range(first, first + len(rows))
-    tx.connection.many(
-        _PUT_BACK,
-        [
-            (box.base + uid, encoded(each), modseq, int(tx.now), row[0])
-            for uid, each, row in zip(uids, flags, rows, strict=True)
-        ],
-    )
+    for uid, each, (_, _, size, *message) in zip(uids, flags, rows, strict=True):
+        tx.add_item(box.base + uid, encoded(each), modseq, size, *message)
     tx.log(modseq, ChangeKind.APPENDED, box, (first, uids[-1]))
     return [Placed(ref, box.name, box.id, uid) for uid in uids]
 
@@ -162,8 +145,10 @@ def purge(before: float, limit: int) -> Callable[[Transaction], int]:
     """The work behind `Storage.purge_expunged`."""
 
     def work(tx: Transaction) -> int:
-        tx.connection.run(_PURGE_SUMMARIES, limit, before)
-        return tx.connection.run(_PURGE, limit, before)
+        rows = tx.connection.rows(_TOO_OLD, limit, before)
+        forget(tx.connection, runs(sorted(key for _, key in rows)))
+        tx.connection.many(_PURGE, runs([id_ for id_, _ in rows]))
+        return len(rows)
 
     return work
 

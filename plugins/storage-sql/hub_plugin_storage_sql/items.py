@@ -14,10 +14,9 @@ from hub import AccountRef, ChangeKind, FlagMode, States, UidRanges
 from hub_plugin_storage_sql.columns import SIZES, STATES, Columns, columns
 from hub_plugin_storage_sql.database import Statement
 from hub_plugin_storage_sql.flags import DELETED, SEEN, decoded, encoded
-from hub_plugin_storage_sql.keeping import keep
+from hub_plugin_storage_sql.keeping import forget, keep
 from hub_plugin_storage_sql.ranges import MAX_UID, Range, clipped, runs
 from hub_plugin_storage_sql.schema import ITEM
-from hub_plugin_storage_sql.summaries import forget_summaries
 from hub_plugin_storage_sql.transaction import MailboxRow, Transaction
 from hub_plugin_storage_sql.viewing import forget_seen, see, unsee, viewed, viewer_id, with_seen
 
@@ -198,7 +197,7 @@ def remove(
     if kept:
         keep(tx, mailbox, keys, elsewhere=moved)
     else:
-        forget_summaries(tx.connection, keys)
+        forget(tx.connection, keys)
     forget_seen(tx.connection, keys)
     tx.connection.many(_DELETE, keys)
     for span in gone:

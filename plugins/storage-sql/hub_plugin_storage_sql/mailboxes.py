@@ -11,7 +11,7 @@ from sqlalchemy import bindparam, delete, insert, select, update
 from hub import AccountRef, ChangeKind, Mailbox, MailboxExists, MailboxMissing
 from hub_plugin_storage_sql.copying import move_all
 from hub_plugin_storage_sql.database import Statement
-from hub_plugin_storage_sql.keeping import keep
+from hub_plugin_storage_sql.keeping import forget, keep
 from hub_plugin_storage_sql.ranges import Range
 from hub_plugin_storage_sql.schema import (
     ACCOUNT,
@@ -23,7 +23,6 @@ from hub_plugin_storage_sql.schema import (
     TENANT,
     UID_BITS,
 )
-from hub_plugin_storage_sql.summaries import forget_summaries
 from hub_plugin_storage_sql.transaction import AccountRow, MailboxRow, Transaction
 from hub_plugin_storage_sql.viewing import forget_seen
 
@@ -200,7 +199,7 @@ def remove(ref: AccountRef, name: str, *, kept: bool) -> Callable[[Transaction],
         if kept:
             keep(tx, mailbox, [keys])
         else:
-            forget_summaries(connection, [keys])
+            forget(connection, [keys])
         forget_seen(connection, [keys])
         connection.run(_DELETE_ITEMS, *keys)
         connection.run(_DELETE_RIGHTS, mailbox.id)

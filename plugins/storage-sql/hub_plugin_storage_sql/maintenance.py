@@ -29,6 +29,7 @@ from hub_plugin_storage_sql.schema import (
     GRANT,
     ITEM,
     LOG,
+    MESSAGE,
     QUEUE,
     SEEN_BY,
     SUBSCRIPTION,
@@ -42,23 +43,14 @@ from hub_plugin_storage_sql.transaction import Transaction
 _b = bindparam
 
 _WANTED = "after before most"
-_ITEM_USES = Statement(
-    select(ITEM.c.blob, ITEM.c.head_size, (ITEM.c.size - func.length(ITEM.c.lines)).label("blob_size"))
+_SIZE = func.coalesce(ITEM.c.size, EXPUNGED.c.size)
+_MESSAGE_USES = Statement(
+    select(MESSAGE.c.blob, MESSAGE.c.head_size, (_SIZE - func.length(MESSAGE.c.lines)).label("blob_size"))
     .distinct()
-    .where(ITEM.c.blob > _b("after"), ITEM.c.blob < _b("before"))
-    .order_by(ITEM.c.blob)
-    .limit(_b("most")),
-    _WANTED,
-)
-_EXPUNGED_USES = Statement(
-    select(
-        EXPUNGED.c.blob,
-        EXPUNGED.c.head_size,
-        (EXPUNGED.c.size - func.length(EXPUNGED.c.lines)).label("blob_size"),
-    )
-    .distinct()
-    .where(EXPUNGED.c.blob > _b("after"), EXPUNGED.c.blob < _b("before"))
-    .order_by(EXPUNGED.c.blob)
+    .join(ITEM, ITEM.c.id == MESSAGE.c.id, isouter=True)
+    .join(EXPUNGED, EXPUNGED.c.item_id == MESSAGE.c.id, isouter=True)
+    .where(MESSAGE.c.blob > _b("after"), MESSAGE.c.blob < _b("before"), _SIZE.is_not(None))
+    .order_by(MESSAGE.c.blob)
     .limit(_b("most")),
     _WANTED,
 )
@@ -71,37 +63,40 @@ _QUEUE_USES = Statement(
     _WANTED,
 )
 # A number of its own, since PostgreSQL shifts by no other than an integer of 32 bits.
-_MAILBOX_OF_ITEM = ITEM.c.id.bitwise_rshift(literal_column(str(UID_BITS)))
+_MAILBOX_OF_MESSAGE = MESSAGE.c.id.bitwise_rshift(literal_column(str(UID_BITS)))
+_REFERS = MESSAGE.c.blob == _b("reference")
+_WAS_ITEM = EXPUNGED.c.item_id == MESSAGE.c.id
 _ACCOUNTS_OF_BLOB = Statement(
     select(COLLECTION.c.account_id)
     .distinct()
-    .select_from(ITEM)
-    .join(COLLECTION, COLLECTION.c.id == _MAILBOX_OF_ITEM)
-    .where(ITEM.c.blob == _b("reference"))
-    .union(select(EXPUNGED.c.account_id).where(EXPUNGED.c.blob == _b("reference"))),
+    .select_from(MESSAGE)
+    .join(COLLECTION, COLLECTION.c.id == _MAILBOX_OF_MESSAGE)
+    .where(_REFERS)
+    .union(select(EXPUNGED.c.account_id).select_from(MESSAGE).join(EXPUNGED, _WAS_ITEM).where(_REFERS)),
     "reference",
 )
-_MOVE_ITEMS = Statement(update(ITEM).where(ITEM.c.blob == _b("old")).values(blob=_b("new")), "new old")
-_MOVE_EXPUNGED = Statement(
-    update(EXPUNGED).where(EXPUNGED.c.blob == _b("old")).values(blob=_b("new")), "new old"
+_MOVE_MESSAGES = Statement(
+    update(MESSAGE).where(MESSAGE.c.blob == _b("old")).values(blob=_b("new")), "new old"
 )
 _MOVE_QUEUE = Statement(update(QUEUE).where(QUEUE.c.blob == _b("old")).values(blob=_b("new")), "new old")
 _HOLDERS = Statement(
-    select(TENANT.c.name, ACCOUNT.c.key, COLLECTION.c.name, COLLECTION.c.id, ITEM.c.id)
-    .select_from(ITEM)
-    .join(COLLECTION, COLLECTION.c.id == _MAILBOX_OF_ITEM)
+    select(TENANT.c.name, ACCOUNT.c.key, COLLECTION.c.name, COLLECTION.c.id, MESSAGE.c.id)
+    .select_from(MESSAGE)
+    .join(ITEM, ITEM.c.id == MESSAGE.c.id)
+    .join(COLLECTION, COLLECTION.c.id == _MAILBOX_OF_MESSAGE)
     .join(ACCOUNT, ACCOUNT.c.id == COLLECTION.c.account_id)
     .join(TENANT, TENANT.c.id == ACCOUNT.c.tenant_id)
-    .where(ITEM.c.blob == _b("reference"))
-    .order_by(ITEM.c.id),
+    .where(_REFERS)
+    .order_by(MESSAGE.c.id),
     "reference",
 )
 _EXPUNGED_HOLDERS = Statement(
-    select(TENANT.c.name, ACCOUNT.c.key, EXPUNGED.c.name, EXPUNGED.c.collection_id, EXPUNGED.c.uid)
-    .select_from(EXPUNGED)
+    select(TENANT.c.name, ACCOUNT.c.key, EXPUNGED.c.name, _MAILBOX_OF_MESSAGE, MESSAGE.c.id)
+    .select_from(MESSAGE)
+    .join(EXPUNGED, _WAS_ITEM)
     .join(ACCOUNT, ACCOUNT.c.id == EXPUNGED.c.account_id)
     .join(TENANT, TENANT.c.id == ACCOUNT.c.tenant_id)
-    .where(EXPUNGED.c.blob == _b("reference"), ~EXPUNGED.c.elsewhere)
+    .where(_REFERS, ~EXPUNGED.c.elsewhere)
     .order_by(EXPUNGED.c.id),
     "reference",
 )
@@ -188,6 +183,7 @@ _CLEAR = (
     Statement(delete(GRANT)),
     Statement(delete(ANNOTATION)),
     Statement(delete(ITEM)),
+    Statement(delete(MESSAGE)),
     Statement(delete(SUMMARY)),
     Statement(delete(THREAD)),
     Statement(delete(QUEUE)),
@@ -203,7 +199,7 @@ def references(db: Reads, after: str, before: str, limit: int) -> Sequence[BlobU
     """What items, expunged ones and queue rows refer to, in order, each once."""
     found = {
         BlobUse(*row)
-        for statement in (_ITEM_USES, _EXPUNGED_USES, _QUEUE_USES)
+        for statement in (_MESSAGE_USES, _QUEUE_USES)
         for row in db.rows(statement, after, before, limit)
     }
     return sorted(found, key=lambda use: (use.reference.encode(), use.size, use.head_size))[:limit]
@@ -224,8 +220,7 @@ def move_references(moved: Mapping[str, str]) -> Callable[[Transaction], None]:
             locked |= accounts
         tx.flush()
         values = [(new, old) for old, new in moved.items()]
-        tx.connection.many(_MOVE_ITEMS, values)
-        tx.connection.many(_MOVE_EXPUNGED, values)
+        tx.connection.many(_MOVE_MESSAGES, values)
         tx.connection.many(_MOVE_QUEUE, values)
 
     return work
@@ -237,15 +232,11 @@ def _holding(tx: Transaction, references: Iterable[str]) -> set[int]:
 
 def holders(db: Reads, reference: str) -> Sequence[Placed]:
     """The items that refer to a blob, and behind them those that are expunged, where they were."""
-    items = [
+    return [
         Placed(AccountRef(tenant, key), name, mailbox, item - (mailbox << UID_BITS))
-        for tenant, key, name, mailbox, item in db.rows(_HOLDERS, reference)
+        for statement in (_HOLDERS, _EXPUNGED_HOLDERS)
+        for tenant, key, name, mailbox, item in db.rows(statement, reference)
     ]
-    expunged = [
-        Placed(AccountRef(tenant, key), name, mailbox, uid)
-        for tenant, key, name, mailbox, uid in db.rows(_EXPUNGED_HOLDERS, reference)
-    ]
-    return items + expunged
 
 
 def accounts(db: Reads, after: AccountRef | None, limit: int) -> Sequence[AccountRef]:

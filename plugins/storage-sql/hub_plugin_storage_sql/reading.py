@@ -32,6 +32,7 @@ from hub_plugin_storage_sql.schema import (
     COLLECTION,
     ITEM,
     LOG,
+    MESSAGE,
     QUEUE,
     SUBSCRIPTION,
     TENANT,
@@ -107,14 +108,15 @@ _ITEM = (
         ITEM.c.id,
         ITEM.c.flags,
         ITEM.c.modseq,
-        ITEM.c.blob,
-        ITEM.c.lines,
-        ITEM.c.head_size,
+        MESSAGE.c.blob,
+        MESSAGE.c.lines,
+        MESSAGE.c.head_size,
         ITEM.c.size,
-        ITEM.c.internal_date,
-        ITEM.c.message_id,
-        ITEM.c.saved_at,
+        MESSAGE.c.internal_date,
+        MESSAGE.c.message_id,
+        MESSAGE.c.saved_at,
     )
+    .join(MESSAGE, MESSAGE.c.id == ITEM.c.id)
     .where(_WITHIN)
     .order_by(ITEM.c.id)
 )

@@ -25,7 +25,7 @@ from sqlalchemy import (
     literal_column,
 )
 
-REVISION: Final = "0012"
+REVISION: Final = "0013"
 """The head of this plugin's migrations, known without Alembic."""
 
 METADATA: Final = MetaData()
@@ -78,28 +78,41 @@ COLLECTION: Final = Table(
 
 UID_BITS: Final = 32  # RFC 3501 §2.3.1.1
 
+# What changes of an item, and what is added up; narrow, so that to flag or to remove many writes little.
 # id: the collection's id and, in the low 32 bits, the UID, so that a collection's items lie side by side, in
-# the order of their UIDs, without a second index. flags: the owner's, sorted, with a space between. size:
-# with `lines`. saved_at: when it came into this collection.
+# the order of their UIDs, without a second index. Neither is ever given twice. flags: the owner's, sorted,
+# with a space between. size: with the message's `lines`.
 ITEM: Final = Table(
     "item",
     METADATA,
     Column("id", _Key, primary_key=True, autoincrement=False),
     Column("flags", _Text, nullable=False),
     Column("modseq", BigInteger, nullable=False),
-    Column("created_modseq", BigInteger, nullable=False),
     Column("size", BigInteger, nullable=False),
+)
+
+# What is written once, with the item of that id. It stays where it is when that is expunged, until it can no
+# longer be had back. saved_at: when it came into this collection.
+MESSAGE: Final = Table(
+    "message",
+    METADATA,
+    Column("id", _Key, primary_key=True, autoincrement=False),
+    Column("created_modseq", BigInteger, nullable=False),
     Column("head_size", BigInteger, nullable=False),
     Column("internal_date", BigInteger, nullable=False),
     Column("message_id", _Text, nullable=False),
     Column("blob", _Text, nullable=False),
     Column("lines", LargeBinary, nullable=False),
-    Column("saved_at", BigInteger, nullable=False, server_default="0"),
+    Column("saved_at", BigInteger, nullable=False),
 )
 # References sort by age, so these grow at their end: who refers to a blob decides whether it is garbage.
-Index("item_of_blob", ITEM.c.blob)
+Index("message_of_blob", MESSAGE.c.blob)
+COPIED: Final = tuple(
+    column for column in MESSAGE.c if column.name not in ("id", "created_modseq", "saved_at")
+)
+"""What a copy of a message has in common with it."""
 
-# id: the item's, whose row all this would make long for who changes flags. version: of how it was made. Null
+# id: the item's; made after it, and anew when there is more to know. version: of how it was made. Null
 # is what was not made yet, or is too long to be kept; of Date, what is not readable.
 SUMMARY: Final = Table(
     "summary",
@@ -147,33 +160,25 @@ SEEN_BY: Final = Table(
     sqlite_with_rowid=False,
 )
 
-# Items that can be had back; id rises with `at`, in seconds since the epoch. name: of the mailbox, and
-# collection_id its id. elsewhere: what was moved, or had back, is not missed by anybody, and kept only for
-# sessions that have it in their view still.
+# Items that can be had back, beside their messages; id rises with `at`, in seconds since the epoch. item_id:
+# what it was, and so which mailbox it was in, whose name was `name`. elsewhere: what was moved, or had back,
+# is not missed by anybody, and kept only for sessions that have it in their view still.
 EXPUNGED: Final = Table(
     "expunged",
     METADATA,
     Column("id", _Key, primary_key=True),
     Column("account_id", ForeignKey("account.id"), nullable=False),
+    Column("item_id", BigInteger, nullable=False),
     Column("name", _Text, nullable=False),
     Column("at", Float, nullable=False),
-    Column("uid", BigInteger, nullable=False),
     Column("flags", _Text, nullable=False),
     Column("modseq", BigInteger, nullable=False),
     Column("size", BigInteger, nullable=False),
-    Column("head_size", BigInteger, nullable=False),
-    Column("internal_date", BigInteger, nullable=False),
-    Column("message_id", _Text, nullable=False),
-    Column("blob", _Text, nullable=False),
-    Column("lines", LargeBinary, nullable=False),
-    Column("saved_at", BigInteger, nullable=False),
-    Column("collection_id", BigInteger, nullable=False, server_default="0"),
-    Column("elsewhere", Boolean, nullable=False, server_default=false()),
+    Column("elsewhere", Boolean, nullable=False),
     sqlite_autoincrement=True,
 )
-Index("expunged_of_collection", EXPUNGED.c.collection_id, EXPUNGED.c.uid)
+Index("expunged_of_item", EXPUNGED.c.item_id)
 Index("expunged_of_account", EXPUNGED.c.account_id, EXPUNGED.c.id)
-Index("expunged_of_blob", EXPUNGED.c.blob)
 
 # rights: letters of RFC 4314 §2.1. identifier: with `-` before it for what is taken away.
 GRANT: Final = Table(

@@ -12,7 +12,7 @@ from sqlalchemy import BigInteger, Column, bindparam, delete, insert, literal_co
 from hub import SUMMARY_VERSION, MessageColumn, Summary, UidRanges
 from hub_plugin_storage_sql.database import Reads, Row, Statement, Writes
 from hub_plugin_storage_sql.ranges import Range, clipped, runs
-from hub_plugin_storage_sql.schema import ITEM, SUMMARY, UID_BITS
+from hub_plugin_storage_sql.schema import ITEM, MESSAGE, SUMMARY, UID_BITS
 from hub_plugin_storage_sql.transaction import Transaction
 
 _b = bindparam
@@ -20,13 +20,13 @@ _b = bindparam
 _COLUMNS: Final[Mapping[MessageColumn, Column[Any]]] = MappingProxyType(
     {
         MessageColumn.SIZE: ITEM.c.size,
-        MessageColumn.INTERNAL_DATE: ITEM.c.internal_date,
-        MessageColumn.SAVED_AT: ITEM.c.saved_at,
-        MessageColumn.MESSAGE_ID: ITEM.c.message_id,
+        MessageColumn.INTERNAL_DATE: MESSAGE.c.internal_date,
+        MessageColumn.SAVED_AT: MESSAGE.c.saved_at,
+        MessageColumn.MESSAGE_ID: MESSAGE.c.message_id,
         MessageColumn.MODSEQ: ITEM.c.modseq,
-        MessageColumn.LINES: ITEM.c.lines,
-        MessageColumn.HEAD_SIZE: ITEM.c.head_size,
-        MessageColumn.BLOB: ITEM.c.blob,
+        MessageColumn.LINES: MESSAGE.c.lines,
+        MessageColumn.HEAD_SIZE: MESSAGE.c.head_size,
+        MessageColumn.BLOB: MESSAGE.c.blob,
         **{column: SUMMARY.c[column.value] for column in MessageColumn if column.value in SUMMARY.c},
     }
 )
@@ -50,9 +50,12 @@ def _statement(columns: tuple[MessageColumn, ...]) -> Statement:
     """There are as many as there are combinations that clients ask for."""
     wanted = [_COLUMNS[column] for column in columns]
     uid = ITEM.c.id - _b("base", type_=BigInteger)
-    query = select(uid, *[column.label(f"c{at}") for at, column in enumerate(wanted)])
-    if any(column.table is SUMMARY for column in wanted):
-        query = query.select_from(ITEM).join(SUMMARY, _MADE, isouter=True)
+    query = select(uid, *[column.label(f"c{at}") for at, column in enumerate(wanted)]).select_from(ITEM)
+    tables = {column.table for column in wanted}
+    if MESSAGE in tables:
+        query = query.join(MESSAGE, MESSAGE.c.id == ITEM.c.id)
+    if SUMMARY in tables:
+        query = query.join(SUMMARY, _MADE, isouter=True)
     within = ITEM.c.id.between(_b("low"), _b("high"))
     return Statement(query.where(within).order_by(ITEM.c.id), "base low high")
 

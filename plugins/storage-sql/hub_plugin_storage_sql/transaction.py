@@ -13,7 +13,7 @@ from sqlalchemy import bindparam, insert, select, update
 
 from hub import AccountRef, ChangeKind, MailboxMissing, Placed, StoreFull
 from hub_plugin_storage_sql.database import Row, Statement, Writes
-from hub_plugin_storage_sql.schema import ACCOUNT, COLLECTION, ITEM, LOG, TENANT, UID_BITS
+from hub_plugin_storage_sql.schema import ACCOUNT, COLLECTION, ITEM, LOG, MESSAGE, TENANT, UID_BITS
 
 _b = bindparam
 
@@ -67,6 +67,7 @@ _UPDATE_MAILBOX = Statement(
     "uidnext modseq messages unseen size mailbox",
 )
 _INSERT_ITEM = Statement(insert(ITEM), " ".join(ITEM.c.keys()))
+_INSERT_MESSAGE = Statement(insert(MESSAGE), " ".join(MESSAGE.c.keys()))
 _INSERT_LOG = Statement(
     insert(LOG).values({column: _b(column) for column in LOG.c.keys() if column != "position"}),  # noqa: SIM118
     "account_id modseq kind collection_id name first_uid last_uid message_id",
@@ -137,6 +138,7 @@ class Transaction:
         self._changed_accounts: dict[int, AccountRow] = {}
         self._changed_mailboxes: dict[int, MailboxRow] = {}
         self._items: list[Row] = []
+        self._messages: list[Row] = []
         self._log: list[Row] = []
         self.accepted: dict[str, Sequence[Placed]] = {}
 
@@ -225,9 +227,13 @@ class Transaction:
         self._changed_mailboxes[mailbox.id] = mailbox
         return modseq
 
-    def add_item(self, row: Row) -> None:
-        """Insert an item at the next flush, saved now; its other columns in the order of the table."""
-        self._items.append((*row, self._saved_at))
+    def add_item(self, key: int, flags: str, modseq: int, size: int, *message: object) -> None:
+        """Insert an item with that id at the next flush, new as of that modseq and saved now.
+
+        message: the values of `COPIED`.
+        """
+        self._items.append((key, flags, modseq, size))
+        self._messages.append((key, modseq, *message, self._saved_at))
 
     def log(
         self,
@@ -258,7 +264,9 @@ class Transaction:
         many = self.connection.many
         if self._items:
             many(_INSERT_ITEM, self._items)
+            many(_INSERT_MESSAGE, self._messages)
             self._items.clear()
+            self._messages.clear()
         if self._changed_mailboxes:
             many(
                 _UPDATE_MAILBOX,

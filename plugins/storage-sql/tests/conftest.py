@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -21,3 +21,9 @@ async def storage(plugin_scope: PluginScope) -> AsyncIterator[SqlStorage]:
 def index(tmp_path: Path) -> Path:
     """Where the store of a `plugin_scope` has its file."""
     return tmp_path / "plugins" / "storage-sql" / "index.sqlite"
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database(request: pytest.FixtureRequest) -> Mapping[str, object]:
+    """The settings for each kind of database in turn."""
+    return {"url": request.getfixturevalue("postgres_url")} if request.param == "postgresql" else {}
