@@ -149,6 +149,7 @@ class Mirrors:
         self.wakeups = Wakeups(kernel.services.storage)
         self._open: dict[Key, tuple[Mirror, Callable[[], None]]] = {}
         self._recent: OrderedDict[Key, Snapshot] = OrderedDict()
+        self._held = 0  # by them, as `REMEMBERED` counts
 
     async def open(
         self, mailbox: Mailbox, viewer: AccountRef | None, callback: Callable[[], None]
@@ -180,6 +181,7 @@ class Mirrors:
 
     def _make(self, key: Key, mailbox: Mailbox) -> Mirror:
         recent = self._recent.pop(key, None)
+        self._held -= 0 if recent is None else _weight(recent)
         newest = recent or replace(EMPTY, modseq=mailbox.highest_modseq)
         mirror = Mirror(lambda: self._kernel.services.storage, key, newest, is_loaded=recent is not None)
         self._open[key] = mirror, self.wakeups.watch(key[0], mirror.hear)
@@ -190,5 +192,11 @@ class Mirrors:
         unwatch()
         if mirror.is_loaded:
             self._recent[key] = mirror.newest
-        while sum(len(snapshot.uids) + 1 for snapshot in self._recent.values()) > REMEMBERED:
-            self._recent.popitem(last=False)
+            self._held += _weight(mirror.newest)
+        while self._held > REMEMBERED:
+            _, oldest = self._recent.popitem(last=False)
+            self._held -= _weight(oldest)
+
+
+def _weight(snapshot: Snapshot) -> int:
+    return len(snapshot.uids) + 1

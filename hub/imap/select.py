@@ -85,7 +85,7 @@ def _tell_opened(session: ImapSession, view: View) -> None:
     tell_exists(session)
     if Enabled.IMAP4REV2 in session.enabled:
         out.send(b'* LIST () "/" %b\r\n' % session.name(view.name))
-    elif Enabled.UIDONLY not in session.enabled and (unseen := view.first_unseen()) is not None:
+    elif Enabled.UIDONLY not in session.enabled and (unseen := view.first_unseen) is not None:
         out.send(b"* OK [UNSEEN %d] The first unseen message\r\n" % unseen)
     permanent = "" if view.read_only else " ".join(in_rights((*SYSTEM_FLAGS, "\\*"), view.place.rights))
     out.send(b"* OK [PERMANENTFLAGS (%b)] What can be changed\r\n" % permanent.encode("ascii"))

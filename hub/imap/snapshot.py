@@ -11,6 +11,7 @@ from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from types import MappingProxyType
 from typing import Final
 
@@ -20,7 +21,7 @@ from hub.services.storage import MailboxChanges
 NO_KEYWORDS: Final[Mapping[str, str]] = MappingProxyType({})
 
 
-@dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
+@dataclass(frozen=True, eq=False)
 class Snapshot:
     """UIDs, ascending, with flags and modseqs in step with them.
 
@@ -33,6 +34,12 @@ class Snapshot:
     flags: Sequence[frozenset[str]]
     modseqs: array[int]
     keywords: Mapping[str, str]
+
+    @cached_property
+    def first_unseen(self) -> int | None:
+        """The index of the first message without \\Seen; found once for all who open the mailbox."""
+        unseen = [flags for flags in set(self.flags) if "\\Seen" not in flags]
+        return min((self.flags.index(flags) for flags in unseen), default=None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -134,10 +134,11 @@ class View:
             return range(start, start + len(uids))
         return [at for uid in uids if (at := self.index(uid)) is not None]
 
+    @property
     def first_unseen(self) -> int | None:
         """The sequence number of the first message without \\Seen."""
-        unseen = [flags for flags in set(self.flags) if "\\Seen" not in flags]
-        return min((self.flags.index(flags) + 1 for flags in unseen), default=None)
+        at = self._snapshot.first_unseen
+        return None if at is None else at + 1
 
     # -- choosing messages -------------------------------------------------------------------------
 

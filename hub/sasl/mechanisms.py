@@ -6,6 +6,7 @@ Nothing here knows base64, continuation lines or cancellation (`*`): those are t
 from __future__ import annotations
 
 import ipaddress
+from functools import lru_cache
 from typing import Final, Protocol, TypeAlias
 
 from hub.hooks import login as hooks
@@ -77,6 +78,7 @@ def is_exposed(session: Session) -> bool:
     return session.tls is None and not is_loopback(session.peer[0])
 
 
+@lru_cache(maxsize=1024)
 def is_loopback(host: str) -> bool:
     """Whether an address is on this machine; an IPv4 address inside an IPv6 one counts as what it is."""
     try:

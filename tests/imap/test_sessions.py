@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from hub.config.load import load
 from hub.config.tables.listeners import Listener
+from hub.imap import mirror
 from hub.imap.connection import WRITE_BUFFER, Connection
 from hub.imap.contents import SMALL
 from hub.imap.events import MAX_PENDING, Event, Filter, Group, Known, Notification
@@ -213,6 +214,36 @@ async def test_a_mailbox_that_was_open_a_moment_ago_is_not_read_again(imap: Imap
         async with await imap.logged_in() as client:
             assert b"* 2 EXISTS" in await client.ok("SELECT INBOX")
         assert not counting.calls["states"]
+
+
+async def test_the_mailboxes_that_were_open_longest_ago_are_forgotten(
+    imap: ImapHub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mirror, "REMEMBERED", 3)  # a mailbox counts for one message more than it has
+    async with await imap.logged_in() as client:
+        await client.append("INBOX", b"one")
+        services = imap.kernel.services
+        counting = services.storage = Counting(services.storage)  # type: ignore[assignment]
+        for name, is_read in (
+            *(("INBOX", True), ("Sent", True), ("INBOX", False), ("Trash", True)),
+            *(("Sent", True), ("Trash", False), ("INBOX", True)),
+        ):
+            counting.calls.clear()
+            await client.ok(f"SELECT {name}")
+            await client.ok("UNSELECT")
+            assert bool(counting.calls["states"]) is is_read
+
+
+async def test_the_first_unseen_message_is_told_as_flags_change(imap: ImapHub) -> None:
+    async with await imap.logged_in() as client:
+        for number in range(3):
+            await client.append("INBOX", b"number %d" % number)
+        await client.ok("SELECT INBOX")
+        await client.ok("STORE 1 +FLAGS (\\Seen)")
+        for _ in range(2):
+            assert b"* OK [UNSEEN 2] The first unseen message" in await client.ok("SELECT INBOX")
+        await client.ok("STORE 2:3 +FLAGS (\\Seen)")
+        assert not [line for line in await client.ok("SELECT INBOX") if b"UNSEEN" in line]
 
 
 async def test_what_a_session_has_stored_is_not_read_again(imap: ImapHub) -> None:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import hmac
 import secrets
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
+from hashlib import blake2b
 from typing import Final
 
 from hub import Cache, Clock, Identity, Logger, Password, Refuse
@@ -114,8 +114,9 @@ class Logins:
         return True
 
     def _mark(self, who: str, password: str) -> bytes:
-        """What a password given for somebody is remembered by."""
-        return hmac.digest(self._key, f"{who}\0{password}".encode("utf-8", "surrogatepass"), "sha256")
+        """What a password given for somebody is remembered by; only for who has the key."""
+        given = f"{who}\0{password}".encode("utf-8", "surrogatepass")
+        return blake2b(given, digest_size=32, key=self._key).digest()
 
     async def _app_password(self, credential: Credential | None, password: str) -> FoundPassword | None:
         """The tables are asked about a name that nobody has, too."""
