@@ -29,8 +29,8 @@ from hub.http import server as http_server
 from hub.imap import server as imap_server
 from hub.imap.summarising import Summarising
 from hub.listening import Bound, Server, Serving, close_all_but, rebind
-from hub.loading.census import Census
 from hub.loading.collecting import Collecting
+from hub.loading.commons import Commons
 from hub.loading.errors import LoadError, LoadErrors
 from hub.loading.kernel import Kernel
 from hub.loading.loader import Loader
@@ -81,7 +81,7 @@ class Hub:
 
     bound: the listeners' sockets. trees: plugins that need no installation: source trees, files, folders of
     both. observe, tell: for tools, told of every step of a plugin and of every trace that is written.
-    reread: gives the configuration as it is on disk now. census, tickets: what it shares with other workers.
+    reread: gives the configuration as it is on disk now. commons, tickets: what it shares with other workers.
     snapshot: of the plugins that others serve with during a rollback.
     """
 
@@ -93,14 +93,14 @@ class Hub:
         trees: Sequence[Path] = (),
         clock: Clock | None = None,
         reread: Callable[[], Config] | None = None,
-        census: Census | None = None,
+        commons: Commons | None = None,
         tickets: Tickets | None = None,
         snapshot: Path | None = None,
         observe: Observe | None = None,
         tell: Callable[[Trace], None] | None = None,
     ) -> None:
         self._config = self._read = config
-        self._census = census or Census()
+        self._commons = commons or Commons()
         self._reread = reread
         self._renewing = asyncio.Lock()
         self._watcher: Watcher | None = None
@@ -210,7 +210,7 @@ class Hub:
                 self.loader.services,
                 self._tls,
                 self._recording.write,
-                census=self._census,
+                commons=self._commons,
                 judging=self._judging,
             )
             await self._serving.swap(self._first)

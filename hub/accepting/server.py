@@ -140,7 +140,7 @@ class ArrivalServer:
         if not self._listener.is_implicit:
             await self._loop.connect_accepted_socket(partial(self._make, arrival), client)
             return True
-        census = self._kernel.census
+        census = self._kernel.commons.census
         cell = census.enter(self._family, arrival.peer[0], self._limits())
         if not isinstance(cell, int):
             return False  # before a handshake there is no way to say why, and it is the costly part

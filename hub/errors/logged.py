@@ -151,6 +151,11 @@ _ENTRIES: Final = (
         "It is tried again for a minute; after that the mail may be sent twice. Look at the store.",
     ),
     (
+        "relay-trust-unread", _STAYS, "", "certificates to trust cannot be read",
+        "Those that it had before are trusted on. Mend the file that the line names (relay.trust, or a "
+        "smarthost's trust): certificates as PEM.",
+    ),
+    (
         "relay-in-doubt", _AGAIN, "4.4.2", "mail may be sent twice",
         "The connection broke after the last octet and before the reply to it: SMTP leaves no way to know.",
     ),

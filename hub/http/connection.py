@@ -90,7 +90,7 @@ class HttpConnection(H11Protocol):
         if arrival is not None and arrival.counted is not None:
             self._cell = arrival.counted
             return
-        found = kernel.census.enter(HTTP, peer[0], kernel.settings.http)
+        found = kernel.commons.census.enter(HTTP, peer[0], kernel.settings.http)
         if isinstance(found, int):
             self._cell = found
         else:
@@ -176,7 +176,7 @@ class HttpConnection(H11Protocol):
         kernel, trace = self._kernel, self._trace
         kernel.connections.remove(self)
         if self._cell is not None:
-            kernel.census.leave(HTTP, self._cell)
+            kernel.commons.census.leave(HTTP, self._cell)
         trace.add("session", self._protocol, "closed")
         kernel.sessions.pop(trace.session_id, None)
         kernel.write_trace(trace)

@@ -101,7 +101,7 @@ class Connection(asyncio.Protocol):
         if arrival is not None and arrival.counted is not None:
             self._cell = arrival.counted
             return False
-        found = kernel.census.enter(IMAP, self.session.peer[0], kernel.settings.imap)
+        found = kernel.commons.census.enter(IMAP, self.session.peer[0], kernel.settings.imap)
         if isinstance(found, int):
             self._cell = found
             return False
@@ -292,5 +292,5 @@ class Connection(asyncio.Protocol):
         session.forget_annotated()
         session.kernel.connections.remove(self)
         if self._cell is not None:
-            session.kernel.census.leave(IMAP, self._cell)
+            session.kernel.commons.census.leave(IMAP, self._cell)
         note_closed(session)

@@ -12,7 +12,7 @@ from hub.config.model import HubSettings
 from hub.config.tables.listeners import Listener
 from hub.dispatch.judging import Judging
 from hub.loading.budget import Budget
-from hub.loading.census import Census
+from hub.loading.commons import Commons
 from hub.loading.connections import Connections
 from hub.loading.generation import Generations
 from hub.loading.turns import Turns
@@ -50,10 +50,10 @@ class Kernel:
 
     tls: shakes hands, for STARTTLS and implicit TLS. write_trace: takes the records of a session that has
     ended. sessions: id → trace of the connections that are open. connections: the protocols behind them,
-    which drain together. budget: the octets of messages on their way in. census: how many sessions each
-    address has. turns: whose large message goes on next. judging: where is written down whose message is
-    being judged. shared: what the sessions of a protocol share, by its name. wanted: messages whose
-    summaries were missed.
+    which drain together. budget: the octets of messages on their way in. commons: what is counted
+    together with other workers. turns: whose large message goes on next. judging: where is written down whose
+    message is being judged. shared: what the sessions of a protocol share, by its name. wanted: messages
+    whose summaries were missed.
     """
 
     settings: HubSettings
@@ -64,7 +64,7 @@ class Kernel:
     sessions: dict[str, Trace] = field(default_factory=dict)
     connections: Connections = field(default_factory=Connections)
     budget: Budget = field(default_factory=Budget)
-    census: Census = field(default_factory=Census)
+    commons: Commons = field(default_factory=Commons)
     turns: Turns = field(default_factory=Turns)
     judging: Judging = field(default_factory=Judging)
     shared: dict[str, object] = field(default_factory=dict)

@@ -25,7 +25,7 @@ from hub.dispatch.blocking import Stack, culprit
 from hub.dispatch.deaths import Deaths
 from hub.dispatch.judging import BEAT, read_notes
 from hub.listening import Bound
-from hub.loading.census import Census, shared
+from hub.loading.commons import CommonMemory
 from hub.log import get_logger
 from hub.processes import merging
 from hub.processes.forking import end_of, fork
@@ -477,7 +477,7 @@ def supervise(
 
     OSError; RuntimeError if another hub runs on the data or if the first worker cannot start.
     """
-    memory = shared(len(crews))
+    memory = CommonMemory(len(crews))
     tickets = Tickets(DAYS, stapling=_has_something_to_staple(config))
     with asyncio.Runner() as runner:
         loop = runner.get_loop()
@@ -494,7 +494,6 @@ def supervise(
                     snapshot: Path | None = supervisor.snapshot,
                 ) -> int:
                     limit_memory(config.settings.hub.worker_memory)
-                    census = Census(memory, len(crews), number)
                     return run_worker(
                         config,
                         bound,
@@ -502,7 +501,7 @@ def supervise(
                         lifeline=lifeline,
                         trees=trees,
                         reread=reread,
-                        census=census,
+                        commons=memory.of(number),
                         tickets=tickets,
                         snapshot=snapshot,
                     )

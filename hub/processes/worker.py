@@ -21,7 +21,7 @@ from hub.dispatch.blocking import Stack
 from hub.dispatch.deaths import Deaths
 from hub.lifetime import calm_collector, end_in_time, loop_factory
 from hub.listening import Bound, rebind
-from hub.loading.census import Census
+from hub.loading.commons import Commons
 from hub.loading.errors import LoadErrors
 from hub.loading.proposal import Proposal
 from hub.loading.reload import Agree
@@ -52,7 +52,7 @@ class Worker(Hub):
         note: Callable[[Note, str], None],
         trees: Sequence[Path],
         reread: Callable[[], Config],
-        census: Census,
+        commons: Commons,
         tickets: Tickets,
         snapshot: Path | None,
     ) -> None:
@@ -60,7 +60,7 @@ class Worker(Hub):
         self._note = note
         self._proposal: Proposal[Mapping[str, object] | None] | None = None
         super().__init__(
-            config, bound, trees=trees, reread=reread, census=census, tickets=tickets, snapshot=snapshot
+            config, bound, trees=trees, reread=reread, commons=commons, tickets=tickets, snapshot=snapshot
         )
 
     @property
@@ -191,13 +191,13 @@ def run(
     lifeline: socket.socket,
     trees: Sequence[Path],
     reread: Callable[[], Config],
-    census: Census,
+    commons: Commons,
     tickets: Tickets,
     snapshot: Path | None,
 ) -> int:
     """Serve until SIGTERM or until the other end of the lifeline is gone; the exit code."""
     with asyncio.Runner(loop_factory=loop_factory()) as runner:
-        return runner.run(_work(config, bound, number, lifeline, trees, reread, census, tickets, snapshot))
+        return runner.run(_work(config, bound, number, lifeline, trees, reread, commons, tickets, snapshot))
 
 
 async def _work(
@@ -207,7 +207,7 @@ async def _work(
     lifeline: socket.socket,
     trees: Sequence[Path],
     reread: Callable[[], Config],
-    census: Census,
+    commons: Commons,
     tickets: Tickets,
     snapshot: Path | None,
 ) -> int:
@@ -232,7 +232,7 @@ async def _work(
             note=note,
             trees=trees,
             reread=reread,
-            census=census,
+            commons=commons,
             tickets=tickets,
             snapshot=snapshot,
         )

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import ssl
+from functools import partial
+from pathlib import Path
+
 from hub.hooks.relay import tls_negotiated
 from hub.loading.kernel import Kernel
 from hub.log import get_logger
@@ -10,6 +14,7 @@ from hub.relay.client import Client
 from hub.relay.hops import Hop
 from hub.relay.security import demanded, of_smarthost, opportunistic
 from hub.relay.sources import Source
+from hub.relay.trust import Trusts
 from hub.relay.wire import NOT_OFFERED, NoTls, Tls
 
 _log = get_logger(area="relay")
@@ -20,15 +25,19 @@ class Connecting:
 
     def __init__(self, kernel: Kernel) -> None:
         self._kernel = kernel
+        self._trusts = Trusts()
 
     async def connect(self, hop: Hop, source: Source, domain: str) -> Client:
         """A greeted connection, for that domain's mail. Broken, NoTls."""
         policy = hop.policy
         if hop.access is not None and policy is None:
-            return await self._open(hop, source, of_smarthost(hop.access))
+            return await self._open(
+                hop, source, of_smarthost(hop.access, partial(self._trust, hop, hop.access.trust))
+            )
         if policy is not None:
             try:
-                demand = demanded(hop, policy, self._kernel.settings.relay.trust)
+                trust = partial(self._trust, hop, self._kernel.settings.relay.trust)
+                demand = demanded(hop, policy, trust)
                 client = await self._open(hop, source, demand)
             except NoTls as error:
                 self._tell(domain, hop, None, error.fault)
@@ -55,6 +64,13 @@ class Connecting:
         if client.is_encrypted:
             return client, None
         return client, TlsFault(NOT_OFFERED, "it does not offer STARTTLS")
+
+    def _trust(self, hop: Hop, path: Path | None) -> ssl.SSLContext:
+        try:
+            return self._trusts.of(path)
+        except OSError as error:
+            text = f"the certificates to trust in {path} cannot be read: {error}"
+            raise NoTls(hop, TlsFault("validation-failure", text)) from error
 
     async def _open(self, hop: Hop, source: Source, tls: Tls | None) -> Client:
         patience = self._kernel.settings.relay.connect_timeout

@@ -59,7 +59,7 @@ class Connections:
     def __init__(self, kernel: Kernel) -> None:
         self._kernel = kernel
         self._settings = kernel.settings.relay
-        self._sources = Sources(kernel.settings.hub.hostname, self._settings.sources)
+        self._sources = self._make_sources()
         self._connecting = Connecting(kernel)
         self._unreachable = Unreachable()
         self._hosts: dict[str, Gate] = {}
@@ -118,7 +118,7 @@ class Connections:
     def drop(self, connection: Connection) -> None:
         """It is of no use any more."""
         connection.client.abort()
-        self._uncount(connection)
+        self._uncount(connection.source, connection.host)
 
     async def close(self) -> None:
         """Hang up on all that are idle."""
@@ -139,12 +139,16 @@ class Connections:
         settings = self._kernel.settings.relay
         if settings is self._settings:
             return
-        if settings.sources != self._settings.sources:
-            self._sources = Sources(self._kernel.settings.hub.hostname, settings.sources)
-        self._settings = settings
+        known, self._settings = self._settings, settings
+        if settings.sources != known.sources:
+            self._sources = self._make_sources()
         for host, gate in self._hosts.items():
             fresh = self._gate(host)
             gate.most, gate.per_minute = fresh.most, fresh.per_minute
+
+    def _make_sources(self) -> Sources:
+        kernel = self._kernel
+        return Sources(kernel.settings.hub.hostname, self._settings.sources, kernel.commons.traffic)
 
     # -- those that are open
 
@@ -175,18 +179,20 @@ class Connections:
 
     def _leave(self, connection: Connection) -> None:
         """Say goodbye; it counts no more, for that does not take long."""
-        self._uncount(connection)
+        self._uncount(connection.source, connection.host)
         task = asyncio.get_running_loop().create_task(connection.client.quit())
         self._leaving.add(task)
         task.add_done_callback(self._leaving.discard)
 
-    def _count(self, source: Source, host: Gate, by: int) -> None:
-        self._open += by
-        host.open += by
-        source.gate.open += by
+    def _count(self, source: Source, host: Gate) -> None:
+        self._open += 1
+        host.enter()
+        source.gate.enter()
 
-    def _uncount(self, connection: Connection) -> None:
-        self._count(connection.source, connection.host, -1)
+    def _uncount(self, source: Source, host: Gate) -> None:
+        self._open -= 1
+        host.leave()
+        source.gate.leave()
 
     # -- one more
 
@@ -200,14 +206,16 @@ class Connections:
     def _gate(self, host: str) -> Gate:
         limit = limit_of(self._settings.limits, host)
         most = limit.connections if limit is not None else None
-        return Gate(most or self._settings.per_host, limit.per_minute if limit is not None else None)
+        per_minute = limit.per_minute if limit is not None else None
+        traffic = self._kernel.commons.traffic
+        return Gate(traffic, f"at {host}", most or self._settings.per_host, per_minute)
 
     async def _make(self, hop: Hop, source: Source, host: Gate, key: _Key, domain: str) -> Connection:
-        self._count(source, host, 1)
+        self._count(source, host)
         try:
             client = await self._connecting.connect(hop, source, domain)
         except BaseException as error:
-            self._count(source, host, -1)
+            self._uncount(source, host)
             if isinstance(error, Unreached):
                 self._unreachable.mark(hop, self._now(), self._settings.unreachable)
             raise

@@ -15,13 +15,16 @@ from hub.relay.backoff import Backoff
 from hub.relay.claims import Job
 from hub.relay.limits import Gate
 
+ELSEWHERE: Final = 0.25
+"""Seconds after which to look again whether other workers have left room."""
 REMEMBERED: Final = 5000
 """Destinations whose state is kept, those included to which nothing is sent now."""
 
 
 @dataclass(slots=True)
 class Destination:
-    """name: a domain, or `host:port` where the operator leads mail to. serving: connections that it has now.
+    """name: a domain, or `host:port` where the operator leads mail to. serving: connections that it has now
+    in this process, as `gate` counts those of all.
 
     sent, deferred: recipients since the process knows it.
     """
@@ -45,6 +48,16 @@ class Destination:
     def urgency(self) -> int:
         """The priority of what comes next."""
         return min(self._waiting)
+
+    def begin(self) -> None:
+        """It has one more connection."""
+        self.serving += 1
+        self.gate.enter()
+
+    def end(self) -> None:
+        """One less."""
+        self.serving -= 1
+        self.gate.leave()
 
     def put(self, job: Job) -> None:
         """It waits from now on."""
@@ -103,7 +116,15 @@ class Destination:
             return False
         if self.backoff.suspended(now) is not None:
             return True  # what waits is told so
-        return self.serving < self.backoff.connections and self.gate.wait(now) <= 0
+        return self.wait(now) == 0.0
+
+    def wait(self, now: float) -> float | None:
+        """Seconds until another connection may be begun; None: when one of this process ends."""
+        if self.serving >= self.backoff.connections:
+            return None
+        if self.gate.open >= self.backoff.connections:
+            return ELSEWHERE
+        return self.gate.wait(now)
 
 
 class Destinations:
@@ -140,13 +161,9 @@ class Destinations:
         return found
 
     def wait(self, now: float) -> float | None:
-        """Seconds until a rate lets something go that waits; None if that is not what keeps it."""
-        waits = [
-            wait
-            for each in self
-            if len(each) and each.serving < each.backoff.connections and (wait := each.gate.wait(now)) > 0
-        ]
-        return min(waits, default=None)
+        """Seconds until a rate or another worker lets something go; None if that is not what keeps it."""
+        waits = (each.wait(now) for each in self if len(each))
+        return min((wait for wait in waits if wait), default=None)
 
     def excess(self, share: int) -> Collection[Job]:
         """Take out what waits for one destination, or of one sender, beyond that many rows.

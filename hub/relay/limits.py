@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final
 
 from hub.config.tables.relay import LimitTable
+from hub.loading.traffic import Traffic
 
 BURST: Final = 5.0
 """Seconds of a rate that may go at once."""
@@ -14,36 +15,46 @@ BURST: Final = 5.0
 
 @dataclass(slots=True)
 class Gate:
-    """most: connections at once; open: how many there are. per_minute: messages; None: as many as come."""
+    """One name's, over all workers. most: connections at once. per_minute: messages; None: as many as come.
 
+    name: with what it is a name of, such as `to example.org`, for a domain and a server may have one name.
+    """
+
+    traffic: Traffic
+    name: str
     most: int
     per_minute: int | None = None
-    open: int = 0
-    _spare: float = field(default=1.0, init=False)  # messages that may go now, if it was right at `_seen`
-    _seen: float = field(default=-1e9, init=False)
+
+    @property
+    def open(self) -> int:
+        """Connections that there are."""
+        return self.traffic.connections(self.name)
 
     @property
     def is_full(self) -> bool:
         """Whether there is no room for another connection."""
         return self.open >= self.most
 
+    def enter(self) -> None:
+        """One more of this worker."""
+        self.traffic.add(self.name, 1)
+
+    def leave(self) -> None:
+        """One less."""
+        self.traffic.add(self.name, -1)
+
     def wait(self, now: float) -> float:
         """Seconds until the next message may go. now: any clock that only rises."""
         if self.per_minute is None:
             return 0.0
-        self._refill(self.per_minute, now)
-        return max(0.0, (1.0 - self._spare) * 60 / self.per_minute)
+        ahead = max(BURST - 60 / self.per_minute, 0.0)
+        return max(0.0, self.traffic.used_until(self.name) - ahead - now)
 
     def count(self, now: float) -> None:
         """A message goes."""
         if self.per_minute is not None:
-            self._refill(self.per_minute, now)
-            self._spare -= 1.0
-
-    def _refill(self, per_minute: int, now: float) -> None:
-        per_second = per_minute / 60
-        self._spare = min(self._spare + (now - self._seen) * per_second, max(1.0, per_second * BURST))
-        self._seen = now
+            until = max(self.traffic.used_until(self.name), now) + 60 / self.per_minute
+            self.traffic.use_until(self.name, until)
 
 
 def limit_of(limits: Mapping[str, LimitTable], name: str) -> LimitTable | None:

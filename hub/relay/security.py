@@ -10,10 +10,9 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import lru_cache, partial
-from pathlib import Path
 from typing import Final
 
 from dns.rdtypes.ANY.MX import MX
@@ -114,20 +113,20 @@ def ruled(domain: str, host: str, rule: TlsRule) -> TlsPolicy | None:
     return TlsPolicy("static", domain, "name", (rule.name or host,))
 
 
-def demanded(hop: Hop, policy: TlsPolicy, trust: Path | None) -> Tls:
-    """What a connection has to be like. NoTls if that is known to fail."""
+def demanded(hop: Hop, policy: TlsPolicy, trust: Callable[[], ssl.SSLContext]) -> Tls:
+    """What a connection has to be like. NoTls if that is known to fail; what `trust` raises."""
     if policy.fault is not None:
         raise NoTls(hop, policy.fault)
     if policy.verify == "name":
-        return Tls(_verified(trust), required=True, name=policy.names[0])
+        return Tls(trust(), required=True, name=policy.names[0])
     if policy.verify == "tlsa":
         return Tls(_unverified(), required=True, check=partial(_check, policy))
     return Tls(_unverified(), required=True)
 
 
-def of_smarthost(access: Access) -> Tls | None:
-    """Whoever is told a password has to be who the operator means."""
-    return None if access.encryption == "none" else Tls(_verified(access.trust), required=True)
+def of_smarthost(access: Access, trust: Callable[[], ssl.SSLContext]) -> Tls | None:
+    """Whoever is told a password has to be who the operator means. What `trust` raises."""
+    return None if access.encryption == "none" else Tls(trust(), required=True)
 
 
 def opportunistic() -> Tls:
@@ -145,8 +144,3 @@ def _unverified() -> ssl.SSLContext:
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
     return context
-
-
-@lru_cache(16)
-def _verified(trust: Path | None) -> ssl.SSLContext:
-    return ssl.create_default_context(cafile=trust)

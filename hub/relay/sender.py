@@ -96,7 +96,8 @@ class Relay:
         limit = limit_of(self._settings.limits, host if is_led else name)
         usual = self._settings.per_host if is_led else self._settings.per_domain
         most = (limit.connections if limit is not None else None) or usual
-        gate = Gate(most, limit.per_minute if limit is not None else None)
+        per_minute = limit.per_minute if limit is not None else None
+        gate = Gate(self._kernel.commons.traffic, f"to {name}", most, per_minute)
         return Destination(name, gate, Backoff(most, float(most)))
 
     # -- jobs, one after the other
@@ -137,7 +138,7 @@ class Relay:
             destination = self._destinations.next(now)
             if destination is None:
                 break
-            destination.serving += 1
+            destination.begin()
             self._serving += 1
             suspended = destination.backoff.suspended(now)
             if suspended is None:
@@ -163,7 +164,7 @@ class Relay:
                 destination.deferred += len(job.rows)
                 await self._delivering.conclude(job, found)
         finally:
-            destination.serving -= 1
+            destination.end()
             self._serving -= 1
             self._crowd.done(job)
             self._claims.done(job)

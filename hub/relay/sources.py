@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from hub.config.tables.relay import SourceTable
+from hub.loading.traffic import Traffic
 from hub.mail.address import Address
 from hub.relay.limits import Gate
 from hub.relay.static import sends
@@ -30,18 +31,23 @@ class Source:
 class Sources:
     """Those of one process. hostname: what is greeted with where nothing else is said."""
 
-    def __init__(self, hostname: str, tables: Mapping[str, SourceTable]) -> None:
+    def __init__(self, hostname: str, tables: Mapping[str, SourceTable], traffic: Traffic) -> None:
         self._tables = tables
         self._turn = 0
         self._sources = {
             address: Source(
                 address,
                 table.hello or hostname,
-                Gate(UNLIMITED if table.connections is None else table.connections, table.per_minute),
+                Gate(
+                    traffic,
+                    f"from {address}",
+                    UNLIMITED if table.connections is None else table.connections,
+                    table.per_minute,
+                ),
             )
             for address, table in tables.items()
         }
-        self._any = Source(None, hostname, Gate(UNLIMITED))
+        self._any = Source(None, hostname, Gate(traffic, "from any", UNLIMITED))
 
     def of(self, reverse_path: Address | None) -> Sequence[Source]:
         """Those that name the sender, or else those that name nobody."""

@@ -20,7 +20,7 @@ def enter(dialogue: Dialogue, arrival: Arrival | None) -> Reply | None:
     if arrival is not None and arrival.counted is not None:
         dialogue.counted = arrival.counted
         return None
-    found = kernel.census.enter(SMTP, dialogue.session.peer[0], kernel.settings.smtp)
+    found = kernel.commons.census.enter(SMTP, dialogue.session.peer[0], kernel.settings.smtp)
     if isinstance(found, int):
         dialogue.counted = found
         return None
@@ -32,7 +32,7 @@ def leave(dialogue: Dialogue) -> None:
     """The session is over, or becomes somebody else's."""
     cell, dialogue.counted = dialogue.counted, None
     if cell is not None:
-        dialogue.kernel.census.leave(SMTP, cell)
+        dialogue.kernel.commons.census.leave(SMTP, cell)
 
 
 def counted(command: Command) -> Command:

@@ -16,6 +16,7 @@ from hub.relay.login import MECHANISMS, log_in
 from hub.relay.wire import Broken, Tls, Wire
 from hub.testing.certificate import self_signed
 from hub.testing.running import PASSWORD, running_hub
+from tests.peers.authority import Authority
 from tests.peers.postfix import needs_postfix, relaying
 from tests.peers.sink import needs_sink, sinking
 from tests.relay.hubs import ALICE, ANN, empty, rows, sending, submit, tried, until
@@ -181,19 +182,35 @@ async def test_a_password_is_said_on_loopback_alone_and_where_it_is_asked_for(
     assert len(sink.messages()) == (0 if options else 1)
 
 
-async def test_a_smarthost_whose_certificate_is_unknown_is_told_nothing(tmp_path: Path) -> None:
+async def test_a_smarthost_whose_certificate_is_unknown_is_told_nothing_until_it_is_trusted(
+    tmp_path: Path,
+) -> None:
     certificate, key = self_signed(tmp_path)
+    trust = tmp_path / "trust.pem"
     tables = {
         "tls": {"certificate": str(certificate), "key": str(key)},
         "listeners": {"submission": {"protocol": "submission", "bind": ["127.0.0.1:0"]}},
     }
-    async with running_hub(tmp_path / "provider", tables=tables, accounts=[ALICE]) as provider:
-        relay = smarthost(provider.port("submission"))
-        async with sending(tmp_path / "hub", 0, relay=relay) as running:
-            await submit(running, ANN)
-            await until(lambda: tried(running, 1))
-            (row,) = await rows(running)
-    assert "no TLS with 127.0.0.1" in row.reply
+    async with running_hub(
+        tmp_path / "provider", tables=tables, accounts=[ALICE, "ann@provider.test"]
+    ) as provider:
+        relay = smarthost(provider.port("submission"), trust=str(trust))
+        async with sending(tmp_path / "hub", 0, relay={**relay, "first_retry": "1s"}) as running:
+
+            async def refused(why: str) -> None:
+                async def look() -> bool:
+                    return all(f"no TLS with 127.0.0.1: {why}" in row.reply for row in await rows(running))
+
+                await until(look)
+                assert len(await rows(running)) == 1
+
+            await submit(running, "ann@provider.test")
+            await refused(f"the certificates to trust in {trust} cannot be read")
+            trust.write_bytes(Authority(tmp_path).path.read_bytes())
+            await refused("its certificate is refused")
+            trust.write_bytes(certificate.read_bytes())
+            await until(lambda: empty(running))
+        assert (await provider.hub.kernel.services.storage.totals()).messages == 1
 
 
 @pytest.mark.parametrize("mechanism", MECHANISMS)

@@ -7,12 +7,14 @@ from collections import Counter
 import pytest
 
 from hub.delivery.priority import priority_of
+from hub.loading.commons import CommonMemory
+from hub.loading.traffic import Traffic
 from hub.mail.address import Address
 from hub.relay.answers import failed
 from hub.relay.backoff import Backoff
 from hub.relay.claims import Job
 from hub.relay.crowd import LATEST, Crowd
-from hub.relay.destinations import Destination, Destinations
+from hub.relay.destinations import ELSEWHERE, Destination, Destinations
 from hub.relay.hops import Hop
 from hub.relay.limits import Gate
 from hub.relay.unreachable import Unreachable
@@ -37,9 +39,18 @@ def job(destination: str, sender: str = "alice", priority: int = PERSONAL, messa
     return Job(1, destination, [row])
 
 
+def of(traffic: Traffic, most: int = 2, per_minute: int | None = None) -> Destinations:
+    """Those of one worker."""
+    return Destinations(
+        lambda name: Destination(
+            name, Gate(traffic, f"to {name}", most, per_minute), Backoff(most, float(most))
+        )
+    )
+
+
 @pytest.fixture
 def destinations() -> Destinations:
-    return Destinations(lambda name: Destination(name, Gate(2), Backoff(2, 2.0)))
+    return of(Traffic())
 
 
 def sent(destinations: Destinations, count: int) -> list[tuple[str, str]]:
@@ -119,12 +130,45 @@ def test_trouble_takes_connections_away_and_a_message_that_is_taken_gives_them_b
 
 
 def test_a_rate_lets_a_little_go_at_once_and_then_one_by_one() -> None:
-    gate = Gate(1, 60)
+    gate = Gate(Traffic(), "to a.test", 1, 60)
     for _ in range(5):
         assert gate.wait(0.0) == 0.0
         gate.count(0.0)
     assert gate.wait(0.0) == pytest.approx(1.0)
     assert gate.wait(1.0) == pytest.approx(0.0)
+
+
+def test_a_rate_slower_than_a_burst_lets_one_go_after_the_other() -> None:
+    gate = Gate(Traffic(), "to a.test", 1, 6)
+    gate.count(100.0)
+    assert gate.wait(100.0) == pytest.approx(10.0)
+    assert gate.wait(109.0) == pytest.approx(1.0)
+    assert gate.wait(110.0) == 0.0
+
+
+@pytest.mark.proves("sending: a domain's connections and rate are those of all workers together")
+def test_workers_share_the_connections_and_the_rate_of_a_destination() -> None:
+    memory = CommonMemory(2)
+    here, there = (of(memory.of(number).traffic, per_minute=6) for number in (0, 1))
+    for workers in (here, there):
+        for _ in range(2):
+            workers.put(job("a.test"))
+    first = there.next(0.0)
+    assert first is not None
+    first.begin()
+    first.gate.count(0.0)
+    first.take()
+    assert here.next(0.0) is None
+    assert here.wait(0.0) == pytest.approx(10.0), "the other one has sent a message"
+    own = here.next(10.0)
+    assert own is not None
+    own.begin()
+    own.take()
+    for workers in (here, there):
+        assert workers.next(20.0) is None
+        assert workers.wait(20.0) == ELSEWHERE, "each has one of the two connections"
+    first.end()
+    assert here.next(20.0) is own
 
 
 def test_servers_that_are_not_there_come_last_and_one_of_them_at_most() -> None:

@@ -30,9 +30,7 @@ class LimitTable(Table):
     connections: Annotated[Count, Field(gt=0)] | None = Field(
         default=None, description="Connections at once, in place of relay.per_domain and relay.per_host."
     )
-    per_minute: Annotated[Count, Field(gt=0)] | None = Field(
-        default=None, description="Messages a minute, for each worker."
-    )
+    per_minute: Annotated[Count, Field(gt=0)] | None = Field(default=None, description="Messages a minute.")
 
 
 class SourceTable(Table):
@@ -48,10 +46,10 @@ class SourceTable(Table):
         "that no source names.",
     )
     connections: Annotated[Count, Field(gt=0)] | None = Field(
-        default=None, description="Connections at once from there, for each worker."
+        default=None, description="Connections at once from there."
     )
     per_minute: Annotated[Count, Field(gt=0)] | None = Field(
-        default=None, description="Messages a minute from there, for each worker."
+        default=None, description="Messages a minute from there."
     )
 
 

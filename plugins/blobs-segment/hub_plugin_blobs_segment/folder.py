@@ -127,8 +127,8 @@ def remove_parts(folder: Path) -> int:
     return count
 
 
-def check_space(folder: Path, wanted: int, keep_free: int) -> None:
-    """StoreFull if less than `keep_free` octets would remain after writing `wanted`."""
+def check_space(folder: Path, wanted: int, keep_free: int) -> int:
+    """Octets that writing `wanted` leaves besides `keep_free`; StoreFull if it leaves less than that."""
     disk = os.statvfs(folder)
     free = disk.f_bavail * disk.f_frsize
     if free - wanted < keep_free:
@@ -137,6 +137,7 @@ def check_space(folder: Path, wanted: int, keep_free: int) -> None:
             f"{free // 1_000_000} MB are free, the last {keep_free // 1_000_000} MB are not for new mail",
             str(folder),
         )
+    return free - wanted - keep_free
 
 
 def as_store_error(error: OSError) -> OSError:

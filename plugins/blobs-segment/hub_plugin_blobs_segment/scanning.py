@@ -22,7 +22,9 @@ from hub_plugin_blobs_segment.record import (
 
 _PIECE: Final = 1 << 20
 TAIL: Final = 1 << 20
-"""Octets at the end of a segment that are looked at before it is continued, however long it is."""
+"""Octets at the end of a segment's records that are checked before it is continued."""
+ROOM: Final = 1 << 20
+"""Octets of zeros that may stand behind its records."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,19 +72,18 @@ def record_end(reference: Reference) -> int:
     return reference.offset + reference.skip + (0 if reference.trailing else reference.length)
 
 
-def ends_whole(fd: int, end: int, name: str) -> bool:
-    """Whether a segment ends where a whole record does; only its tail is read.
+def whole_until(fd: int, end: int, name: str) -> int | None:
+    """Where a segment's records end, with nothing but room behind them; None if its tail is torn.
 
-    Records of the hub's own are shorter than the tail: longer messages have files of their own. What looks
-    like a record within a message can only make a good tail look bad.
+    From header to header, for a message may have in it what looks like a record, and zeros behind that.
+    Checksums are looked at in the tail, which is what a crash may tear.
     """
-    found = _record_at(fd, 0, end, name) if end <= TAIL else _next_header(fd, end - TAIL, end, name)
-    while found is not None and is_right(fd, found):
+    at = 0
+    while (found := _record_at(fd, at, end, name)) is not None:
+        if end - at <= TAIL + ROOM and not is_right(fd, found):
+            return None
         at = record_end(found.reference)
-        if at == end:
-            return True
-        found = _record_at(fd, at, end, name)
-    return not end
+    return None if end - at > ROOM or os.pread(fd, end - at, at).strip(b"\0") else at
 
 
 def inspected(fd: int, reference: Reference, *, deep: bool) -> Header:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import zlib
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -17,10 +18,13 @@ from hub_plugin_blobs_segment.folder import (
 )
 from hub_plugin_blobs_segment.holds import Holds, Pending
 from hub_plugin_blobs_segment.record import Header, pack
-from hub_plugin_blobs_segment.scanning import ends_whole
+from hub_plugin_blobs_segment.scanning import ROOM, whole_until
 
 _IOV_MAX: Final = 1024
 _SMALL: Final = 16 * 1024
+_ZEROS: Final = bytes(ROOM)
+_AMPLE: Final = 64 * ROOM
+"""Octets of the disk that are left when one takes some that nobody needs yet."""
 
 
 class Put(Pending):
@@ -52,7 +56,12 @@ class Put(Pending):
 
 
 class SegmentWriter:
-    """Appends groups to this process's segment; all its methods run in one thread, the group writer's."""
+    """Appends groups to this process's segment; all its methods run in one thread, the group writer's.
+
+    The file is longer than its records, by zeros that were synced with earlier ones: over them a sync writes
+    those records and nothing else. Every octet that makes a file longer has the file system write what it
+    notes of all its files, and that only after the octets of whoever else makes one longer meanwhile.
+    """
 
     def __init__(self, folder: Path, store: str, holds: Holds, *, segment_size: int, keep_free: int) -> None:
         self._folder = folder
@@ -63,10 +72,12 @@ class SegmentWriter:
         self._fd = -1
         self._path = folder
         self._end = 0
+        self._room = 0  # where the file ends, zeros and all
 
     def write(self, group: Sequence[Put]) -> Sequence[str]:
         """Append and sync; the references. After a failure none of it counts and the segment is done."""
-        check_space(self._folder, sum(len(put.head) + len(put.body) for put in group), self._keep_free)
+        wanted = sum(len(put.head) + len(put.body) for put in group)
+        free = check_space(self._folder, wanted, self._keep_free)
         if self._fd < 0:
             self._open()
         buffers: list[bytes] = []
@@ -80,6 +91,8 @@ class SegmentWriter:
             at += len(block) + size
         try:
             write_all(self._fd, buffers, self._end)
+            if self._room < at < self._segment_size and free > _AMPLE:
+                self._make_room(at)
             os.fdatasync(self._fd)
         except OSError as error:
             self._seal()
@@ -91,27 +104,38 @@ class SegmentWriter:
             self._seal()
         return references
 
+    def _make_room(self, at: int) -> None:
+        """Of zeros from there on; as many as the disk takes."""
+        with suppress(OSError):  # the messages are in front of them
+            write_all(self._fd, [_ZEROS[: self._segment_size - at]], at)
+        self._room = os.fstat(self._fd).st_size
+
     def close(self) -> None:
         """Leave the segment for the next process."""
         if self._fd >= 0:
-            os.close(self._fd)
-            self._fd = -1
+            fd, self._fd = self._fd, -1
+            try:
+                os.ftruncate(fd, self._end)
+            except OSError:
+                pass  # zeros do no harm
+            finally:
+                os.close(fd)
 
     def _open(self) -> None:
         for fd, path in left_behind(self._folder, ".seg"):
             try:
-                end = os.fstat(fd).st_size
-                is_whole = ends_whole(fd, end, path.name)
+                self._room = os.fstat(fd).st_size
+                end = whole_until(fd, self._room, path.name)
             except OSError:
                 os.close(fd)  # for whoever looks after the disk
                 continue
-            self._fd, self._path, self._end = fd, path, end
-            if is_whole and end < self._segment_size:
+            self._fd, self._path, self._end = fd, path, self._room if end is None else end
+            if end is not None and end < self._segment_size:
                 return
             self._seal()  # full, or its tail was torn by a crash and must not stand between records
         try:
             self._fd, self._path = create_locked(self._folder, self._store, ".seg")
-            self._end = 0
+            self._end = self._room = 0
             sync_folder(self._folder)
         except OSError as error:
             self.close()
@@ -122,6 +146,8 @@ class SegmentWriter:
         fd, self._fd = self._fd, -1
         try:
             if self._end:
+                if self._room > self._end:
+                    os.ftruncate(fd, self._end)
                 os.fchmod(fd, 0o400)
             else:
                 self._path.unlink(missing_ok=True)  # nothing in it was ever answered for

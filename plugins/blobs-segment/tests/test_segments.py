@@ -16,8 +16,8 @@ from typing import TypeAlias
 
 import pytest
 from hub_plugin_blobs_segment import SegmentBlobs
-from hub_plugin_blobs_segment.record import HEADER_SIZE, Reference
-from hub_plugin_blobs_segment.scanning import TAIL, Record, scan
+from hub_plugin_blobs_segment.record import HEADER_SIZE, Header, Reference, pack
+from hub_plugin_blobs_segment.scanning import ROOM, TAIL, Record, record_end, scan
 from hub_plugin_blobs_segment.segment import write_all
 
 from hub import BlobGone, StoreFull
@@ -159,6 +159,38 @@ async def test_a_torn_tail_is_never_served_nor_appended_to(
         assert Reference.parse(new).file != segment.name
 
 
+async def test_a_message_makes_the_file_longer_only_now_and_then(
+    open_segments: OpenSegments, folder: Path
+) -> None:
+    async with open_segments() as blobs:
+        sizes = set()
+        for _ in range(50):
+            await blobs.put(HEAD, bytes(40_000), b"")
+            (segment,) = segments(folder)
+            sizes.add(segment.stat().st_size)
+        assert len(sizes) <= 2_000_000 // ROOM + 1
+        last = Reference.parse(await blobs.put(HEAD, b"last", b""))
+    assert segment.stat().st_size == record_end(last)  # nothing is left of the room when it is closed
+
+
+async def test_a_killed_writers_segment_goes_on_behind_its_last_record(
+    open_segments: OpenSegments, folder: Path
+) -> None:
+    """Not behind what looks like one in a message that goes on with zeros, as the room does."""
+    header = Header(len(HEAD), 4, zlib.crc32(HEAD), zlib.crc32(b"fake"), 0.0, b"")
+    body = pack(header) + HEAD + b"fake" + bytes(100_000)
+    async with open_segments() as blobs:
+        sly = await blobs.put(HEAD, body, b"")
+    (segment,) = segments(folder)
+    os.truncate(segment, segment.stat().st_size + ROOM)
+    async with open_segments() as blobs:
+        new = await blobs.put(HEAD, b"new", b"")
+        assert Reference.parse(new).offset == record_end(Reference.parse(sly))
+        assert await blobs.read(sly) == HEAD + body
+        assert await blobs.read(new) == HEAD + b"new"
+    assert [each.header.body_size for each in scan(segment) if isinstance(each, Record)] == [len(body), 3]
+
+
 async def test_a_hole_where_pages_were_lost_is_a_torn_tail(open_segments: OpenSegments, folder: Path) -> None:
     async with open_segments() as blobs:
         await blobs.put(HEAD, b"whole", b"")
@@ -183,7 +215,7 @@ async def test_every_flipped_bit_of_a_record_is_noticed(open_segments: OpenSegme
     async with open_segments() as blobs:
         reference = await blobs.put(HEAD, b"body", b"recovery")
         (segment,) = segments(folder)
-        whole = segment.read_bytes()
+        whole = segment.read_bytes().rstrip(b"\0")
         for at in range(len(whole)):
             segment.write_bytes(whole[:at] + bytes([whole[at] ^ 0x10]) + whole[at + 1 :])
             with pytest.raises(BlobGone):
