@@ -14,6 +14,7 @@ from hub.config.key import Key, format_key
 from hub.config.tables.listeners import Listener
 from hub.config.tables.tls import TlsTable
 from hub.log import get_logger
+from hub.tls.authorities import believe
 from hub.tls.chain import faults
 from hub.tls.context import server_context
 from hub.tls.installed import FOLDER, installed, read_installed
@@ -40,7 +41,7 @@ class Manner:
     """What the listeners of one kind have in common.
 
     alpn: the protocols that they speak (RFC 7301). client_ca: PEM of the authorities whose certificates
-    clients may show; they are asked for none without it.
+    clients may show, and of their revocation lists; they are asked for none without it.
     """
 
     alpn: tuple[str, ...] = ()
@@ -102,7 +103,7 @@ def certified(pair: Pair, manner: Manner, minimum: str) -> ssl.SSLContext:
     context = server_context(minimum)
     pair.put_into(context)
     if manner.client_ca:
-        context.load_verify_locations(cadata=manner.client_ca.decode("ascii"))
+        believe(context, manner.client_ca)
     if manner.alpn:
         context.set_alpn_protocols(list(manner.alpn))
     return context
@@ -168,12 +169,10 @@ def _authorities(name: str, listener: Listener) -> tuple[str, bytes]:
     key: Key = ("listeners", name, "client_ca")
     try:
         content = path.read_bytes()
-        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_verify_locations(cadata=content.decode("ascii"))
+        believe(ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), content)
     except OSError as error:  # ssl.SSLError is one
         reason = "it holds no certificates in PEM" if isinstance(error, ssl.SSLError) else error.strerror
         raise CertificateError(key, f"{path}: {reason}") from error
-    except UnicodeDecodeError as error:
-        raise CertificateError(key, f"{path}: it is not PEM") from error
     return str(path), content
 
 

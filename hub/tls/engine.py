@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Final, cast
 
 from hub.config.tables.listeners import Listener
 from hub.config.tables.tls import TlsTable
+from hub.tls.authorities import asking_context
 from hub.tls.certificates import Certificates, Manner, certified, with_installed
 from hub.tls.chain import faults, key_kind, names, read
-from hub.tls.context import server_context, set_minimum
+from hub.tls.context import set_minimum
 from hub.tls.explain import Ours
 from hub.tls.failures import Failures
 from hub.tls.handshake import ATTEMPT, Attempt, Begin, Chosen, HelloContext, NoProtocol, begin_plain
@@ -228,8 +229,7 @@ class Engine:
         """
         if manner.client_ca:
             if manner not in self._asking:
-                self._asking[manner] = server_context()
-                self._asking[manner].verify_mode = ssl.CERT_OPTIONAL
+                self._asking[manner] = asking_context(manner.client_ca)
             base = self._asking[manner]
         else:
             base = self._tickets.plain.get()

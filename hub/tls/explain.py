@@ -230,16 +230,24 @@ def _nothing_in_common(hello: Hello, ours: Ours) -> _Found | None:
     return None
 
 
+_REMEDIES: Final[Mapping[str, tuple[Side, str]]] = {
+    "certificate revoked": ("client", "give the client another one: its issuer has taken this one back"),
+    "CRL has expired": ("server", "put the issuer's current revocation list into the listener's client_ca"),
+    "unable to get certificate CRL": (
+        "server",
+        "put the revocation list of this issuer, too, into the listener's client_ca",
+    ),
+}
+
+
 def _client_certificate(error: BaseException, reason: str) -> _Found:
     if reason == "CERTIFICATE_VERIFY_FAILED":
         said = getattr(error, "verify_message", "") or "it cannot be verified"
         why = f"the client's own certificate is not accepted: {said}"
-        return (
-            "client-certificate",
-            "client",
-            why,
-            "give the client one that the authorities named here issued",
+        side, change = _REMEDIES.get(
+            said, ("client", "give the client one that the authorities named here issued")
         )
+        return "client-certificate", side, why, change
     why = "the client showed no certificate of its own, and this listener asks for one"
     return "client-certificate", "client", why, "give the client its certificate, or ask for none"
 
