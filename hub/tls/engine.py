@@ -157,12 +157,12 @@ class Engine:
         ours = partial(self._ours, self._manner(listener))
         return self.failures.note(octets, error, ours, peer=peer, listener=name, session=session)
 
-    def _ours(self, manner: Manner, name: str | None) -> Ours:
-        """What we allow whoever asks for a name."""
+    def _ours(self, manner: Manner, hello: Hello) -> Ours:
+        """What we allow whoever asks like that."""
         certificates = self._serving
         if not certificates.pairs:
             return Ours()
-        pair = certificates.choose(name)
+        pair = certificates.choose(_asked(hello), hello)
         context = certificates.context(pair, manner)
         leaf = read(pair.chain)[0]
         return Ours(
@@ -196,14 +196,14 @@ class Engine:
 
     def _choose(self, manner: Manner, hello: Hello) -> Chosen:
         certificates, base = self._serving, self._base(manner)
-        name = hello.server_name and hello.server_name.lower().rstrip(".")
+        name = _asked(hello)
         if ACME in hello.protocols:
             return Chosen(partial(begin_plain, base, self._challenge(name)))
         if hello.protocols and not set(hello.protocols) & set(manner.alpn):
             raise NoProtocol(f"it offers {', '.join(hello.protocols)} and not {', '.join(manner.alpn)}")
         if not certificates.pairs:
             raise ssl.SSLError("there is no certificate yet")
-        pair = certificates.choose(name)
+        pair = certificates.choose(name, hello)
         if (
             hello.wants_status
             and not manner.client_ca
@@ -252,3 +252,8 @@ class Engine:
             self._stapled[key] = response, stapled_context(pair, manner, response)
         made = self._stapled[key][1], self._serving.minimum
         return cast(Begin, partial(Stapled, self._tickets.stapled.get(), *made))
+
+
+def _asked(hello: Hello) -> str | None:
+    """The name that a client asks for, as certificates have it."""
+    return hello.server_name and hello.server_name.lower().rstrip(".")

@@ -180,8 +180,6 @@ async def test_a_revoked_certificate_ends_the_handshake(tmp_path: Path) -> None:
             await asked(smtp, submission, alice, ALICE)
         assert await asked(smtp, submission, bob, BOB) == (True, 235)
         assert await asked(smtp, submission, None, BOB) == (False, 504)
-        (told,) = hub.hub.kernel.tls.failures.last()
-        assert "certificate revoked" in str(told)
         await save(revoking(authority, alice, ends=-DAY))
         with pytest.raises(OSError, match=REFUSED):
             await asked(smtp, submission, bob, BOB)
