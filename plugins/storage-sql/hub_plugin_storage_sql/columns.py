@@ -7,30 +7,31 @@ costs several times what the database takes to find them.
 from __future__ import annotations
 
 from array import array
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
-from typing import Any, Final, Generic, Literal, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
 import orjson
-from sqlalchemy import BigInteger, Select, Text, bindparam, cast, literal_column, select
+from sqlalchemy import BigInteger, Select, Text, bindparam, cast, select
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.elements import ColumnElement
 from sqlalchemy.sql.functions import FunctionElement
 
 from hub_plugin_storage_sql.database import Reads, Row, Statement
-from hub_plugin_storage_sql.ranges import Range
+from hub_plugin_storage_sql.ranges import GAP, Range, merged
 from hub_plugin_storage_sql.schema import ITEM, UID_BITS
 
 F = TypeVar("F")
 
-_NUMBERS: Final[ColumnElement[str]] = literal_column("','")
-_TEXTS: Final[ColumnElement[str]] = literal_column("'\n'")  # is in no flag
-
 
 class _Joined(FunctionElement[str]):
-    """All values of a column with a separator between them: each database has a name of its own for it."""
+    """All values of a column as one text, numbers with a comma between them, texts with a line feed.
+
+    That is in no flag. Each database has a name of its own for it.
+    """
 
     type = Text()
     inherit_cache = True
@@ -38,20 +39,21 @@ class _Joined(FunctionElement[str]):
 
 @compiles(_Joined, "sqlite")
 def _group_concat(element: _Joined, compiler: SQLCompiler, **kwargs: Any) -> str:
-    return f"group_concat({compiler.process(element.clauses, **kwargs)})"
+    (column,) = element.clauses
+    separator = ", '\n'" if isinstance(column.type, Text) else ""  # its own is a comma, and quicker
+    return f"group_concat({compiler.process(column, **kwargs)}{separator})"
 
 
 @compiles(_Joined, "postgresql")
 def _string_agg(element: _Joined, compiler: SQLCompiler, **kwargs: Any) -> str:
-    return f"string_agg({compiler.process(element.clauses, **kwargs)})"
+    (column,) = element.clauses
+    separator = "'\n'" if isinstance(column.type, Text) else "','"
+    return f"string_agg({compiler.process(cast(column, Text), **kwargs)}, {separator})"
 
 
 def _joined(*columns: ColumnElement[Any]) -> Select[Any]:
     """One row with the texts of the columns of items, all nulls if there is none."""
-    texts: list[ColumnElement[Any]] = [
-        _Joined(column, _TEXTS) if isinstance(column.type, Text) else _Joined(cast(column, Text), _NUMBERS)
-        for column in columns
-    ]
+    texts: list[ColumnElement[Any]] = [_Joined(column) for column in columns]
     query: Select[Any] = select(*texts)
     return query.where(ITEM.c.id.between(bindparam("low"), bindparam("high")))
 
@@ -82,6 +84,13 @@ class Columns(Generic[F]):
             array("Q", [figures[at] for at in places]),
         )
 
+    def within(self, first: int, last: int) -> Columns[F]:
+        """Those with UIDs from the first to the last."""
+        start, end = bisect_left(self.uids, first), bisect_right(self.uids, last)
+        if end - start == len(self):
+            return self
+        return Columns(self.uids[start:end], self.flags[start:end], self.figures[start:end])
+
     def until(self, most: int | None) -> Iterator[Columns[F]]:
         """Those whose figure is not above that, in pieces: neighbours with no other item between them."""
         if most is None or not self or max(self.figures) <= most:
@@ -98,25 +107,44 @@ class Columns(Generic[F]):
 def columns(
     db: Reads, statement: Statement, mailbox: int, ranges: Sequence[Range], *more: int
 ) -> Columns[str]:
-    """The items of those UIDs. statement: of STATES or SIZES, with what is bound more behind the three."""
-    base = mailbox << UID_BITS
+    """The items of those UIDs, as `pieces` in one."""
     found: Columns[str] = Columns(array("I"), [], array("Q"))
-    for low, high in ranges:
-        row = db.row(statement, base, base + low, base + high, *more)
-        if row is not None and row[0] is not None:
-            part = _columns(row)
-            found.uids.extend(part.uids)
-            found.flags.extend(part.flags)
-            found.figures.extend(part.figures)
+    for part in pieces(db, statement, mailbox, ranges, *more):
+        found.uids.extend(part.uids)
+        found.flags.extend(part.flags)
+        found.figures.extend(part.figures)
     return found
 
 
+def pieces(
+    db: Reads, statement: Statement, mailbox: int, ranges: Sequence[Range], *more: int
+) -> Iterator[Columns[str]]:
+    """The items of each of those ranges of UIDs that has any; no others lie between those of one.
+
+    statement: of STATES or SIZES, with what is bound more behind the three.
+    """
+    base = mailbox << UID_BITS
+    wanted = iter(merged(ranges))
+    for low, high in merged(ranges, GAP):
+        row = db.row(statement, base, base + low, base + high, *more)
+        found = None if row is None or row[0] is None else _columns(row)
+        for first, last in wanted:
+            if found is not None:
+                part = found.within(first, last)
+                if part:
+                    yield part
+            if last == high:
+                break
+
+
 def _columns(row: Row) -> Columns[str]:
-    found = Columns(_numbers("I", row[0]), row[1].split("\n"), _numbers("Q", row[2]))
-    if found.uids.tolist() == sorted(found.uids):  # as it happens: they come as they were found
+    uids = _numbers(row[0])
+    found = Columns(array("I", uids), row[1].split("\n"), array("Q", _numbers(row[2])))
+    if uids == sorted(uids):  # as it happens: they come as they were found
         return found
-    return found.at(sorted(range(len(found)), key=found.uids.__getitem__))
+    return found.at(sorted(range(len(found)), key=uids.__getitem__))
 
 
-def _numbers(code: Literal["I", "Q"], text: str) -> array[int]:
-    return array(code, orjson.loads(f"[{text}]"))
+def _numbers(text: str) -> list[int]:
+    numbers: list[int] = orjson.loads(f"[{text}]")
+    return numbers

@@ -11,7 +11,7 @@ from typing import Generic, TypeAlias, TypeVar
 from sqlalchemy import bindparam, delete, select, update
 
 from hub import AccountRef, ChangeKind, FlagMode, States, UidRanges
-from hub_plugin_storage_sql.columns import SIZES, STATES, Columns, columns
+from hub_plugin_storage_sql.columns import SIZES, STATES, Columns, columns, pieces
 from hub_plugin_storage_sql.database import Statement
 from hub_plugin_storage_sql.flags import DELETED, SEEN, decoded, encoded
 from hub_plugin_storage_sql.keeping import forget, keep
@@ -44,15 +44,18 @@ Viewed: TypeAlias = tuple[str, bool]
 class _Found(Generic[F]):
     """Items of a mailbox, by UID, and what becomes of their flags; neighbours that have the same go together.
 
+    change: from flags to the new ones and what that adds to the count of the unseen. shown: as they are told.
+
     changed: (first UID, last UID, new flags) of neighbours that get the same. touched: ranges that hold those
     and no other item. unseen: what is added to the mailbox's count.
     """
 
-    def __init__(self, change: Callable[[F], tuple[F, int]]) -> None:
+    def __init__(self, change: Callable[[F], tuple[F, int]], shown: Callable[[F], frozenset[str]]) -> None:
         self._change = change
+        self._shown = shown
         self._uids = array("I")
         self._modseqs = array("Q")
-        self._after: list[F] = []
+        self._after: list[frozenset[str]] = []
         self._spans: list[tuple[int, int]] = []  # half-open, of the places of those that change
         self.changed: list[tuple[int, int, F]] = []
         self.touched: list[Range] = []
@@ -70,18 +73,18 @@ class _Found(Generic[F]):
         for old, group in groupby(flags):
             end = at + len(list(group))
             new, newly_unseen = self._change(old)
-            self._after += [new] * (end - at)
+            self._after += [self._shown(new)] * (end - at)
             if new != old:
                 self.unseen += newly_unseen * (end - at)
                 self._note(uids[at], uids[end - 1], new, is_touched)
                 self._spans.append((begin + at, begin + end))
             at, is_touched = end, new != old
 
-    def states(self, now: int, flags: Callable[[F], frozenset[str]]) -> States:
+    def states(self, now: int) -> States:
         """All of them as they are now; those that change have that modseq."""
         for start, end in self._spans:
             self._modseqs[start:end] = array("Q", [now]) * (end - start)
-        return States(self._uids, list(map(flags, self._after)), self._modseqs)
+        return States(self._uids, self._after, self._modseqs)
 
     def _note(self, first: int, last: int, new: F, follows: bool) -> None:
         """follows: so does the neighbour before them."""
@@ -114,11 +117,11 @@ def store_flags(
         watching = viewer_id(tx.connection, viewer, mailbox.account_id)
         if watching is not None:
             return _store_for(tx, mailbox, ranges, _change_for(mode, flags), unchanged_since, watching)
-        found = _Found(_flag_change(mode, flags))
-        for each in ranges:
-            found.add(columns(tx.connection, _STATES, mailbox.id, [each]), unchanged_since)
+        found = _Found(_flag_change(mode, flags), decoded)
+        for each in pieces(tx.connection, _STATES, mailbox.id, ranges):
+            found.add(each, unchanged_since)
         now = _write(tx, mailbox, found, [text for _, _, text in found.changed])
-        return found.states(now, decoded)
+        return found.states(now)
 
     return work
 
@@ -132,7 +135,7 @@ def _store_for(
     viewer: int,
 ) -> States:
     """The same for somebody else than the owner, with a \\Seen of his own."""
-    found = _Found(change)
+    found = _Found(change, lambda state: viewed(*state))
     for low, high in keys_of(mailbox, ranges):
         rows = tx.connection.rows(_STATES_SEEN, low, high, viewer)
         uids = array("I", [row[0] - mailbox.base for row in rows])
@@ -142,7 +145,7 @@ def _store_for(
     unsee(tx.connection, viewer, keys_of(mailbox, [(first, last) for first, last, _ in found.changed]))
     newly_seen = [(first, last) for first, last, (_, is_seen) in found.changed if is_seen]
     see(tx.connection, viewer, keys_of(mailbox, newly_seen))
-    return found.states(now, lambda state: viewed(*state))
+    return found.states(now)
 
 
 def _write(tx: Transaction, mailbox: MailboxRow, found: _Found[F], texts: Sequence[str]) -> int:

@@ -8,6 +8,8 @@ from typing import Final, TypeAlias
 Range: TypeAlias = tuple[int, int]
 
 MAX_UID: Final = (1 << 32) - 1  # RFC 3501 §9, nz-number
+GAP: Final = 200
+"""Items that are passed over in the time that another statement takes."""
 
 
 def clipped(uids: Iterable[Range]) -> list[Range]:
@@ -17,6 +19,8 @@ def clipped(uids: Iterable[Range]) -> list[Range]:
 
 def runs(uids: Sequence[int]) -> list[Range]:
     """Ascending UIDs as the fewest ranges that hold no other number."""
+    if uids and uids[-1] - uids[0] == len(uids) - 1:
+        return [(uids[0], uids[-1])]
     found: list[Range] = []
     first = previous = 0
     for uid in uids:

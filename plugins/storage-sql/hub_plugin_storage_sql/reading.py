@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Any
 
 from sqlalchemy import and_, bindparam, func, literal_column, select
 
@@ -26,7 +26,7 @@ from hub_plugin_storage_sql.columns import STATES, columns
 from hub_plugin_storage_sql.database import MAX_POSITION, Reads, Row, Statement
 from hub_plugin_storage_sql.flags import decoded
 from hub_plugin_storage_sql.mailboxes import canonical
-from hub_plugin_storage_sql.ranges import MAX_UID, Range, clipped, merged
+from hub_plugin_storage_sql.ranges import GAP, MAX_UID, Range, clipped, merged
 from hub_plugin_storage_sql.schema import (
     ACCOUNT,
     COLLECTION,
@@ -138,8 +138,6 @@ _VANISHED = Statement(
     ),
     "mailbox since",
 )
-_GAP: Final = 200
-"""Items that are passed over, by their modseqs, in the time that another statement takes."""
 _LOG = Statement(
     select(
         LOG.c.position,
@@ -239,7 +237,7 @@ def changes(db: Reads, mailbox: int, since: int, viewer: AccountRef | None = Non
     vanished: list[Range] = []
     for kind, first, last in db.rows(_TOUCHED, mailbox, since):
         (vanished if kind == ChangeKind.EXPUNGED.value else touched).append((first, last))
-    found = _changed(db, mailbox, merged(touched, _GAP), since, watching)
+    found = _changed(db, mailbox, merged(touched, GAP), since, watching)
     return MailboxChanges(highest_modseq, uidnext, found, tuple(merged(vanished)))
 
 
@@ -327,7 +325,8 @@ def _changed(db: Reads, mailbox: int, ranges: Sequence[Range], since: int, viewe
 
 def _found(db: Reads, statement: Statement, mailbox: int, ranges: Sequence[Range], *more: int) -> States:
     found = columns(db, statement, mailbox, ranges, *more)
-    return States(found.uids, list(map(decoded, found.flags)), found.figures)
+    sets = {text: decoded(text) for text in set(found.flags)}
+    return States(found.uids, list(map(sets.__getitem__, found.flags)), found.figures)
 
 
 def _found_seen(db: Reads, statement: Statement, mailbox: int, ranges: Sequence[Range], *more: int) -> States:

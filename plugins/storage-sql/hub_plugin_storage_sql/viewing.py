@@ -5,7 +5,7 @@ For the owner it is in the item's own row, and nothing here is asked.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from sqlalchemy import BigInteger, Select, and_, bindparam, delete, func, insert, select
@@ -34,6 +34,7 @@ _SEE = Statement(
     "viewer low high",
 )
 _UNSEE = Statement(delete(SEEN_BY).where(_WITHIN, SEEN_BY.c.account_id == _b("viewer")), "low high viewer")
+_ANY = Statement(select(SEEN_BY.c.item_id).where(_WITHIN).limit(1), "low high")
 _FORGET = Statement(delete(SEEN_BY).where(_WITHIN), "low high")
 _COUNT = Statement(
     select(func.count()).where(_WITHIN, SEEN_BY.c.account_id == _b("viewer")), "low high viewer"
@@ -87,6 +88,7 @@ def unsee(db: Writes, viewer: int, keys: Iterable[Range]) -> None:
     db.many(_UNSEE, [(low, high, viewer) for low, high in keys])
 
 
-def forget_seen(db: Writes, keys: Iterable[Range]) -> None:
-    """Items of those ids are gone, for all."""
-    db.many(_FORGET, keys)
+def forget_seen(db: Writes, keys: Sequence[Range]) -> None:
+    """Items of those ids, ascending, are gone, for all; that anybody else has seen one is rare."""
+    if keys and db.row(_ANY, keys[0][0], keys[-1][1]) is not None:
+        db.many(_FORGET, keys)
