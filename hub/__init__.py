@@ -153,6 +153,7 @@ if TYPE_CHECKING:
     from hub.services.kv import Kv as Kv
     from hub.services.log import ChangeKind as ChangeKind
     from hub.services.log import LogEntry as LogEntry
+    from hub.services.log import MailboxHistory as MailboxHistory
     from hub.services.posting import Poster as Poster
     from hub.services.posting import open_poster as open_poster
     from hub.services.queue import AUTOMATIC as AUTOMATIC
@@ -261,7 +262,7 @@ _HOMES = {
     "hub.services.dnsupdate": "DnsUpdate TxtChange update_dns",
     "hub.services.group": "GroupWriter",
     "hub.services.kv": "Kv",
-    "hub.services.log": "ChangeKind LogEntry",
+    "hub.services.log": "ChangeKind LogEntry MailboxHistory",
     "hub.services.posting": "Poster open_poster",
     "hub.services.queue": "AUTOMATIC BULK PERSONAL Claim Fate LeaseLost QueueAction QueueCount QueueOutcome "
     "QueueRow Selection",

@@ -65,7 +65,8 @@ async def _run(session: ImapSession, reader: Reader, *, by_uid: bool) -> Reply:
         enable_condstore(session)
     if modifiers.vanished:
         assert modifiers.changed_since is not None
-        await tell_vanished(session, modifiers.changed_since, session.mailbox.definite(ranges))
+        history = await session.storage.history(session.mailbox.id, modifiers.changed_since)
+        await tell_vanished(session, history, session.mailbox.definite(ranges))
     if modifiers.partial is not None:
         selection = cut_selection(selection, modifiers.partial)
     fetching = await fetch_selection(session, selection, attributes, asked=True)

@@ -15,6 +15,7 @@ from hub.imap.snapshot import within
 from hub.imap.tokens import Reader
 from hub.imap.updates import tell_states
 from hub.imap.view import Selection, View
+from hub.services.log import MailboxHistory
 
 MAX_MODSEQ: Final = 1 << 63
 _ALL: Final = ((1, STAR - 1),)
@@ -73,22 +74,19 @@ async def tell_missed(session: ImapSession, resync: Resync) -> None:
     view = session.mailbox
     if resync.uidvalidity != view.uidvalidity:
         return
-    agreed = _agreed(view, resync)
+    history = await session.storage.history(view.id, resync.modseq)
     known = resync.known
-    if agreed:  # up to there it knows what there is, so that nothing can have vanished
-        await tell_vanished(session, resync.modseq, _intersection(known, [(agreed + 1, STAR - 1)]))
-    else:
-        await tell_vanished(session, resync.modseq, known)
-    changed = newer(view, view.by_uids(known), resync.modseq)
+    # Up to where they agree the client knows what there is, so that nothing can have vanished.
+    unsure = _intersection(known, [(_agreed(view, resync) + 1, STAR - 1)])
+    await tell_vanished(session, history, unsure)
+    changed = newer(view, view.by_uids(_intersection(known, history.touched)), resync.modseq)
     indexes = [at for start, end in changed for at in range(start, end)]
     await tell_states(session, indexes, with_uid=True)
 
 
-async def tell_vanished(session: ImapSession, modseq: int, among: Ranges) -> None:
-    """Which of these UIDs have vanished since a modseq. among: ascending, disjoint."""
-    view = session.mailbox
-    vanished = await session.storage.vanished(view.id, modseq)
-    gone = _without(_intersection(vanished, among), view.uids)
+async def tell_vanished(session: ImapSession, history: MailboxHistory, among: Ranges) -> None:
+    """Which of these UIDs have vanished. history: of the selected mailbox; among: ascending, disjoint."""
+    gone = _without(_intersection(history.vanished, among), session.mailbox.uids)
     if gone:
         session.out.send(b"* VANISHED (EARLIER) %b\r\n" % render_set(gone))
         await session.out.flow()

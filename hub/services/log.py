@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from hub.mail.login import AccountRef
@@ -47,3 +48,15 @@ class LogEntry:
     first_uid: int
     last_uid: int
     message_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class MailboxHistory:
+    """What the log says of a mailbox since a modseq, as ascending ranges of UIDs, both ends included.
+
+    touched: whatever is new or has changed is among these, and some that have not. vanished: as in
+    `MailboxChanges`.
+    """
+
+    touched: Sequence[tuple[int, int]]
+    vanished: Sequence[tuple[int, int]]

@@ -18,7 +18,7 @@ from hub.services.annotations import Annotations
 from hub.services.blobs import LAST_REFERENCE, BlobUse
 from hub.services.expunged import Keeping
 from hub.services.kv import Kv
-from hub.services.log import LogEntry
+from hub.services.log import LogEntry, MailboxHistory
 from hub.services.queue import PERSONAL, Claim, QueueAction, QueueCount, QueueOutcome, QueueRow, Selection
 from hub.services.sharing import Sharing
 from hub.services.states import States
@@ -292,8 +292,8 @@ class Storage(Sharing, Annotations, Keeping, Summaries, Threads, Protocol):
     async def changes(self, mailbox: int, since: int, viewer: AccountRef | None = None) -> MailboxChanges:
         """What has happened after the modseq `since`. MailboxMissing."""
 
-    async def vanished(self, mailbox: int, since: int) -> UidRanges:
-        """The UIDs alone that have vanished after it: the log is asked and no item. MailboxMissing."""
+    async def history(self, mailbox: int, since: int) -> MailboxHistory:
+        """Where it has happened: the log is asked, and no item as long as it reaches back. MailboxMissing."""
 
     async def store_flags(
         self,

@@ -21,6 +21,7 @@ from hub.services.directory import DirectoryAdmin
 from hub.services.storage import NewItem
 from hub.testing.running import running_hub
 from tests.imap.conftest import Client, ImapHub, _hub
+from tests.imap.test_resync import code
 
 HEAD = b"From: Ann Example <ann@example.org>\r\nSubject: number %d\r\n\r\n"
 BODY = b"a line of text\r\n"
@@ -107,6 +108,26 @@ async def test_commands_on_a_few_messages_do_not_grow(tmp_path: Path) -> None:
     found = dict(zip(PART, zip(small, large, strict=True), strict=True))
     # A view is a list of numbers, so some calls may come with its thousands, but none for each.
     assert {command: pair for command, pair in found.items() if pair[1] > 1.3 * pair[0] + 60} == {}
+
+
+async def test_a_client_that_comes_back_costs_what_it_has_missed(tmp_path: Path) -> None:
+    async def cost(folder: Path, size: int) -> int:
+        folder.mkdir()
+        async with _hub(folder, "", {}, None) as hub:
+            await fill(hub, size)
+            async with await hub.logged_in(mailbox="INBOX") as client:
+                await rehearse(client)
+                await client.ok("ENABLE QRESYNC")
+                opened = await client.ok("SELECT INBOX")
+                uidvalidity, modseq = code(opened, b"UIDVALIDITY"), code(opened, b"HIGHESTMODSEQ")
+                for number in range(20, 200, 20):
+                    await client.ok(f"UID STORE {number} +FLAGS (\\Flagged)")
+                await client.ok("UID STORE 30,50 +FLAGS (\\Deleted)")
+                await client.ok("EXPUNGE")
+                return await steps(client.ok(f"SELECT INBOX (QRESYNC ({uidvalidity} {modseq}))"))
+
+    small, large = await cost(tmp_path / "small", SMALL), await cost(tmp_path / "large", 4 * SMALL)
+    assert large <= 1.3 * small + 60
 
 
 async def test_delivery_does_not_grow_with_the_accounts(tmp_path: Path) -> None:

@@ -25,6 +25,7 @@ from hub import (
     LogEntry,
     Mailbox,
     MailboxChanges,
+    MailboxHistory,
     MessageColumn,
     Migrations,
     NewItem,
@@ -46,6 +47,7 @@ from hub import (
 from hub_plugin_storage_sql import (
     accept,
     annotating,
+    changes,
     copying,
     expunged,
     items,
@@ -158,8 +160,8 @@ class SqlStorage:
     async def states(self, mailbox: int, viewer: AccountRef | None = None) -> States:
         """Every item's changeable part, by UID. MailboxMissing."""
         if await self._db.point(lambda db: reading.count(db, mailbox)) <= FEW:
-            return await self._db.point(lambda db: reading.states(db, mailbox, viewer))
-        return await self._db.read(lambda db: reading.states(db, mailbox, viewer))
+            return await self._db.point(lambda db: changes.states(db, mailbox, viewer))
+        return await self._db.read(lambda db: changes.states(db, mailbox, viewer))
 
     async def items(self, mailbox: int, uids: UidRanges, viewer: AccountRef | None = None) -> Sequence[Item]:
         """The items of those UIDs that are there, by UID."""
@@ -169,14 +171,17 @@ class SqlStorage:
 
     async def changes(self, mailbox: int, since: int, viewer: AccountRef | None = None) -> MailboxChanges:
         """What has happened after the modseq `since`. MailboxMissing."""
-        nothing = await self._db.point(lambda db: reading.unchanged(db, mailbox, since))
-        if nothing is not None:
-            return nothing
-        return await self._db.read(lambda db: reading.changes(db, mailbox, since, viewer))
+        few = await self._db.point(lambda db: changes.few_changes(db, mailbox, since, viewer))
+        if few is not None:
+            return few
+        return await self._db.read(lambda db: changes.changes(db, mailbox, since, viewer))
 
-    async def vanished(self, mailbox: int, since: int) -> UidRanges:
-        """The UIDs that have vanished after the modseq `since`. MailboxMissing."""
-        return await self._db.read(lambda db: reading.vanished(db, mailbox, since))
+    async def history(self, mailbox: int, since: int) -> MailboxHistory:
+        """Where something has happened after the modseq `since`. MailboxMissing."""
+        short = await self._db.point(lambda db: changes.short_history(db, mailbox, since))
+        if short is not None:
+            return short
+        return await self._db.read(lambda db: changes.history(db, mailbox, since))
 
     async def store_flags(
         self,

@@ -5,28 +5,23 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import and_, bindparam, func, literal_column, select
+from sqlalchemy import and_, bindparam, func, select
 
 from hub import (
-    NO_STATES,
     AccountRef,
     ChangeKind,
     Item,
-    ItemState,
     LogEntry,
     Mailbox,
-    MailboxChanges,
     MailboxMissing,
-    States,
     Totals,
     UidRanges,
     Usage,
 )
-from hub_plugin_storage_sql.columns import STATES, columns
 from hub_plugin_storage_sql.database import MAX_POSITION, Reads, Row, Statement
 from hub_plugin_storage_sql.flags import decoded
 from hub_plugin_storage_sql.mailboxes import canonical
-from hub_plugin_storage_sql.ranges import GAP, MAX_UID, Range, clipped, merged
+from hub_plugin_storage_sql.ranges import clipped
 from hub_plugin_storage_sql.schema import (
     ACCOUNT,
     COLLECTION,
@@ -98,11 +93,6 @@ _MARKS = Statement(
     "mailbox",
 )
 _WITHIN = ITEM.c.id.between(_b("low"), _b("high"))
-_STATES = Statement(STATES, "base low high")
-_CHANGED = Statement(STATES.where(ITEM.c.modseq > _b("since")), "base low high since")
-_STATE = select(ITEM.c.id, ITEM.c.flags, ITEM.c.modseq).where(_WITHIN).order_by(ITEM.c.id)
-_STATES_SEEN = Statement(with_seen(_STATE), "low high viewer")
-_CHANGED_SEEN = Statement(with_seen(_STATE.where(ITEM.c.modseq > _b("since"))), "low high since viewer")
 _ITEM = (
     select(
         ITEM.c.id,
@@ -123,21 +113,6 @@ _ITEM = (
 _ITEMS = Statement(_ITEM, "low high")
 _ITEMS_SEEN = Statement(with_seen(_ITEM), "low high viewer")
 _OWNER = Statement(select(COLLECTION.c.account_id).where(COLLECTION.c.id == _b("mailbox")), "mailbox")
-_TOUCHED = Statement(
-    select(LOG.c.kind, LOG.c.first_uid, LOG.c.last_uid).where(
-        LOG.c.collection_id == _b("mailbox"), LOG.c.modseq > _b("since"), LOG.c.first_uid > 0
-    ),
-    "mailbox since",
-)
-_VANISHED = Statement(
-    select(LOG.c.first_uid, LOG.c.last_uid).where(
-        LOG.c.collection_id == _b("mailbox"),
-        LOG.c.modseq > _b("since"),
-        LOG.c.first_uid > 0,
-        LOG.c.kind == literal_column(f"'{ChangeKind.EXPUNGED.value}'"),
-    ),
-    "mailbox since",
-)
 _LOG = Statement(
     select(
         LOG.c.position,
@@ -198,12 +173,6 @@ def account_exists(db: Reads, account: AccountRef) -> bool:
     return db.row(_USAGE, account.tenant, account.key) is not None
 
 
-def states(db: Reads, mailbox: int, viewer: AccountRef | None = None) -> States:
-    """Every item of a mailbox. MailboxMissing."""
-    watching = _viewer(db, require_mailbox(db, mailbox), viewer)
-    return _states(db, mailbox, [(1, MAX_UID)], watching)
-
-
 def items(db: Reads, mailbox: int, uids: UidRanges, viewer: AccountRef | None = None) -> Sequence[Item]:
     """The items of those UIDs."""
     base = mailbox << UID_BITS
@@ -220,41 +189,6 @@ def items(db: Reads, mailbox: int, uids: UidRanges, viewer: AccountRef | None = 
         for first, last in clipped(uids)
         for key, flags, *rest in db.rows(_ITEMS, base + first, base + last)
     ]
-
-
-def changes(db: Reads, mailbox: int, since: int, viewer: AccountRef | None = None) -> MailboxChanges:
-    """What has happened in a mailbox: from the log or, for one who is older, the items. MailboxMissing."""
-    marks = require_mailbox(db, mailbox)
-    highest_modseq, uidnext, logged_since, *_ = marks
-    if since >= highest_modseq:
-        return MailboxChanges(highest_modseq, uidnext, NO_STATES, ())
-    watching = _viewer(db, marks, viewer)
-    if since < logged_since:
-        found = _changed(db, mailbox, [(1, MAX_UID)], since, watching)
-        present = found if since == 0 else states(db, mailbox)
-        return MailboxChanges(highest_modseq, uidnext, found, tuple(_gaps(present.uids, uidnext)))
-    touched: list[Range] = []
-    vanished: list[Range] = []
-    for kind, first, last in db.rows(_TOUCHED, mailbox, since):
-        (vanished if kind == ChangeKind.EXPUNGED.value else touched).append((first, last))
-    found = _changed(db, mailbox, merged(touched, GAP), since, watching)
-    return MailboxChanges(highest_modseq, uidnext, found, tuple(merged(vanished)))
-
-
-def vanished(db: Reads, mailbox: int, since: int) -> Sequence[Range]:
-    """The part of the same that says what is gone. MailboxMissing."""
-    highest_modseq, uidnext, logged_since, *_ = require_mailbox(db, mailbox)
-    if since >= highest_modseq:
-        return ()
-    if since < logged_since:
-        return _gaps(states(db, mailbox).uids, uidnext)
-    return merged((first, last) for first, last in db.rows(_VANISHED, mailbox, since))
-
-
-def unchanged(db: Reads, mailbox: int, since: int) -> MailboxChanges | None:
-    """The answer for one who has seen everything, None if there is more to tell. MailboxMissing."""
-    highest_modseq, uidnext, *_ = require_mailbox(db, mailbox)
-    return MailboxChanges(highest_modseq, uidnext, NO_STATES, ()) if since >= highest_modseq else None
 
 
 def count(db: Reads, mailbox: int) -> int:
@@ -305,47 +239,3 @@ def require_mailbox(db: Reads, mailbox: int) -> Row:
     if row is None:
         raise MailboxMissing(f"there is no mailbox with the id {mailbox}")
     return row
-
-
-def _viewer(db: Reads, marks: Row, viewer: AccountRef | None) -> int | None:
-    return None if viewer is None else viewer_id(db, viewer, marks[4])
-
-
-def _states(db: Reads, mailbox: int, ranges: Sequence[Range], viewer: int | None) -> States:
-    if viewer is None:
-        return _found(db, _STATES, mailbox, ranges)
-    return _found_seen(db, _STATES_SEEN, mailbox, ranges, viewer)
-
-
-def _changed(db: Reads, mailbox: int, ranges: Sequence[Range], since: int, viewer: int | None) -> States:
-    if viewer is None:
-        return _found(db, _CHANGED, mailbox, ranges, since)
-    return _found_seen(db, _CHANGED_SEEN, mailbox, ranges, since, viewer)
-
-
-def _found(db: Reads, statement: Statement, mailbox: int, ranges: Sequence[Range], *more: int) -> States:
-    found = columns(db, statement, mailbox, ranges, *more)
-    sets = {text: decoded(text) for text in set(found.flags)}
-    return States(found.uids, list(map(sets.__getitem__, found.flags)), found.figures)
-
-
-def _found_seen(db: Reads, statement: Statement, mailbox: int, ranges: Sequence[Range], *more: int) -> States:
-    base = mailbox << UID_BITS
-    return States.of(
-        ItemState(key - base, viewed(flags, seen is not None), modseq)
-        for first, last in ranges
-        for key, flags, modseq, seen in db.rows(statement, base + first, base + last, *more)
-    )
-
-
-def _gaps(present: Sequence[int], uidnext: int) -> list[Range]:
-    """The UIDs below uidnext that no item has."""
-    found: list[Range] = []
-    expected = 1
-    for uid in present:
-        if uid > expected:
-            found.append((expected, uid - 1))
-        expected = uid + 1
-    if expected < uidnext:
-        found.append((expected, uidnext - 1))
-    return found

@@ -37,7 +37,10 @@ async def test_who_is_older_than_the_log_is_served_from_the_items(storage: SqlSt
     assert [state.uid for state in served.changed] == [5]
     # RFC 7162 §3.2.5.2 allows to name again what had vanished before; what is there is never named.
     assert served.vanished == ((2, 2), (8, 8))
-    assert list(await storage.vanished(inbox.id, known.highest_modseq)) == [(2, 2), (8, 8)]
+    history = await storage.history(inbox.id, known.highest_modseq)
+    assert list(history.vanished) == [(2, 2), (8, 8)]
+    assert history.touched[0][0] == 1
+    assert history.touched[-1][1] >= 7, "anything may have changed"
     seventh = next(state.modseq for state in await storage.states(inbox.id) if state.uid == 7)
     assert [state.uid for state in (await storage.changes(inbox.id, seventh)).changed] == [5]
     assert (await storage.changes(inbox.id, last)).vanished == ()

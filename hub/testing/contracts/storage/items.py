@@ -138,13 +138,16 @@ class ItemContract(StorageFixtures):
         assert [state.uid for state in everything.changed] == [1, 4, 5, 6, 7]
         assert everything.vanished == ((2, 3),)
         for modseq, expected in ((0, [(2, 3)]), (since, [(2, 3)]), (changes.highest_modseq, [])):
-            assert list(await storage.vanished(mailbox, modseq)) == expected
+            history = await storage.history(mailbox, modseq)
+            assert list(history.vanished) == expected
+            changed = (await storage.changes(mailbox, modseq)).changed.uids
+            assert all(any(first <= uid <= last for first, last in history.touched) for uid in changed)
 
     async def test_nothing_is_done_in_a_mailbox_that_is_not_there(self, storage: Storage) -> None:
         for call in (
             storage.states(99),
             storage.changes(99, 0),
-            storage.vanished(99, 0),
+            storage.history(99, 0),
             storage.store_flags(99, ALL, FlagMode.ADD, SEEN),
             storage.copy(99, ALL, 99),
             storage.move(99, ALL, 99),
