@@ -84,24 +84,30 @@ def _aliases(domain: str, host: str) -> Sequence[DnsRecord]:
 
 
 def _certified(settings: HubSettings) -> Sequence[DnsRecord]:
-    """TLSA of the certificate's key (RFC 7672 §3.1): usage 3, selector 1, so that a renewal may keep it."""
-    path = settings.tls.certificate
-    if path is None:
+    """TLSA of the certificates' keys (RFC 7672 §3.1): usage 3, selector 1, so that a renewal may keep it.
+
+    The default certificate is the hub's own name's, and so are those of that name with keys of other kinds.
+    """
+    if settings.tls.certificate is None:
         return []
     from cryptography import x509
     from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-    try:
-        certificate = x509.load_pem_x509_certificate(path.read_bytes())
-    except (OSError, ValueError) as error:
-        raise click.ClickException(f"{path} is no certificate: {error}") from None
-    public = certificate.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-    digest = hashlib.sha256(public).hexdigest()
-    name = f"_25._tcp.{settings.hub.hostname.lower()}"
+    from hub.tls.chain import is_for, key_kind
+
+    host, keys = settings.hub.hostname.lower(), dict[str, bytes]()
+    for path in (settings.tls.certificate, *(each.certificate for each in settings.tls.certificates)):
+        try:
+            certificate = x509.load_pem_x509_certificate(path.read_bytes())
+        except (OSError, ValueError) as error:
+            raise click.ClickException(f"{path} is no certificate: {error}") from None
+        if not keys or is_for(certificate, host):
+            public = certificate.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+            keys.setdefault(key_kind(certificate), public)
+    why = "DANE: this certificate and no other, with DNSSEC"
     return [
-        DnsRecord(
-            name, "TLSA", f"3 1 1 {digest}", "DANE: this certificate and no other, with DNSSEC", optional=True
-        )
+        DnsRecord(f"_25._tcp.{host}", "TLSA", f"3 1 1 {hashlib.sha256(key).hexdigest()}", why, optional=True)
+        for key in keys.values()
     ]
 
 

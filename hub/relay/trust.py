@@ -20,7 +20,7 @@ class Trusts:
         self._known: dict[Path | None, tuple[_Stamp, ssl.SSLContext]] = {}
 
     def of(self, path: Path | None) -> ssl.SSLContext:
-        """One that wants a certificate of an authority in the file, of the system's without one, and the name.
+        """One that wants the name, certified by an authority in the file; without, of the system.
 
         A file that has become unreadable counts as it was. OSError if it was never readable.
         """

@@ -27,7 +27,8 @@ class GroupWriter(Generic[T, R]):
 
     commit: called in the thread with one or more pieces of work, gives as many results in the same order; a
     result that is an exception is raised to that caller alone. An exception raised by commit itself goes to
-    all callers of the group. bound: pieces of work that may be under way; more wait to be taken.
+    all callers of the group. bound: pieces of work that may be under way; more wait to be taken. answered:
+    called on the loop after each group, once its callers have gone on.
     """
 
     def __init__(
@@ -36,11 +37,13 @@ class GroupWriter(Generic[T, R]):
         commit: Callable[[Sequence[T]], Sequence[R | BaseException]],
         *,
         prepare: Callable[[Sequence[T]], None] = lambda group: None,
+        answered: Callable[[], None] = lambda: None,
         quiet_turns: int = 5,
         bound: int = 4096,
     ) -> None:
         self._commit = commit
         self._prepare = prepare
+        self._answered = answered
         self._quiet_turns = quiet_turns
         self._last = quiet_turns + 1  # the size of the group before
         self._bound = bound
@@ -128,6 +131,7 @@ class GroupWriter(Generic[T, R]):
                 future.set_result(result)
         self._under_way -= len(group)
         self._admit()
+        self._loop.call_soon(self._answered)
         if self._waiting:
             self._loop.call_soon(self._gather, self._loop.time() + MOST_SECONDS)
         else:

@@ -14,10 +14,13 @@ from hub.config.key import Key, format_key
 from hub.config.tables.listeners import Listener
 from hub.config.tables.tls import TlsTable
 from hub.log import get_logger
+from hub.tls.authorities import believe
 from hub.tls.chain import faults
 from hub.tls.context import server_context
+from hub.tls.hello import Hello
 from hub.tls.installed import FOLDER, installed, read_installed
 from hub.tls.pair import Pair, PairError, read_pair
+from hub.tls.suiting import suits
 
 _SEE: Final = "See: hub config explain tls"
 
@@ -40,7 +43,7 @@ class Manner:
     """What the listeners of one kind have in common.
 
     alpn: the protocols that they speak (RFC 7301). client_ca: PEM of the authorities whose certificates
-    clients may show; they are asked for none without it.
+    clients may show, and of their revocation lists; they are asked for none without it.
     """
 
     alpn: tuple[str, ...] = ()
@@ -51,6 +54,7 @@ class Manner:
 class Certificates:
     """Certificates by the names that they are for; the first one is everybody else's.
 
+    One name may have several, whose keys are of different kinds: a client gets the first that suits it.
     broken: what lies in the data folder and cannot be used, by label; it is served as it was before.
     authorities: what listeners name as client_ca, by file.
     """
@@ -60,16 +64,25 @@ class Certificates:
     broken: Mapping[str, str] = field(default_factory=dict)
     authorities: Mapping[str, bytes] = field(default_factory=dict)
     digest: bytes = b""
-    _by_name: Mapping[str, Pair] = field(default_factory=dict)
+    _by_name: Mapping[str, Mapping[str, Pair]] = field(default_factory=dict)  # name → kind of the key → pair
     _contexts: dict[tuple[str, Manner], ssl.SSLContext] = field(default_factory=dict)
 
-    def choose(self, name: str | None) -> Pair:
-        """Whose turn it is: the name's own, its wildcard's (RFC 6125 §6.4.3), or the first."""
+    def choose(self, name: str | None, hello: Hello) -> Pair:
+        """Whose turn it is: the name's own, its wildcard's (RFC 6125 §6.4.3), or the first, and its names'.
+
+        Of several whose keys differ in kind, the first that the client can do with; else the first.
+        """
+        found: Mapping[str, Pair] | None = None
         if name is not None:
             found = self._by_name.get(name) or self._by_name.get(f"*.{name.partition('.')[2]}")
-            if found is not None:
-                return found
-        return self.pairs[0]
+        if found is None:
+            first = self.pairs[0]
+            found = self._by_name[min(first.names)] if first.names else {"": first}
+        if len(found) > 1:
+            for kind, pair in found.items():
+                if suits(kind, hello):
+                    return pair
+        return next(iter(found.values()))
 
     def context(self, pair: Pair, manner: Manner) -> ssl.SSLContext:
         """What shows a certificate in this manner, made when it is first needed."""
@@ -102,7 +115,7 @@ def certified(pair: Pair, manner: Manner, minimum: str) -> ssl.SSLContext:
     context = server_context(minimum)
     pair.put_into(context)
     if manner.client_ca:
-        context.load_verify_locations(cadata=manner.client_ca.decode("ascii"))
+        believe(context, manner.client_ca)
     if manner.alpn:
         context.set_alpn_protocols(list(manner.alpn))
     return context
@@ -147,10 +160,11 @@ def with_installed(
     digest = hashlib.sha256(b"\0".join(parts)).digest()
     if digest == old.digest:
         return old
-    by_name: dict[str, Pair] = {}
+    by_name: dict[str, dict[str, Pair]] = {}
     for pair in pairs:
+        kind = pair.kind
         for name in pair.names:
-            by_name.setdefault(name, pair)
+            by_name.setdefault(name, {}).setdefault(kind, pair)
     return Certificates(minimum, pairs, broken, authorities, digest, by_name)
 
 
@@ -168,12 +182,10 @@ def _authorities(name: str, listener: Listener) -> tuple[str, bytes]:
     key: Key = ("listeners", name, "client_ca")
     try:
         content = path.read_bytes()
-        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_verify_locations(cadata=content.decode("ascii"))
+        believe(ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), content)
     except OSError as error:  # ssl.SSLError is one
         reason = "it holds no certificates in PEM" if isinstance(error, ssl.SSLError) else error.strerror
         raise CertificateError(key, f"{path}: {reason}") from error
-    except UnicodeDecodeError as error:
-        raise CertificateError(key, f"{path}: it is not PEM") from error
     return str(path), content
 
 

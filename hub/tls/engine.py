@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Final, cast
 
 from hub.config.tables.listeners import Listener
 from hub.config.tables.tls import TlsTable
+from hub.tls.authorities import asking_context
 from hub.tls.certificates import Certificates, Manner, certified, with_installed
 from hub.tls.chain import faults, key_kind, names, read
-from hub.tls.context import server_context, set_minimum
+from hub.tls.context import set_minimum
 from hub.tls.explain import Ours
 from hub.tls.failures import Failures
 from hub.tls.handshake import ATTEMPT, Attempt, Begin, Chosen, HelloContext, NoProtocol, begin_plain
@@ -156,12 +157,12 @@ class Engine:
         ours = partial(self._ours, self._manner(listener))
         return self.failures.note(octets, error, ours, peer=peer, listener=name, session=session)
 
-    def _ours(self, manner: Manner, name: str | None) -> Ours:
-        """What we allow whoever asks for a name."""
+    def _ours(self, manner: Manner, hello: Hello) -> Ours:
+        """What we allow whoever asks like that."""
         certificates = self._serving
         if not certificates.pairs:
             return Ours()
-        pair = certificates.choose(name)
+        pair = certificates.choose(_asked(hello), hello)
         context = certificates.context(pair, manner)
         leaf = read(pair.chain)[0]
         return Ours(
@@ -195,14 +196,14 @@ class Engine:
 
     def _choose(self, manner: Manner, hello: Hello) -> Chosen:
         certificates, base = self._serving, self._base(manner)
-        name = hello.server_name and hello.server_name.lower().rstrip(".")
+        name = _asked(hello)
         if ACME in hello.protocols:
             return Chosen(partial(begin_plain, base, self._challenge(name)))
         if hello.protocols and not set(hello.protocols) & set(manner.alpn):
             raise NoProtocol(f"it offers {', '.join(hello.protocols)} and not {', '.join(manner.alpn)}")
         if not certificates.pairs:
             raise ssl.SSLError("there is no certificate yet")
-        pair = certificates.choose(name)
+        pair = certificates.choose(name, hello)
         if (
             hello.wants_status
             and not manner.client_ca
@@ -228,8 +229,7 @@ class Engine:
         """
         if manner.client_ca:
             if manner not in self._asking:
-                self._asking[manner] = server_context()
-                self._asking[manner].verify_mode = ssl.CERT_OPTIONAL
+                self._asking[manner] = asking_context(manner.client_ca)
             base = self._asking[manner]
         else:
             base = self._tickets.plain.get()
@@ -252,3 +252,8 @@ class Engine:
             self._stapled[key] = response, stapled_context(pair, manner, response)
         made = self._stapled[key][1], self._serving.minimum
         return cast(Begin, partial(Stapled, self._tickets.stapled.get(), *made))
+
+
+def _asked(hello: Hello) -> str | None:
+    """The name that a client asks for, as certificates have it."""
+    return hello.server_name and hello.server_name.lower().rstrip(".")

@@ -18,18 +18,13 @@ from typing import Final, Literal, TypeAlias
 from hub.tls.chain import Fault
 from hub.tls.hello import CutOff, Hello, NotHello, read_hello
 from hub.tls.naming import GROUPS, SIGNATURES, TLS_1_2, TLS_1_3, VERSIONS, cipher_name, ciphers, named
+from hub.tls.suiting import ALGORITHMS
 
 Side: TypeAlias = Literal["client", "server", "either", "nobody"]
 Offer: TypeAlias = Mapping[str, Sequence[str]]
 
 OUR_GROUPS: Final = (0x1D, 0x17, 0x1E, 0x19, 0x18, 0x100, 0x101, 0x102, 0x103, 0x104)
 """What OpenSSL 3 takes unless told otherwise (SSL_CTX_set1_groups(3)); Python cannot tell it otherwise."""
-_ALGORITHMS: Final[Mapping[str, tuple[int, ...]]] = {
-    "ECDSA": (0x0403, 0x0503, 0x0603),
-    "RSA": (0x0804, 0x0805, 0x0806, 0x0401, 0x0501, 0x0601),
-    "Ed25519": (0x0807,),
-    "Ed448": (0x0808,),
-}
 _OTHERS: Final = (
     ("HTTP", re.compile(rb"(GET|POST|HEAD|PUT|OPTIONS|CONNECT|PRI) ")),
     ("SMTP", re.compile(rb"(EHLO|HELO|LHLO|MAIL FROM|RCPT TO|STARTTLS\r|QUIT\r|NOOP\r|RSET\r)", re.I)),
@@ -72,10 +67,10 @@ class Explanation:
     allowed: Offer = field(default_factory=dict)
 
 
-def explain(octets: bytes, error: BaseException, ours_for: Callable[[str | None], Ours]) -> Explanation:
+def explain(octets: bytes, error: BaseException, ours_for: Callable[[Hello], Ours]) -> Explanation:
     """Why it failed. octets: the first that the client sent, as far as they were kept.
 
-    ours_for: our side towards who asks for a name, or for none.
+    ours_for: our side towards who asks like that.
     """
     if not octets:
         return _said_nothing(error)
@@ -85,7 +80,7 @@ def explain(octets: bytes, error: BaseException, ours_for: Callable[[str | None]
         return _other(octets) or _in_the_middle(error, wrong)
     except NotHello as wrong:
         return _other(octets) or _no_hello(octets, wrong)
-    ours = ours_for(hello.server_name)
+    ours = ours_for(hello)
     found = _of_hello(hello, error, ours)
     return Explanation(*found, _offered(hello), _allowed(ours))
 
@@ -220,7 +215,7 @@ def _nothing_in_common(hello: Hello, ours: Ours) -> _Found | None:
     if hello.groups and not set(hello.groups) & set(OUR_GROUPS):
         why = f"the client offers no group for the key exchange that we take, but {_groups(hello)}"
         return "group", "client", why, "have the client offer x25519 or secp256r1"
-    wanted = _ALGORITHMS.get(ours.key, ())
+    wanted = ALGORITHMS.get(ours.key, ())
     if hello.signatures and not set(hello.signatures) & set(wanted):
         why = f"the client takes no signature that our {ours.key} key can make"
         other = "RSA" if ours.key == "ECDSA" else "ECDSA"
@@ -230,16 +225,24 @@ def _nothing_in_common(hello: Hello, ours: Ours) -> _Found | None:
     return None
 
 
+_REMEDIES: Final[Mapping[str, tuple[Side, str]]] = {
+    "certificate revoked": ("client", "give the client another one: its issuer has taken this one back"),
+    "CRL has expired": ("server", "put the issuer's current revocation list into the listener's client_ca"),
+    "unable to get certificate CRL": (
+        "server",
+        "put the revocation list of this issuer, too, into the listener's client_ca",
+    ),
+}
+
+
 def _client_certificate(error: BaseException, reason: str) -> _Found:
     if reason == "CERTIFICATE_VERIFY_FAILED":
         said = getattr(error, "verify_message", "") or "it cannot be verified"
         why = f"the client's own certificate is not accepted: {said}"
-        return (
-            "client-certificate",
-            "client",
-            why,
-            "give the client one that the authorities named here issued",
+        side, change = _REMEDIES.get(
+            said, ("client", "give the client one that the authorities named here issued")
         )
+        return "client-certificate", side, why, change
     why = "the client showed no certificate of its own, and this listener asks for one"
     return "client-certificate", "client", why, "give the client its certificate, or ask for none"
 
@@ -325,7 +328,7 @@ def _allowed(ours: Ours) -> Offer:
         "versions": named(VERSIONS, ours.versions),
         "ciphers": [cipher_name(each) for each in ours.ciphers],
         "groups": named(GROUPS, OUR_GROUPS),
-        "signatures": named(SIGNATURES, _ALGORITHMS.get(ours.key, ())),
+        "signatures": named(SIGNATURES, ALGORITHMS.get(ours.key, ())),
         "protocols": ours.protocols,
     }
 

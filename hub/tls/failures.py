@@ -10,6 +10,7 @@ from typing import Final
 
 from hub.log import get_logger
 from hub.tls.explain import Explanation, Ours, explain
+from hub.tls.hello import Hello
 
 KEPT: Final = 300
 """Failures that a process remembers."""
@@ -49,7 +50,7 @@ class Failures:
         self,
         octets: bytes,
         error: BaseException,
-        ours_for: Callable[[str | None], Ours],
+        ours_for: Callable[[Hello], Ours],
         *,
         peer: tuple[str, int],
         listener: str,

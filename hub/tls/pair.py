@@ -13,6 +13,8 @@ from pathlib import Path
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from hub.tls.chain import key_kind
+
 
 class PairError(ValueError):
     """A pair cannot be used: the text names the file and says why. part: `certificate` or `key`."""
@@ -38,6 +40,11 @@ class Pair:
     names: frozenset[str]
     fingerprint: str
     changed: float = field(default=0.0, compare=False)
+
+    @property
+    def kind(self) -> str:
+        """ECDSA, RSA, …: of its key."""
+        return key_kind(x509.load_pem_x509_certificate(self.chain))
 
     @property
     def digest(self) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -9,10 +10,13 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from hub.cli.main import main
 from hub.config.tables.tls import TlsTable
 from tests.peers.knot import needs_knot, resolving
+from tests.tls.authority import Authority
 
 DOMAIN = "example.org"
 
@@ -75,6 +79,24 @@ def test_a_zone_that_was_printed_is_well(tmp_path: Path, certificate: TlsTable) 
     with checked(tmp_path, certificate, records) as found:
         assert found.pop("exit") == {"code": "0"}
         assert {each["status"] for each in found.values()} == {"ok"}, found
+
+
+def test_certificates_of_two_kinds_have_a_record_each(tmp_path: Path, certificate: TlsTable) -> None:
+    path, authority = configured(tmp_path, certificate), Authority(tmp_path)
+    private = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    others = (
+        authority.issue(f"*.{DOMAIN}", private=private),
+        authority.issue("mx.elsewhere.test", private=private),
+    )
+    text = path.read_text()
+    for number, each in enumerate(others):
+        chain, key = each.write(tmp_path, f"other{number}")
+        text += f'[[tls.certificates]]\ncertificate = "{chain}"\nkey = "{key}"\n'
+    path.write_text(text)
+    printed = [line for line in hub(path, "records", DOMAIN).stdout.splitlines() if " TLSA " in line]
+    public = private.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    assert len(printed) == 2
+    assert printed[1] == f"_25._tcp.mx.{DOMAIN}. TLSA 3 1 1 {hashlib.sha256(public).hexdigest()}"
 
 
 @needs_knot

@@ -17,6 +17,9 @@ _TO_STAR: Final = re.compile(rb"([0-9]+):\*|\*:([0-9]+)")
 _BY_DATE: Final = re.compile(
     rb"(?i)(?:\([^()]*\bDATE\b[^()]*\)|THREAD \S+) .*(?:SUBJECT|FROM|TO|CC|HEADER|TEXT|BODY|SENT)"
 )
+_ORDER: Final = re.compile(rb"SORT (?:RETURN \([^()]*\) )?\(([^()]*)\)")
+_BLANK_IN_SUBJECT: Final = re.compile(rb"SUBJECT \"[^\"]* [^\"]*\"")
+_FOUND: Final = ("SEARCH", "SORT", "THREAD", "ESEARCH", "modseq")
 _NUMBER: Final = re.compile(r"[0-9]+")
 GONE: Final = "gone"
 """The condition of a command to which a server has hung up."""
@@ -131,8 +134,7 @@ def _last_by_star(step: Step, ours: Observed, theirs: Observed) -> Pair:
         return ours, theirs
     if b"(SAVE" in step.command:
         raise CutShort("a range from beyond the last message to *")
-    found = ("SEARCH", "SORT", "THREAD", "ESEARCH", "modseq")
-    return _less(ours, *found), _less(theirs, *found)
+    return _less(ours, *_FOUND), _less(theirs, *_FOUND)
 
 
 def _dates_beside_headers(step: Step, ours: Observed, theirs: Observed) -> Pair:
@@ -141,6 +143,35 @@ def _dates_beside_headers(step: Step, ours: Observed, theirs: Observed) -> Pair:
         if _less(ours, *order) == _less(theirs, *order) and _numbers(ours, order) == _numbers(theirs, order):
             raise CutShort("dates that are read beside other fields")
     return ours, theirs
+
+
+def _blanks_in_subjects(step: Step, ours: Observed, theirs: Observed) -> Pair:
+    if _BLANK_IN_SUBJECT.search(step.command) and _less(ours, *_FOUND) == _less(theirs, *_FOUND):
+        raise CutShort("runs of blanks in a subject")
+    return ours, theirs
+
+
+def _repeated_in_reverse(step: Step, ours: Observed, theirs: Observed) -> Pair:
+    order = _ORDER.search(step.command)
+    if order is None or not _carries_reverse(order[1].split()):
+        return ours, theirs
+    if b"SAVE" in step.command:
+        raise CutShort("REVERSE of a key that was there before")
+    return _less(ours, "SORT", "ESEARCH"), _less(theirs, "SORT", "ESEARCH")
+
+
+def _carries_reverse(words: list[bytes]) -> bool:
+    """Whether a key that was there before is reversed, and a new one follows."""
+    seen: set[bytes] = set()
+    carried = False
+    for before, word in zip([b"", *words], words, strict=False):
+        if word == b"REVERSE":
+            continue
+        if word not in seen and carried:
+            return True
+        carried = carried or (word in seen and before == b"REVERSE")
+        seen.add(word)
+    return False
 
 
 def _numbers(answer: Observed, names: Collection[str]) -> list[str]:
@@ -318,6 +349,18 @@ DIFFERENCES: Final = (
         "RFC 5256 §2.2: equal dates leave messages in their order; Dovecot takes the first of them for a "
         "later one where the search has it read other fields of it at the same time",
         _dates_beside_headers,
+    ),
+    Difference(
+        "REVERSE of a key that was there before",
+        "RFC 5256 §3: REVERSE is of the key that follows; Dovecot leaves out a repeated key, and "
+        "reverses the next one",
+        _repeated_in_reverse,
+    ),
+    Difference(
+        "runs of blanks in a subject",
+        "RFC 3501 §6.4.4: SUBJECT is that of the envelope, in which Dovecot leaves one blank of a run; "
+        "HEADER SUBJECT finds the same in both",
+        _blanks_in_subjects,
     ),
     Difference(
         "1:* of an empty mailbox",

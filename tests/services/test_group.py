@@ -97,6 +97,20 @@ async def test_who_writes_alone_waits_for_nobody() -> None:
     await writer.close()
 
 
+async def test_others_hear_of_a_group_once_its_callers_have_gone_on() -> None:
+    happened: list[object] = []
+    writer: GroupWriter[int, int] = GroupWriter(
+        "test", Commits(), answered=lambda: happened.append("answered")
+    )
+
+    async def call(number: int) -> None:
+        happened.append(await writer.submit(number))
+
+    await asyncio.gather(call(1), call(2))
+    await writer.close()
+    assert happened == [2, 4, "answered"]
+
+
 async def test_a_group_does_not_wait_for_an_end_of_what_keeps_coming() -> None:
     commits = Commits()
     writer: GroupWriter[int, int] = GroupWriter("test", commits)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import NameOID
 
@@ -23,7 +23,7 @@ class Issued:
     """PEM, and the files that hold it once they are written."""
 
     certificate: x509.Certificate
-    private: ec.EllipticCurvePrivateKey
+    private: ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
     chain: bytes
 
     @property
@@ -58,9 +58,15 @@ class Authority:
         self.file = folder / "ca.pem"
         self.file.write_bytes(self.certificate.public_bytes(Encoding.PEM))
 
-    def issue(self, *names: str, extensions: Sequence[x509.ExtensionType] = (), days: int = 30) -> Issued:
-        """A certificate for these DNS names, the first of which is its subject."""
-        private = ec.generate_private_key(ec.SECP256R1())
+    def issue(
+        self,
+        *names: str,
+        extensions: Sequence[x509.ExtensionType] = (),
+        days: int = 30,
+        private: ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey | None = None,
+    ) -> Issued:
+        """A certificate for these DNS names, the first of which is its subject. private: its key, if any."""
+        private = private or ec.generate_private_key(ec.SECP256R1())
         subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, names[0])])
         builder = self._builder(subject, private, days * DAY).add_extension(
             x509.SubjectAlternativeName([x509.DNSName(name) for name in names]), critical=False
@@ -71,7 +77,10 @@ class Authority:
         return Issued(certificate, private, certificate.public_bytes(Encoding.PEM))
 
     def _builder(
-        self, subject: x509.Name, private: ec.EllipticCurvePrivateKey, valid: datetime.timedelta
+        self,
+        subject: x509.Name,
+        private: ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey,
+        valid: datetime.timedelta,
     ) -> x509.CertificateBuilder:
         began = min(NOW, NOW + valid) - DAY
         return (

@@ -9,16 +9,20 @@ import stat
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import rsa
 from structlog.testing import capture_logs
 
 from hub.hooks.session import TlsInfo
 from hub.testing.running import running_hub
 from hub.tls.certificates import Certificates, load_certificates, with_installed
+from hub.tls.hello import Hello
 from hub.tls.installed import install, remove
+from hub.tls.suiting import suits
 from tests.tls.authority import Authority
 from tests.tls.conftest import Echo, engine_of, serving, shown, table, trusting
 
 ACME = "acme-tls/1"
+HELLO = Hello((0x0304,), (0x1301,))
 
 
 @pytest.mark.proves("TLS: several certificates, chosen by the name that a client asks for, wildcards too")
@@ -45,6 +49,46 @@ async def test_a_client_gets_the_certificate_of_the_name_that_it_asks_for(
         got = await shown(port, "a.example.net", "x", "imap", context=trusting(authority))
         assert got.alpn == "imap"
         assert Echo.seen[-1] == TlsInfo("TLSv1.3", "TLS_AES_256_GCM_SHA384", "a.example.net", "imap")
+
+
+@pytest.mark.proves("TLS: an RSA certificate beside an ECDSA one, for clients that know no other")
+@pytest.mark.parametrize("name", ["mx.example.test", "a.example.test", "unknown.test", None])
+async def test_one_name_has_certificates_of_two_kinds(
+    tmp_path: Path, authority: Authority, name: str | None
+) -> None:
+    names = "mx.example.test", "*.example.test"
+    rsa_key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    elliptic, other = authority.issue(*names), authority.issue(*names)
+    old = authority.issue(*names, private=rsa_key)
+    engine = engine_of(tmp_path, table(tmp_path, elliptic, old, other))
+
+    async def got(ciphers: str | None = None) -> bytes | None:
+        context = trusting(authority)
+        context.check_hostname = False
+        if ciphers is not None:
+            context.maximum_version = ssl.TLSVersion.TLSv1_2
+            context.set_ciphers(ciphers)
+        return (await shown(port, name, context=context)).certificate
+
+    async with serving(engine) as port:
+        assert await got() == elliptic.der
+        assert await got("ECDHE-ECDSA-AES128-GCM-SHA256") == elliptic.der
+        assert await got("ECDHE-RSA-AES128-GCM-SHA256") == old.der
+        assert await got("ECDHE-RSA-AES128-GCM-SHA256:ECDHE-ECDSA-AES128-GCM-SHA256") == elliptic.der
+    only = engine_of(tmp_path, table(tmp_path, old))
+    async with serving(only) as port:
+        assert await got() == old.der
+        with pytest.raises(OSError, match=r"handshake|HANDSHAKE|reset|closed|EOF"):
+            await got("ECDHE-ECDSA-AES128-GCM-SHA256")
+
+
+def test_signatures_decide_in_tls_1_3() -> None:
+    pss_alone = Hello((0x0304, 0x0303), (0x1301, 0xC02B), signatures=(0x0804,))
+    assert suits("RSA", pss_alone)
+    assert not suits("ECDSA", pss_alone)
+    old = Hello((0x0303,), (0xC02F,))
+    assert suits("RSA", old)
+    assert not suits("ECDSA", old)
 
 
 @pytest.mark.proves("TLS: a plugin installs a certificate, and it serves at once")
@@ -116,9 +160,9 @@ async def test_a_broken_pair_is_told_and_the_old_one_serves_on(tmp_path: Path, a
     newer = authority.issue("b.test")
     install(tmp_path, "b", newer.chain, newer.key)
     after = with_installed((), "1.2", tmp_path, before, {})
-    assert after.choose("a.test").chain == good.chain
-    assert after.choose("a.test").key == good.key
-    assert after.choose("b.test").chain == newer.chain
+    assert after.choose("a.test", HELLO).chain == good.chain
+    assert after.choose("a.test", HELLO).key == good.key
+    assert after.choose("b.test", HELLO).chain == newer.chain
     with capture_logs() as logs:
         after.tell()
     (line,) = logs

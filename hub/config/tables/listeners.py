@@ -47,7 +47,8 @@ class Listener(Table):
         default=None,
         description=(
             "PEM file of the authorities whose certificates clients may show in the handshake, to log in by "
-            "them (SASL EXTERNAL); without it clients are asked for none."
+            "them (SASL EXTERNAL); without it clients are asked for none. Where it holds their revocation "
+            "lists (CRL) too, what stands there is not taken."
         ),
     )
     proxy_protocol: tuple[Network, ...] = Field(

@@ -83,7 +83,7 @@ async def obtain(plugin: Plugin, blocking: Blocking, ca: Ca, wanted: Wanted, rep
             order = await blocking(ca.order, wanted.names, replaces)
             async with AsyncExitStack() as proofs:
                 await _prove(plugin, blocking, ca, wanted, order, proofs)
-            key = await blocking(make_key, plugin.settings(Settings).key)
+            key = await blocking(make_key, wanted.key)
             order = await _finish(plugin.clock, blocking, ca, order, make_request(key, wanted.names))
             assert order.certificate is not None
             return Issued(await blocking(ca.download, order.certificate), key)

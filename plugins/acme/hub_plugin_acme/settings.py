@@ -22,6 +22,7 @@ DIRECTORIES: Final = {
 """Let's Encrypt's own, by word."""
 
 ChallengeKind: TypeAlias = Literal["http-01", "tls-alpn-01", "dns-01"]
+KeyKind: TypeAlias = Literal["ecdsa", "rsa"]
 
 _LABEL: Final = r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9])?"
 _NAME: Final = re.compile(rf"(\*\.)?({_LABEL}\.)+{_LABEL}")
@@ -108,6 +109,10 @@ class CertificateTable(BaseModel):
     challenge: ChallengeKind | None = Field(
         default=None, description="How these names are proved to be ours, in place of plugins.acme.challenge."
     )
+    key: KeyKind | None = Field(
+        default=None,
+        description="The kind of its keys, in place of plugins.acme.key; a name may have both.",
+    )
 
 
 class Settings(BaseModel):
@@ -143,7 +148,7 @@ class Settings(BaseModel):
             "How names are proved to be ours: http-01 on port 80, tls-alpn-01 on port 443, dns-01 in DNS."
         ),
     )
-    key: Literal["ecdsa", "rsa"] = Field(
+    key: KeyKind = Field(
         default="ecdsa", description="The kind of keys: ECDSA on P-256, or RSA of 2048 bits."
     )
     certificates: Mapping[Annotated[str, AfterValidator(_called)], CertificateTable] = Field(
@@ -182,6 +187,7 @@ class Wanted:
     called: str
     names: tuple[str, ...]
     challenge: ChallengeKind
+    key: KeyKind
     asked: str
 
 
@@ -201,8 +207,8 @@ def wanted(settings: Settings, hostname: str) -> dict[str, Wanted]:
     for called, table in tables.items():
         challenge = table.challenge or settings.challenge
         names = tuple(dict.fromkeys(table.names))
-        asked = hashlib.sha256(f"{said}{challenge}{names}".encode()).hexdigest()[:16]
-        found[called] = Wanted(called, names, challenge, asked)
+        asked = hashlib.sha256(f"{said}{challenge}{names}{table.key or ''}".encode()).hexdigest()[:16]
+        found[called] = Wanted(called, names, challenge, table.key or settings.key, asked)
     return found
 
 

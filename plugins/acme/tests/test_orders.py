@@ -16,7 +16,7 @@ import dns.query
 import pytest
 from click.testing import CliRunner, Result
 from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from hub_plugin_acme.records import Kept, Progress, Records
 
 from hub.testing.http_peer import Answer, Request
@@ -120,10 +120,15 @@ async def test_a_running_hub_gets_its_first_certificate_by_http_and_offers_start
 async def test_several_certificates_of_several_names_are_renewed_each_with_a_new_key(
     pebble: Authority, make_hub: MakeHub
 ) -> None:
-    wanted = {"mail": {"names": [NAME, "imap.example.test"]}, "other": {"names": ["sub.example.test"]}}
+    wanted = {
+        "mail": {"names": [NAME, "imap.example.test"]},
+        "other": {"names": ["sub.example.test"], "key": "rsa"},
+    }
     async with make_hub(pebble, certificates=wanted) as hub:
         mail, other = await ordered(hub, "mail"), await ordered(hub, "other")
         assert set(mail.names) == {NAME, "imap.example.test"}
+        assert isinstance(certificate(mail).public_key(), ec.EllipticCurvePublicKey)
+        assert isinstance(certificate(other).public_key(), rsa.RSAPublicKey)
         make_hub.clock.seconds = LIFETIME * 0.6
         await asyncio.sleep(0.3)
         assert await ordered(hub, "mail") == mail

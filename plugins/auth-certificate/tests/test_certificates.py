@@ -5,6 +5,7 @@ import base64
 import datetime
 import imaplib
 import smtplib
+import socket
 import ssl
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
@@ -141,6 +142,77 @@ async def test_a_certificate_of_another_authority_ends_the_handshake(tmp_path: P
     async with hub_with(tmp_path, authority) as hub:
         with pytest.raises(OSError, match=r"unknown ca|unexpectedly closed|reset|EOF"):
             await asked(smtp, hub.port("submission"), forged, ALICE)
+
+
+def revoking(authority: Signed, *revoked: Signed, ends: datetime.timedelta = DAY) -> bytes:
+    """Its revocation list."""
+    now = datetime.datetime.now(datetime.UTC)
+    builder = (
+        x509.CertificateRevocationListBuilder()
+        .issuer_name(authority.certificate.subject)
+        .last_update(now - 2 * DAY)
+        .next_update(now + ends)
+    )
+    for each in revoked:
+        entry = x509.RevokedCertificateBuilder().serial_number(each.certificate.serial_number)
+        builder = builder.add_revoked_certificate(entry.revocation_date(now - DAY).build())
+    return builder.sign(authority.key, hashes.SHA256()).public_bytes(Encoding.PEM)
+
+
+REFUSED = r"revoked|expired|unknown ca|certificate|unexpectedly closed|reset|EOF"
+
+
+@pytest.mark.proves("authentication: a client certificate that its issuer has revoked logs nobody in")
+async def test_a_revoked_certificate_ends_the_handshake(tmp_path: Path) -> None:
+    authority = sign(tmp_path, "authority")
+    alice, bob = sign(tmp_path, "alice", ALICE, by=authority), sign(tmp_path, "bob", BOB, by=authority)
+    alone = authority.file.read_bytes()
+    async with hub_with(tmp_path, authority) as hub:
+        submission = hub.port("submission")
+
+        async def save(*lists: bytes) -> None:
+            authority.file.write_bytes(b"".join((alone, *lists)))
+            await hub.reload()
+
+        assert await asked(smtp, submission, alice, ALICE) == (True, 235)
+        await save(revoking(authority, alice))
+        with pytest.raises(OSError, match=REFUSED):
+            await asked(smtp, submission, alice, ALICE)
+        assert await asked(smtp, submission, bob, BOB) == (True, 235)
+        assert await asked(smtp, submission, None, BOB) == (False, 504)
+        await save(revoking(authority, alice, ends=-DAY))
+        with pytest.raises(OSError, match=REFUSED):
+            await asked(smtp, submission, bob, BOB)
+        await save()
+        assert await asked(smtp, submission, alice, ALICE) == (True, 235)
+
+
+async def test_a_session_of_before_is_not_resumed(tmp_path: Path) -> None:
+    authority = sign(tmp_path, "authority")
+    alice = sign(tmp_path, "alice", ALICE, by=authority)
+    context = showing(alice)
+
+    def talk(port: int, session: ssl.SSLSession | None) -> tuple[ssl.SSLSession | None, bool, str]:
+        """The session, whether it was resumed, and the first line."""
+        with (
+            socket.create_connection(("127.0.0.1", port), timeout=20) as plain,
+            context.wrap_socket(plain, session=session) as wrapped,
+        ):
+            greeting = wrapped.recv(1000).decode()
+            if not greeting:
+                raise EOFError("EOF")
+            return wrapped.session, bool(wrapped.session_reused), greeting
+
+    async with hub_with(tmp_path, authority) as hub:
+        port = hub.port("imaps")
+        session, _, greeting = await asyncio.to_thread(talk, port, None)
+        assert greeting.startswith("* OK")
+        session, resumed, _ = await asyncio.to_thread(talk, port, session)
+        assert resumed
+        authority.file.write_bytes(authority.file.read_bytes() + revoking(authority, alice))
+        await hub.reload()
+        with pytest.raises((OSError, EOFError), match=REFUSED):
+            await asyncio.to_thread(talk, port, session)
 
 
 @pytest.mark.parametrize("fingerprint", ["5A:0C", "not at all"])

@@ -82,8 +82,9 @@ def append(
 
     def work(tx: Transaction) -> Appended:
         tx.require_room()
+        owner = tx.find_account(ref)
         mailbox = tx.mailbox(mailbox_id)
-        if tx.find_account(ref) is not tx.account(mailbox.account_id):
+        if owner is not tx.account(mailbox.account_id):
             raise MailboxMissing(f"the mailbox with the id {mailbox_id} is another account's")
         watching = viewer_id(tx.connection, viewer, mailbox.account_id)
         uids = _append(tx, mailbox, items, hides_seen=watching is not None)

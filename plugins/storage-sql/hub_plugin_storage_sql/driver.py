@@ -121,9 +121,8 @@ class SqlStorage:
     ) -> Appended:
         """All items or none. MailboxMissing."""
         await self._know(viewer)
-        return await self._db.write(
-            accept.append(account, mailbox, items, replaces, viewer, kept=self._keeps)
-        )
+        work = accept.append(account, mailbox, items, replaces, viewer, kept=self._keeps)
+        return await self._db.write(work, brief=len(items) <= FEW, accounts=(account,))
 
     async def ensure_account(self, account: AccountRef) -> None:
         """The first mailboxes of an account seen for the first time."""

@@ -34,6 +34,7 @@ async def test_a_commit_leaves_the_checkpoint_to_another_thread(
         for number in range(100):
             await storage.kv("one").set(f"large {number}", bytes(60_000))
         await filled(storage, checkpoints.ROWS)
+        await asyncio.sleep(0)  # who has written goes on first
         pages = index.with_name("index.sqlite-wal").stat().st_size // 4096
         assert 1000 < pages < checkpoints.BACKSTOP  # SQLite by itself would have done it
         assert in_the_file(index, tmp_path / "before") == 0
@@ -42,6 +43,7 @@ async def test_a_commit_leaves_the_checkpoint_to_another_thread(
         found._timer.cancel()
         found._timer = None
         await filled(storage, 1)
+        await asyncio.sleep(0)
         while found._timer is not None:
             await asyncio.sleep(0)
         await asyncio.to_thread(found._thread.shutdown)

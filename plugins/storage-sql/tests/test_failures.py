@@ -156,7 +156,7 @@ async def test_a_database_that_stays_locked_is_an_oserror_and_then_goes_on(
 ) -> None:
     database = storage._db
     assert isinstance(database, SqliteDatabase)
-    monkeypatch.setitem(type(database._writes).wait_for_lock.__globals__, "BUSY_SECONDS", 0.01)
+    monkeypatch.setitem(type(database._writes).begin.__globals__, "BUSY_SECONDS", 0.01)
     other = sqlite3.connect(index, isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
     results = await asyncio.gather(

@@ -16,16 +16,16 @@ import asyncpg
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
-from hub_plugin_storage_sql import SqlStorage
+from hub_plugin_storage_sql import SqlStorage, reading, summaries
 from hub_plugin_storage_sql.migrating import SqlMigrations
-from hub_plugin_storage_sql.postgresql.connection import PostgresConnection
+from hub_plugin_storage_sql.postgresql.connection import PostgresConnection, connect, postgres_compiler
 from hub_plugin_storage_sql.postgresql.positions import NOTE
 from hub_plugin_storage_sql.postgresql.schema_lock import PostgresSchema
 from hub_plugin_storage_sql.revisions import BRANCH
 from hub_plugin_storage_sql.schema import METADATA, REVISION
 from sqlalchemy import Connection, inspect, text
 
-from hub import Acceptance, AccountRef, Delivery, FlagMode, LogEntry, Secret
+from hub import Acceptance, AccountRef, Delivery, FlagMode, LogEntry, MessageColumn, Secret
 from hub.testing.plugin import PluginScope
 
 ALICE, BOB = AccountRef("default", "alice"), AccountRef("default", "bob")
@@ -321,6 +321,31 @@ async def test_the_schema_is_made_tried_and_taken_back(plugin_scope: PluginScope
     ]
     migrations.downgrade(BRANCH, "base")
     assert tables() == {"alembic_version_storage_sql"}
+
+
+# -- plans
+
+
+async def test_a_mailbox_is_read_without_the_messages_of_others(
+    storage: SqlStorage, other: Any, postgres_url: str
+) -> None:
+    await other.execute(
+        "INSERT INTO item SELECT box << 32 | uid, '', 1, 2 FROM generate_series(1::bigint, 20) box,"
+        " generate_series(1, 2000) uid"
+    )
+    await other.execute(
+        "INSERT INTO message SELECT id, 1, 1, 1, repeat('m', 26), repeat('s', 40),"
+        " convert_to(repeat('l', 200), 'utf8'), 1 FROM item"
+    )
+    await other.execute("ANALYZE")
+    connection = await connect(Secret(postgres_url), read_only=True)
+    wanted = summaries._statement((MessageColumn.SIZE, MessageColumn.LINES, MessageColumn.ENVELOPE))
+    first, last = 7 << 32, 8 << 32
+    for statement, values in ((reading._ITEMS, (first, last)), (wanted, (first, first, last))):
+        text, order = postgres_compiler()(statement)
+        rows = await connection.fetch(f"EXPLAIN {text}", *(order(values) if order else values))
+        assert not [line for (line,) in rows if "Seq Scan on message" in line]
+    await connection.close()
 
 
 # -- settings

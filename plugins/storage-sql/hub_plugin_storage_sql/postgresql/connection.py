@@ -34,6 +34,9 @@ _SETTINGS: Final = {
     # A hub that was stopped in the middle keeps no account locked.
     "idle_in_transaction_session_timeout": "60000",
     "jit": "off",
+    # What is read together lies together: the messages and summaries of a mailbox are looked up by ascending
+    # ids, where the planner would rather read those of all mailboxes.
+    "random_page_cost": "1.1",
 }
 
 

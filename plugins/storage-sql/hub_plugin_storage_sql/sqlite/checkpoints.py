@@ -34,7 +34,7 @@ class Checkpoints:
         self._rows = 0  # as the writer counts them, when the last one began
 
     def committed(self, rows: int) -> None:
-        """The writer, which has changed so many rows since it was opened, is not at work just now."""
+        """The writer has changed so many rows since it was opened."""
         if self._timer is None and rows - self._rows >= ROWS:
             self._timer = self._loop.call_later(PAUSE, self._begin, rows)
 

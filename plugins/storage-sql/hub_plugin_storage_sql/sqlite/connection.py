@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import time
 from collections.abc import Iterable
 from functools import cached_property
 from pathlib import Path
@@ -17,6 +18,9 @@ from hub_plugin_storage_sql.database import Row, Statement
 
 BUSY_SECONDS: Final = 30.0
 """How long a writer waits for the write lock of another process."""
+PAUSE: Final = 0.0001
+"""Seconds after which it looks for the first time whether the lock is free."""
+MOST_PAUSE: Final = 0.002
 
 
 def sqlite_compiler() -> Compiler:
@@ -48,7 +52,6 @@ class SqliteConnection:
             factory=OwnedConnection,
         )
         self._compiler = compiler
-        self._waits = True
 
     @cached_property
     def core(self) -> Connection:
@@ -75,11 +78,21 @@ class SqliteConnection:
         text, order = self._compiler(statement)
         self.raw.executemany(text, values if order is None else map(order, values))
 
-    def wait_for_lock(self, wait: bool) -> None:
-        """Whether BEGIN waits for another process that writes, or fails at once."""
-        if wait is not self._waits:
-            self.raw.execute(f"PRAGMA busy_timeout = {round(BUSY_SECONDS * 1000) if wait else 0}")
-            self._waits = wait
+    def begin(self, *, wait: bool) -> None:
+        """Take the write lock. sqlite3.OperationalError: another process has it, and for long if this waits.
+
+        SQLite itself would look again after 1, 2, 5 and 10 ms, while most commits take less than one.
+        """
+        deadline, pause = time.monotonic() + (BUSY_SECONDS if wait else 0), PAUSE
+        while True:
+            try:
+                self.raw.execute("BEGIN IMMEDIATE")
+                return
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() >= deadline:
+                    raise
+            time.sleep(pause)
+            pause = min(1.5 * pause, MOST_PAUSE)
 
     def roll_back(self) -> None:
         """Undo the transaction, if there is one."""

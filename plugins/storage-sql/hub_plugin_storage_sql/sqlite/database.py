@@ -48,6 +48,7 @@ class SqliteDatabase:
         self._compiler = sqlite_compiler()
         self._writes = SqliteConnection(path, self._compiler, read_only=False)
         prepare_writer(self._writes)
+        self._writes.raw.execute("PRAGMA busy_timeout = 0")  # `begin` knows how to wait
         self._points = SqliteConnection(path, self._compiler, read_only=True)
         self._readers = ThreadPoolExecutor(READERS, "index-read")
         self._idle: list[SqliteConnection] = []
@@ -58,6 +59,7 @@ class SqliteDatabase:
             "index-write",
             self._commit_group,
             prepare=self._prepare,
+            answered=self._answered,
             quiet_turns=1,  # accepted mail comes in the groups in which its bytes were synced
         )
 
@@ -83,9 +85,7 @@ class SqliteDatabase:
         accounts: Sequence[AccountRef] = (),
     ) -> R:
         """Do the work in the next group commit; durable when this returns."""
-        result = cast(R, await self._writer.submit(Work(work, brief)))
-        self._checkpoints.committed(self._writes.raw.total_changes)
-        return result
+        return cast(R, await self._writer.submit(Work(work, brief)))
 
     async def write_apart(self, work: Callable[[Transaction], R]) -> R:
         """Like every other: the file has one lock for all."""
@@ -141,6 +141,11 @@ class SqliteDatabase:
         except BaseException:  # a busy database, or a guilty piece of work: the thread begins anew
             self._undo()
 
+    def _answered(self) -> None:
+        """Whoever wrote is not kept waiting while others hear of it."""
+        self._wakeup.tell()
+        self._checkpoints.committed(self._writes.raw.total_changes)
+
     def _commit_group(self, works: Sequence[Work]) -> list[object | BaseException]:
         results, self._prepared = self._prepared, None
         if results is not None:
@@ -168,8 +173,7 @@ class SqliteDatabase:
     def _begin(self, *, wait: bool) -> Transaction:
         """Take the write lock; from another process it is waited for, or sqlite3.OperationalError."""
         self._writes.roll_back()  # there is something to undo only after a rollback that failed itself
-        self._writes.wait_for_lock(wait)
-        self._writes.raw.execute("BEGIN IMMEDIATE")
+        self._writes.begin(wait=wait)
         return Transaction(self._writes, self._clock.time(), self._free)
 
     def _do(self, works: Sequence[Work], tx: Transaction) -> list[object]:
@@ -182,7 +186,6 @@ class SqliteDatabase:
 
     def _end(self, results: list[object]) -> list[object]:
         self._writes.raw.execute("COMMIT")
-        self._wakeup.committed()
         return results
 
     def _undo(self) -> None:

@@ -51,19 +51,15 @@ class Wakeup:
             self._timer.cancel()
             self._timer = None
 
-    def committed(self) -> None:
-        """This process's writer, in its thread, has committed."""
-        if self._watchers:
-            self._loop.call_soon_threadsafe(self._tell)
-
     def _poll(self) -> None:
         self._timer = self._loop.call_later(POLL_SECONDS, self._poll)
         version = self._data_version()
         if version != self._version:
             self._version = version
-            self._tell()
+            self.tell()
 
-    def _tell(self) -> None:
+    def tell(self) -> None:
+        """Hand over what is new by now: this process may have committed something."""
         if not self._watchers:
             return
         entries = log(self._connection, self._position, BATCH)
@@ -71,7 +67,7 @@ class Wakeup:
             return
         self._position = entries[-1].position
         if len(entries) == BATCH:
-            self._loop.call_soon(self._tell)
+            self._loop.call_soon(self.tell)
         for watcher in tuple(self._watchers.values()):
             try:
                 watcher(entries)
