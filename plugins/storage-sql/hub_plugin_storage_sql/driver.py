@@ -73,6 +73,8 @@ from hub_plugin_storage_sql.schema import REVISION
 PURGE_SECONDS: Final = 60.0
 FEW: Final = 32
 """Rows that are read or written at once on the event loop rather than in a thread."""
+STATES: Final = 200
+"""The same of states, which are narrow: less than it takes to wake a thread and to be woken by it."""
 
 
 class SqlStorage:
@@ -159,7 +161,7 @@ class SqlStorage:
 
     async def states(self, mailbox: int, viewer: AccountRef | None = None) -> States:
         """Every item's changeable part, by UID. MailboxMissing."""
-        if await self._db.point(lambda db: reading.count(db, mailbox)) <= FEW:
+        if await self._db.point(lambda db: reading.count(db, mailbox)) <= STATES:
             return await self._db.point(lambda db: changes.states(db, mailbox, viewer))
         return await self._db.read(lambda db: changes.states(db, mailbox, viewer))
 
