@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection
+    from sqlalchemy import Connection, Select
 
 T = TypeVar("T")
 
@@ -16,6 +16,12 @@ class Tables(Protocol):
 
     The work is a plain function over an SQLAlchemy connection, whichever the database.
     """
+
+    async def rows(self, query: Select[Any], **values: object) -> Sequence[tuple[Any, ...]]:
+        """The few rows of a query by key, which is compiled once: in a quarter of the time of a `point`.
+
+        query: the same object in every call. values: of all its parameters (`bindparam`), by name.
+        """
 
     async def point(self, work: Callable[[Connection], T]) -> T:
         """A read by key, short enough for the event loop: at most a few rows."""

@@ -258,7 +258,8 @@ class SqlDirectory:
     # -- underneath ---------------------------------------------------------------------------
 
     async def _account_of(self, ref: AccountRef) -> Account | None:
-        return await self._tables.point(lambda connection: lookup.find_by_ref(connection, ref))
+        rows = await self._tables.rows(lookup.FIND_BY_REF, k=ref.key, t=ref.tenant)
+        return lookup.account_of(rows[0]) if rows else None
 
     async def _remembered(self, key: Hashable, ask: Callable[[], Awaitable[T | None]]) -> T | None:
         """An answer of the last seconds; that there is none is asked anew every time."""
@@ -272,20 +273,38 @@ class SqlDirectory:
         return answer
 
     async def _domain(self, key: str) -> tuple[str, str] | None:
-        return await self._tables.point(lambda connection: lookup.find_domain(connection, key))
+        rows = await self._tables.rows(lookup.FIND_DOMAIN, d=key)
+        return (rows[0][0], rows[0][1]) if rows else None
 
     async def _resolve(self, address: Address, key: AddressKey) -> Resolution | None:
-        account = await self._tables.point(lambda connection: lookup.find_account(connection, key))
+        rows = await self._tables.rows(lookup.FIND_ACCOUNT, d=key.domain, l=key.local)
+        account = lookup.account_of(rows[0]) if rows else None
         if account is not None and account.enabled:
             return Resolution((account,))
         return await self._tables.read(lambda connection: lookup.resolve(connection, address))
 
     async def _credential(self, login: str) -> Credential | None:
-        def find(connection: Connection) -> Credential | None:
-            key = _login_key(connection, login)
-            return None if key is None else lookup.find_credential(connection, key)
+        key = await self._login_key(login)
+        if key is None:
+            return None
+        rows = await self._tables.rows(lookup.FIND_CREDENTIAL, d=key.domain, l=key.local)
+        return lookup.credential_of(rows[0]) if rows else None
 
-        return await self._tables.point(find)
+    async def _login_key(self, login: str) -> AddressKey | None:
+        """None for what can be nobody's name."""
+        try:
+            encoded = login.encode()
+        except UnicodeEncodeError:
+            return None
+        if b"\0" in encoded:
+            return None  # PostgreSQL does not even take the question
+        if "@" not in login:
+            domains = await self._tables.rows(lookup.FIND_DOMAINS)
+            return AddressKey(lookup.local_id(login), domains[0][0]) if len(domains) == 1 else None
+        try:
+            return lookup.key_of(Address.parse(login))
+        except AddressError:
+            return None
 
     async def _change(self, work: Callable[[Connection], T]) -> T:
         try:
@@ -312,22 +331,6 @@ class SqlDirectory:
 
     def _count_guess(self, account: int, amount: int) -> int:
         return self._plugin.kv.count(f"totp:{account}", amount, window=GUESS_WINDOW)
-
-
-def _login_key(connection: Connection, login: str) -> AddressKey | None:
-    try:
-        encoded = login.encode()
-    except UnicodeEncodeError:
-        return None
-    if b"\0" in encoded:
-        return None  # in nobody's name, and PostgreSQL does not even take the question
-    if "@" not in login:
-        domain = lookup.sole_domain(connection)
-        return None if domain is None else AddressKey(lookup.local_id(login), domain)
-    try:
-        return lookup.key_of(Address.parse(login))
-    except AddressError:
-        return None
 
 
 def _wanted(connection: Connection, domain: str | None) -> str | None:

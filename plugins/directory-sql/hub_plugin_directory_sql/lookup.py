@@ -69,9 +69,9 @@ _ACCOUNTS: Final = select(
     ACCOUNT.c.message_quota,
 ).join_from(ACCOUNT, DOMAIN, ACCOUNT.c.domain == DOMAIN.c.id)
 _BY_ADDRESS: Final = (ACCOUNT.c.domain == bindparam("d"), ACCOUNT.c.local_id == bindparam("l"))
-_ACCOUNT: Final = _ACCOUNTS.where(*_BY_ADDRESS)
-_BY_REF: Final = _ACCOUNTS.where(ACCOUNT.c.key == bindparam("k"), DOMAIN.c.tenant == bindparam("t"))
-_CREDENTIAL: Final = _ACCOUNT.outerjoin(TOTP, TOTP.c.account == ACCOUNT.c.id).add_columns(
+FIND_ACCOUNT: Final = _ACCOUNTS.where(*_BY_ADDRESS)
+FIND_BY_REF: Final = _ACCOUNTS.where(ACCOUNT.c.key == bindparam("k"), DOMAIN.c.tenant == bindparam("t"))
+FIND_CREDENTIAL: Final = FIND_ACCOUNT.outerjoin(TOTP, TOTP.c.account == ACCOUNT.c.id).add_columns(
     TOTP.c.secret.label("totp_secret"),
     TOTP.c.used.label("totp_used"),
     ACCOUNT.c.id,
@@ -81,6 +81,8 @@ _CREDENTIAL: Final = _ACCOUNT.outerjoin(TOTP, TOTP.c.account == ACCOUNT.c.id).ad
     ACCOUNT.c.scram_stored_key,
     ACCOUNT.c.scram_server_key,
 )
+FIND_DOMAINS: Final = select(DOMAIN.c.id).limit(2)
+"""Enough of them to know whether it is one."""
 # Whoever may read it, then whoever is nearest, then whoever was there first.
 _ANYBODY: Final = _ACCOUNTS.order_by(
     ACCOUNT.c.enabled.desc(),
@@ -88,7 +90,7 @@ _ANYBODY: Final = _ACCOUNTS.order_by(
     (DOMAIN.c.tenant == bindparam("t")).desc(),
     ACCOUNT.c.id,
 ).limit(1)
-_DOMAIN: Final = select(DOMAIN.c.name, DOMAIN.c.tenant).where(DOMAIN.c.id == bindparam("d"))
+FIND_DOMAIN: Final = select(DOMAIN.c.name, DOMAIN.c.tenant).where(DOMAIN.c.id == bindparam("d"))
 _ALIAS: Final = select(ALIAS.c.id).where(ALIAS.c.domain == bindparam("d"), ALIAS.c.local_id == bindparam("l"))
 _TARGETS: Final = (
     select(TARGET.c.local, TARGET.c.domain).where(TARGET.c.alias == bindparam("a")).order_by(TARGET.c.place)
@@ -110,50 +112,29 @@ _POSTMASTERS: Final = (
 
 def find_domain(connection: Connection, domain: str) -> tuple[str, str] | None:
     """(name, tenant) of a domain, by its id."""
-    row = connection.execute(_DOMAIN, {"d": domain}).first()
+    row = connection.execute(FIND_DOMAIN, {"d": domain}).first()
     return None if row is None else (row[0], row[1])
 
 
 def find_account(connection: Connection, key: AddressKey) -> Account | None:
     """The account of exactly this address."""
-    row = connection.execute(_ACCOUNT, {"d": key.domain, "l": key.local}).first()
-    return None if row is None else _account(row)
+    row = connection.execute(FIND_ACCOUNT, {"d": key.domain, "l": key.local}).first()
+    return None if row is None else account_of(row)
 
 
-def find_by_ref(connection: Connection, ref: AccountRef) -> Account | None:
-    """The account that storage knows by this key."""
-    row = connection.execute(_BY_REF, {"k": ref.key, "t": ref.tenant}).first()
-    return None if row is None else _account(row)
-
-
-def find_credential(connection: Connection, key: AddressKey) -> Credential | None:
-    """The same with hash, SCRAM keys and authenticator."""
-    row = connection.execute(_CREDENTIAL, {"d": key.domain, "l": key.local}).first()
-    if row is None:
-        return None
-    account = _account(row)
+def credential_of(row: Sequence[Any]) -> Credential:
+    """A row of `FIND_CREDENTIAL`."""
+    account = account_of(row)
+    secret, used, number, password_hash, salt, iterations, stored_key, server_key = row[8:]
     scram = None
-    if row.scram_salt is not None:
-        scram = ScramKeys(
-            identity_of(account),
-            row.scram_salt,
-            row.scram_stored_key,
-            row.scram_server_key,
-            row.scram_iterations,
-        )
-    totp = None if row.totp_secret is None else Totp(row.totp_secret, row.totp_used)
-    return Credential(row.id, account, row.password_hash, scram, totp)
+    if salt is not None:
+        scram = ScramKeys(identity_of(account), salt, stored_key, server_key, iterations)
+    return Credential(number, account, password_hash, scram, None if secret is None else Totp(secret, used))
 
 
 def identity_of(account: Account) -> Identity:
     """Whoever has logged in as this account."""
     return Identity(account.ref, str(account.address), account.address)
-
-
-def sole_domain(connection: Connection) -> str | None:
-    """The id of the hub's domain if it has one alone, so that a login may leave it out."""
-    rows = connection.execute(select(DOMAIN.c.id).limit(2)).all()
-    return rows[0][0] if len(rows) == 1 else None
 
 
 def find_alias(connection: Connection, key: AddressKey) -> int | None:
@@ -170,7 +151,7 @@ def list_domains(connection: Connection) -> Sequence[tuple[str, str]]:
 
 def list_accounts(connection: Connection, domain: str | None) -> Sequence[Account]:
     """By domain and local part."""
-    return [_account(row) for row in connection.execute(_within(_ACCOUNTS, ACCOUNT.c.domain, domain)).all()]
+    return [account_of(row) for row in connection.execute(_within(_ACCOUNTS, ACCOUNT.c.domain, domain)).all()]
 
 
 def list_aliases(connection: Connection, domain: str | None) -> Sequence[Alias]:
@@ -250,7 +231,7 @@ class _Walk:
     def add_anybody(self, domain: str, tenant: str) -> None:
         row = self.connection.execute(_ANYBODY, {"d": domain, "t": tenant}).first()
         if row is not None:
-            account = _account(row)
+            account = account_of(row)
             self.accounts[account.ref] = account
 
     def _account_or_targets(self, key: AddressKey) -> Sequence[Address] | None:
@@ -274,6 +255,7 @@ def _within(statement: Select[Any], column: Any, domain: str | None) -> Select[A
     return ordered if domain is None else ordered.where(column == domain)
 
 
-def _account(row: Sequence[Any]) -> Account:
+def account_of(row: Sequence[Any]) -> Account:
+    """A row of one of the queries for accounts."""
     key, tenant, local, domain, name, quota, enabled, messages = row[:8]
     return Account(AccountRef(tenant, key), Address(local, domain), name, quota, enabled, messages)

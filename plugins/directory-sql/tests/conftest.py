@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeVar, cast
+from typing import Any, TypeVar, cast
 
 import hub_plugin_directory_sql
 import pytest
@@ -14,7 +14,7 @@ from alembic.migration import MigrationContext
 from alembic.operations import Operations
 from hub_plugin_directory_sql import SqlDirectory
 from pydantic import BaseModel
-from sqlalchemy import Connection, Engine, StaticPool, create_engine, event
+from sqlalchemy import Connection, Engine, Select, StaticPool, create_engine, event
 
 from hub import Plugin, Stash, Tables
 
@@ -61,6 +61,9 @@ class EngineTables:
     engine: Engine
     asked: int = 0
     writable: bool = True
+
+    async def rows(self, query: Select[Any], **values: object) -> Sequence[tuple[Any, ...]]:
+        return await self.point(lambda connection: [tuple(row) for row in connection.execute(query, values)])
 
     async def point(self, work: Callable[[Connection], T]) -> T:
         self.asked += 1

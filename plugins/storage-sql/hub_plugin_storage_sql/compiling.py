@@ -2,33 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from operator import itemgetter
 from typing import TypeAlias
 
 from sqlalchemy.engine import Dialect
 from sqlalchemy.sql.compiler import SQLCompiler
 
-from hub_plugin_storage_sql.database import Statement
+from hub_plugin_storage_sql.database import Compiled, Statement
 
 Values: TypeAlias = Sequence[object]
 
 
 class Compiler:
-    """The SQL text of each statement, made at its first use; shared by all connections of a database."""
+    """The SQL text of each statement, made at its first use; shared by all connections."""
 
     def __init__(self, dialect: Dialect) -> None:
         self._dialect = dialect
-        self._compiled: dict[Statement, tuple[str, Callable[[Values], Values] | None]] = {}
+        self._name = dialect.name
 
-    def __call__(self, statement: Statement) -> tuple[str, Callable[[Values], Values] | None]:
+    def __call__(self, statement: Statement) -> Compiled:
         """The text, and what puts the values into the order of its marks if they are not in it."""
-        known = self._compiled.get(statement)
+        known = statement.compiled.get(self._name)
         if known is None:
-            known = self._compiled[statement] = self._compile(statement)
+            known = statement.compiled[self._name] = self._compile(statement)
         return known
 
-    def _compile(self, statement: Statement) -> tuple[str, Callable[[Values], Values] | None]:
+    def _compile(self, statement: Statement) -> Compiled:
         compiled = statement.core.compile(dialect=self._dialect)
         assert isinstance(compiled, SQLCompiler)
         marks = compiled.positiontup or []

@@ -21,17 +21,23 @@ R = TypeVar("R")
 MAX_POSITION: Final = (1 << 63) - 1
 """Behind every position of the log."""
 
+Compiled: TypeAlias = "tuple[str, Callable[[Sequence[object]], Sequence[object]] | None]"
+"""The text of a statement, and what puts its values into the order of its marks unless they are in it."""
 Row: TypeAlias = tuple[Any, ...]  # what a cursor gives; each reader of one knows its columns
 
 
 class Statement:
-    """A Core statement and the order in which its bound values are given."""
+    """A Core statement and the order in which its bound values are given.
 
-    __slots__ = ("core", "names")
+    compiled: for each database by its name, made by the compiler; it goes with the statement.
+    """
+
+    __slots__ = ("compiled", "core", "names")
 
     def __init__(self, core: ClauseElement, names: str = "") -> None:
         self.core = core
         self.names = tuple(names.split())
+        self.compiled: dict[str, Compiled] = {}
 
 
 class Reads(Protocol):

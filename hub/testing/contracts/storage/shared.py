@@ -161,6 +161,24 @@ class SharedStateContract(StorageFixtures):
             assert await tables.point(lambda db: db.execute(query).scalars().all()) == ["one", "two"]
             assert await tables.read(lambda db: db.execute(query).scalars().all()) == ["one", "two"]
 
+    async def test_a_query_that_is_asked_again_and_again_has_values_of_its_types(
+        self, storage: Storage, migrations: Path
+    ) -> None:
+        tables = await storage.tables("contract", METADATA, str(migrations))
+        await tables.write(lambda db: db.execute(sa.insert(NOTE), [{"text": text} for text in "abc"]))
+        query = (
+            sa.select(NOTE.c.text, NOTE.c.text == sa.bindparam("this"), sa.literal("x"))
+            .where(NOTE.c.text < sa.bindparam("end"))
+            .order_by(NOTE.c.id)
+            .limit(2)
+        )
+        for this, expected in (("a", [True, False]), ("b", [False, True])):
+            rows = await tables.rows(query, end="z", this=this)
+            assert [text for text, *_ in rows] == ["a", "b"]
+            assert [found for _, found, _ in rows] == expected
+            assert all(type(found) is bool and literal == "x" for _, found, literal in rows)
+        assert await tables.rows(query, this="a", end="") == []
+
     async def test_a_failing_write_is_undone_alone(self, storage: Storage, migrations: Path) -> None:
         tables = await storage.tables("contract", METADATA, str(migrations))
 
