@@ -233,7 +233,10 @@ def _mapped(answer: Observed, attribute: str, change: Callable[[object], object]
     if not isinstance(messages, dict):
         return answer
     left = {
-        at: {name: change(value) if name == attribute else value for name, value in told.items()}
+        at: {
+            name: change(value) if name.partition("<")[0] == attribute else value
+            for name, value in told.items()
+        }
         for at, told in messages.items()
     }
     return {**answer, "messages": left}
@@ -408,7 +411,7 @@ DIFFERENCES: Final = (
     ),
     Difference(
         "BINARY of a whole message",
-        "RFC 3516 §4.2: the section is decoded by its own encoding, and a message as a whole has none; Dovecot "
+        "RFC 3516 §4.2: a section is decoded by its own encoding, and a message as a whole has none; Dovecot "
         "writes all its parts anew, as binary",
         _whole_binary,
     ),
