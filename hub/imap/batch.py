@@ -56,6 +56,8 @@ class Batch:
 
     async def end(self) -> None:
         """No more will come: when this returns, `items` are all that have become durable."""
+        if not self._coming:
+            return
         await asyncio.gather(*[task for _, task in self._coming], return_exceptions=True)
         self._coming = [
             (item, task) for item, task in self._coming if not task.cancelled() and task.exception() is None

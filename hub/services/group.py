@@ -23,7 +23,8 @@ class GroupWriter(Generic[T, R]):
 
     A group is handed over when the thread is free and nothing more has come for some turns of the loop: what
     arrives together is committed together, since a group costs two changes of thread and a sync, however many
-    are in it. An idle loop makes those turns in microseconds; a busy one uses them to bring more.
+    are in it. An idle loop makes those turns in microseconds; a busy one uses them to bring more. Who was
+    alone the last time waits for no turn at all.
 
     commit: called in the thread with one or more pieces of work, gives as many results in the same order; a
     result that is an exception is raised to that caller alone. An exception raised by commit itself goes to
@@ -79,7 +80,10 @@ class GroupWriter(Generic[T, R]):
         self._under_way += 1
         if not self._busy:
             self._busy = True
-            self._loop.call_soon(self._gather, self._loop.time() + MOST_SECONDS)
+            if self._last == 1:
+                self._hand_over()
+            else:
+                self._loop.call_soon(self._gather, self._loop.time() + MOST_SECONDS)
         return await future
 
     async def close(self) -> None:
@@ -98,6 +102,9 @@ class GroupWriter(Generic[T, R]):
         if may_wait and quiet < min(self._quiet_turns, self._last - 1):
             self._loop.call_soon(self._gather, until, len(self._waiting), quiet, turns + 1)
             return
+        self._hand_over()
+
+    def _hand_over(self) -> None:
         group, self._waiting = self._waiting, []
         self._last = len(group)
         self._prepare([work for _, work in group])

@@ -91,7 +91,7 @@ class Connection(asyncio.Protocol):
         if arrival is not None and arrival.counted is not None:
             self._cell = arrival.counted
         else:
-            found = kernel.census.enter(self._base, session.peer[0], self._speaker.kind.limits)
+            found = kernel.commons.census.enter(self._base, session.peer[0], self._speaker.kind.limits)
             if isinstance(found, Full):
                 self._close(Over.FULL, FULL[found])
                 return
@@ -252,7 +252,7 @@ class Connection(asyncio.Protocol):
             self._killing.cancel()
         kernel.connections.remove(self)
         if self._cell is not None:
-            kernel.census.leave(self._base, self._cell)
+            kernel.commons.census.leave(self._base, self._cell)
         self._speaker.scope.tenancy.leave()
         session.trace.add("session", session.protocol, "closed")
         kernel.sessions.pop(session.id, None)

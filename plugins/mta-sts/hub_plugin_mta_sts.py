@@ -3,7 +3,8 @@
     _mta-sts.domain TXT: id ──► known already? ──► https://mta-sts.domain/.well-known/mta-sts.txt ──► kv
 
 A policy is kept for as long as it says, over restarts and on all workers: who can take away the record or the
-web server does not take away the policy. It is fetched anew when the id in DNS is another, and once a day.
+web server does not take away the policy. It is fetched anew when the id in DNS is another, and once a day,
+whether there is mail for the domain that day or not (RFC 8461 §3.3): it shall not end unseen.
 """
 
 import asyncio
@@ -20,7 +21,7 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 from dns.rdtypes.ANY.TXT import TXT
 from pydantic import BaseModel, ConfigDict, Field
 
-from hub import DnsTrouble, Duration, Plugin, StashKey, TlsFault, TlsPolicy, hookimpl
+from hub import Cache, DnsTrouble, Duration, Plugin, StashKey, TlsFault, TlsPolicy, hookimpl
 
 DAY: Final = 86400.0
 LONGEST: Final = 16 * 1024
@@ -28,6 +29,12 @@ LONGEST: Final = 16 * 1024
 OLDEST: Final = 31557600
 """Seconds that a policy may want to be kept (RFC 8461 §3.2)."""
 MOST_EXCHANGERS: Final = 100
+TICK: Final = 3600.0
+"""Seconds between two looks at which policies are to be fetched anew."""
+USED: Final = 60 * DAY
+"""Seconds for which they are, after the last mail for the domain."""
+REMEMBERED: Final = 10_000
+AT_ONCE: Final = 10
 AGAIN: Final = 300.0
 """Seconds after a fetch that failed until the next (RFC 8461 §3.3)."""
 MODES: Final = ("enforce", "testing", "none")
@@ -111,8 +118,26 @@ class Policies:
         self._settings = plugin.settings(Settings)
         self._session = session
         self._locks: dict[str, asyncio.Lock] = {}
+        self._noted: Cache[str, bool] = Cache(plugin.clock, seconds=DAY, size=REMEMBERED)
 
     async def of(self, domain: str) -> Policy | None:
+        """The policy of a domain that there is mail for, as `current`. Unfetched."""
+        policy = await self.current(domain)
+        if policy is not None and not self._noted.get(domain):
+            await self._plugin.kv.set(f"u/{domain}", b"", expires=USED)
+            self._noted.put(domain, True)
+        return policy
+
+    async def refresh(self) -> None:
+        """Fetch anew what is old, of all domains that there was mail for of late."""
+        domains = [key.removeprefix("u/") for key, _ in await self._plugin.kv.scan("u/")]
+        for at in range(0, len(domains), AT_ONCE):
+            tries = map(self.current, domains[at : at + AT_ONCE])
+            for found in await asyncio.gather(*tries, return_exceptions=True):
+                if isinstance(found, BaseException) and not isinstance(found, Unfetched):
+                    raise found
+
+    async def current(self, domain: str) -> Policy | None:
         """The domain's policy, from what is known or from its web server. Unfetched."""
         lock = self._locks.setdefault(domain, asyncio.Lock())
         try:
@@ -127,7 +152,7 @@ class Policies:
         if id_ is None:
             return known  # RFC 8461 §3.3: without a record, what is known holds until it is too old
         age = 0.0 if known is None else self._plugin.clock.time() - known.fetched_at
-        if known is not None and known.id == id_ and age < self._settings.refresh:
+        if known is not None and known.id == id_ and age < min(self._settings.refresh, known.max_age / 2):
             return known
         try:
             return await self._renewed(domain, id_)
@@ -251,7 +276,8 @@ async def plugin_start(plugin: Plugin) -> None:
         timeout=aiohttp.ClientTimeout(total=settings.timeout),
     )
     await plugin.enter(session)
-    plugin.stash[POLICIES] = Policies(plugin, session)
+    plugin.stash[POLICIES] = policies = Policies(plugin, session)
+    plugin.every(TICK, policies.refresh, once=True)
 
 
 @hookimpl(timeout=90)

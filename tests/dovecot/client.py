@@ -50,6 +50,12 @@ class Session:
 
     def ask(self, command: str | bytes) -> Answer:
         """Send a command, its literals not synchronised, and read the answer. Malformed."""
+        try:
+            return self._ask(command)
+        except ConnectionError as error:  # it was ended before all that we said was read
+            raise Ended(f"the connection has ended: {error}") from None
+
+    def _ask(self, command: str | bytes) -> Answer:
         octets = command.encode() if isinstance(command, str) else command
         self._number += 1
         tag = f"t{self._number}"

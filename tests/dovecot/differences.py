@@ -19,7 +19,7 @@ _BY_DATE: Final = re.compile(
 )
 _ORDER: Final = re.compile(rb"SORT (?:RETURN \([^()]*\) )?\(([^()]*)\)")
 _BLANK_IN_SUBJECT: Final = re.compile(rb"SUBJECT \"[^\"]* [^\"]*\"")
-_FOUND: Final = ("SEARCH", "SORT", "THREAD", "ESEARCH", "modseq")
+_FOUND: Final = ("SEARCH", "SORT", "THREAD", "ESEARCH", "kept", "modseq")
 _NUMBER: Final = re.compile(r"[0-9]+")
 GONE: Final = "gone"
 """The condition of a command to which a server has hung up."""
@@ -233,7 +233,10 @@ def _mapped(answer: Observed, attribute: str, change: Callable[[object], object]
     if not isinstance(messages, dict):
         return answer
     left = {
-        at: {name: change(value) if name == attribute else value for name, value in told.items()}
+        at: {
+            name: change(value) if name.partition("<")[0] == attribute else value
+            for name, value in told.items()
+        }
         for at, told in messages.items()
     }
     return {**answer, "messages": left}
@@ -325,6 +328,10 @@ def _without(answer: Observed, messages: dict[Any, dict[str, Any]], none: set[tu
     return {**answer, "messages": left}
 
 
+def _whole_binary(step: Step, ours: Observed, theirs: Observed) -> Pair:
+    return _mapped(ours, "BINARY[]", lambda _: True), _mapped(theirs, "BINARY[]", lambda _: True)
+
+
 def _more(step: Step, ours: Observed, theirs: Observed) -> Pair:
     """Takes from ours what only ours tells; that it tells too little stays."""
     here, there = ours.get("messages"), theirs.get("messages")
@@ -401,6 +408,12 @@ DIFFERENCES: Final = (
         "a part that is not there",
         "RFC 3501 §7.4.2 has nstring for a section: NIL is for none, Dovecot may send an empty string",
         _no_part,
+    ),
+    Difference(
+        "BINARY of a whole message",
+        "RFC 3516 §4.2: a section is decoded by its own encoding, and a message as a whole has none; Dovecot "
+        "writes all its parts anew, as binary",
+        _whole_binary,
     ),
     Difference(
         "part 1 of a part that has none",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ssl
+import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from typing import cast
 import pytest
 
 from hub import TlsPolicy
+from hub.loading.sources import module_name
 from hub.testing.clock import ManualClock
 from hub.testing.http_peer import Answer, HttpPeer, http_peer
 from hub.testing.running import RunningHub, running_hub
@@ -117,6 +119,35 @@ async def test_a_kept_policy_outlives_its_web_server_and_a_restart_and_not_its_a
         assert (gone.enforced, gone.verify) == (False, "nothing")
         assert gone.fault is not None
         assert gone.fault.kind == "sts-policy-fetch-error"
+
+
+@needs_knot
+@pytest.mark.proves("sending: an MTA-STS policy is fetched anew before it ends, also while there is no mail")
+async def test_a_policy_is_fetched_anew_without_being_asked_for(tmp_path: Path, nameserver: str) -> None:
+    clock, age = ManualClock(), 7300
+    text = POLICY.replace("604800", str(age))
+    async with world(tmp_path, nameserver, *[said(text)] * 2, clock=clock) as there:
+
+        async def refresh() -> None:
+            """What the timer does, which a clock that leaps keeps from its lease."""
+            plugin, module = there.hub.plugin("mta-sts"), sys.modules[module_name("mta-sts")]
+            await plugin.stash[vars(module)["POLICIES"]].refresh()
+
+        assert await there.policy("mx.one.test") is not None
+        await refresh()
+        assert len(there.web.received) == 1
+        await clock.turn(3700)
+        await refresh()
+        assert len(there.web.received) == 2
+        there.web.answers += [Answer(status=503)] * 9
+        await there.hub.plugin("mta-sts").kv.set("u/one.test", None)  # as two months after the last mail
+        await clock.turn(3700)
+        await refresh()
+        assert len(there.web.received) == 2
+        assert clock.monotonic() > age, "what was fetched first is over"
+        found = await there.policy("mx.one.test")
+        assert found is not None
+        assert found.enforced
 
 
 @needs_knot

@@ -7,11 +7,14 @@ import errno
 import os
 import sqlite3
 import subprocess
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from hub_plugin_storage_sql import SqlStorage
+from hub_plugin_storage_sql.sqlite import connection
 from hub_plugin_storage_sql.sqlite.database import SqliteDatabase
 from hub_plugin_storage_sql.transaction import Transaction
 
@@ -149,6 +152,27 @@ async def test_a_work_that_fails_in_whichever_way_fails_alone(storage: SqlStorag
     ]
     assert await is_consistent(storage, [0, 1])
     assert "half done" not in {entry.name for entry in await storage.log(0)}
+
+
+@pytest.mark.proves("store: a worker waits for another one's commit no longer than that takes")
+async def test_a_database_that_is_locked_for_a_moment_is_waited_for_in_small_steps(
+    storage: SqlStorage, index: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = sqlite3.connect(index, isolation_level=None, check_same_thread=False)
+    other.execute("BEGIN IMMEDIATE")
+    pauses: list[float] = []
+
+    def sleep(seconds: float) -> None:
+        pauses.append(seconds)
+        if len(pauses) == 20:
+            other.execute("ROLLBACK")
+
+    monkeypatch.setattr(connection, "time", SimpleNamespace(monotonic=time.monotonic, sleep=sleep))
+    assert len(await storage.accept(message(0))) == 1
+    assert pauses == sorted(pauses)
+    assert len(pauses) == 20
+    assert (pauses[0], pauses[-1]) == (connection.PAUSE, connection.MOST_PAUSE)
+    other.close()
 
 
 async def test_a_database_that_stays_locked_is_an_oserror_and_then_goes_on(
