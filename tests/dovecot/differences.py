@@ -328,6 +328,13 @@ def _without(answer: Observed, messages: dict[Any, dict[str, Any]], none: set[tu
     return {**answer, "messages": left}
 
 
+def _moves_all_the_same(step: Step, ours: Observed, theirs: Observed) -> Pair:
+    refused = (ours.get("condition"), ours.get("code")) == ("NO", ("READ-ONLY",))
+    if step.verb in ("MOVE", "UID MOVE") and refused and theirs.get("condition") == "OK":
+        raise CutShort("MOVE within a mailbox that is only read")
+    return ours, theirs
+
+
 def _whole_binary(step: Step, ours: Observed, theirs: Observed) -> Pair:
     return _mapped(ours, "BINARY[]", lambda _: True), _mapped(theirs, "BINARY[]", lambda _: True)
 
@@ -408,6 +415,11 @@ DIFFERENCES: Final = (
         "a part that is not there",
         "RFC 3501 §7.4.2 has nstring for a section: NIL is for none, Dovecot may send an empty string",
         _no_part,
+    ),
+    Difference(
+        "MOVE within a mailbox that is only read",
+        "RFC 3501 §6.3.2 (EXAMINE): no change is permitted; Dovecot moves to the same mailbox all the same",
+        _moves_all_the_same,
     ),
     Difference(
         "BINARY of a whole message",
