@@ -18,6 +18,7 @@ _BY_DATE: Final = re.compile(
     rb"(?i)(?:\([^()]*\bDATE\b[^()]*\)|THREAD \S+) .*(?:SUBJECT|FROM|TO|CC|HEADER|TEXT|BODY|SENT)"
 )
 _ORDER: Final = re.compile(rb"SORT (?:RETURN \([^()]*\) )?\(([^()]*)\)")
+_NO_FLAG: Final = re.compile(rb"STORE \S+ [+-]FLAGS(?:\.SILENT)? \(\)\Z")
 _BLANK_IN_SUBJECT: Final = re.compile(rb"SUBJECT \"[^\"]* [^\"]*\"")
 _FOUND: Final = ("SEARCH", "SORT", "THREAD", "ESEARCH", "kept", "modseq")
 _NUMBER: Final = re.compile(r"[0-9]+")
@@ -335,6 +336,12 @@ def _moves_all_the_same(step: Step, ours: Observed, theirs: Observed) -> Pair:
     return ours, theirs
 
 
+def _no_flag_of_what_is_gone(step: Step, ours: Observed, theirs: Observed) -> Pair:
+    if step.blind and _NO_FLAG.search(step.command) and ours.get("condition") == "NO":
+        return _less(ours, "condition"), _less(theirs, "condition")
+    return ours, theirs
+
+
 def _whole_binary(step: Step, ours: Observed, theirs: Observed) -> Pair:
     return _mapped(ours, "BINARY[]", lambda _: True), _mapped(theirs, "BINARY[]", lambda _: True)
 
@@ -420,6 +427,11 @@ DIFFERENCES: Final = (
         "MOVE within a mailbox that is only read",
         "RFC 3501 §6.3.2 (EXAMINE): no change is permitted; Dovecot moves to the same mailbox all the same",
         _moves_all_the_same,
+    ),
+    Difference(
+        "no flag taken from what is gone",
+        "RFC 2180 §4.2.1: NO if a message is gone; Dovecot, which has nothing to change, does not notice",
+        _no_flag_of_what_is_gone,
     ),
     Difference(
         "BINARY of a whole message",
