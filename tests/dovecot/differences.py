@@ -269,6 +269,12 @@ def _hangs_up(step: Step, ours: Observed, theirs: Observed) -> Pair:
     return ours, theirs
 
 
+def _deletes_its_own(step: Step, ours: Observed, theirs: Observed) -> Pair:
+    if step.verb == "DELETE" and ours.get("size") == 0:
+        return _less(ours, "gone", "size"), _less(theirs, "gone", "size")
+    return ours, theirs
+
+
 def _subscribed(step: Step, ours: Observed, theirs: Observed) -> Pair:
     if step.verb == "SUBSCRIBE" and (ours.get("condition"), theirs.get("condition")) == ("OK", "NO"):
         raise CutShort("a subscription to no mailbox")
@@ -432,6 +438,11 @@ DIFFERENCES: Final = (
         "no flag taken from what is gone",
         "RFC 2180 §4.2.1: NO if a message is gone; Dovecot, which has nothing to change, does not notice",
         _no_flag_of_what_is_gone,
+    ),
+    Difference(
+        "the messages of a mailbox that one deletes while it is open",
+        "RFC 3501 §7.4.1: EXPUNGE may be told at any command but a few; Dovecot does not, and hangs up after it",
+        _deletes_its_own,
     ),
     Difference(
         "BINARY of a whole message",
