@@ -7,7 +7,14 @@ from collections.abc import Iterator
 
 import pytest
 
-pytest_plugins = ["tests.soak", "tests.longest", "tests.peers.postgres", "tests.peers.dovecot"]
+pytest_plugins = [
+    "tests.heap",
+    "tests.soak",
+    "tests.longest",
+    "tests.migrated",
+    "tests.peers.postgres",
+    "tests.peers.dovecot",
+]
 
 NO_SKIPS = "HUB_NO_SKIPS"
 

@@ -19,6 +19,7 @@ from hub.config.load import Config, load
 from hub.mail.address import Address
 from hub.mail.login import Identity, Password
 from hub.services.directory import Resolution
+from hub.testing.running import CHEAP_HASHES
 
 ALICE = Address("alice", "example.test")
 DRIVER = Path(__file__).parents[2] / "examples" / "driver"
@@ -27,9 +28,10 @@ Run = Callable[..., Result]
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
-    """A configuration that keeps its data beside itself."""
+    """A configuration that keeps its data beside itself, with passwords that are no secrets."""
     path = tmp_path / "hub.toml"
-    path.write_text(f'[hub]\ndata_dir = "{tmp_path / "data"}"\n')
+    cheap = "".join(f"{key} = {value}\n" for key, value in CHEAP_HASHES.items())
+    path.write_text(f'[hub]\ndata_dir = "{tmp_path / "data"}"\n[plugins.directory-sql]\n{cheap}')
     return path
 
 
