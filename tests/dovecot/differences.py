@@ -441,7 +441,7 @@ DIFFERENCES: Final = (
     ),
     Difference(
         "the messages of a mailbox that one deletes while it is open",
-        "RFC 3501 §7.4.1: EXPUNGE may be told at any command but a few; Dovecot does not, and hangs up after it",
+        "RFC 3501 §7.4.1: EXPUNGE may be told at any command but a few; Dovecot does not, and hangs up",
         _deletes_its_own,
     ),
     Difference(
