@@ -8,6 +8,7 @@ import os
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 import pytest
 from click.testing import CliRunner
@@ -20,6 +21,8 @@ USES_LIBRARY = '"""Says what its library says."""\n\nimport samplelib\n' + CODE.
     '"nobody is not here"', "samplelib.SAID"
 )
 UNUSED = '"""Has a library."""\n'
+_INSTALLED: Final[dict[Path, bytes]] = {}
+"""What pip has made of `nobody`, in two seconds."""
 
 
 @dataclass
@@ -41,6 +44,22 @@ class Desk:
     async def type(self, *words: str | Path, status: int = 0) -> str:
         """`hub plugins …`; what it prints."""
         return await type_into(self.config, *words, status=status)
+
+    async def has_nobody(self) -> None:
+        """It has installed `nobody`: by the verb the first time, from then on as a copy of that."""
+        folder = self.hub.plugins_dir / "nobody-1.0"
+        if _INSTALLED:
+            staging = folder.with_name(".nobody")
+            for path, content in _INSTALLED.items():
+                (staging / path).parent.mkdir(parents=True, exist_ok=True)
+                (staging / path).write_bytes(content)
+            staging.rename(folder)
+            await self.hub.reload()
+        else:
+            await self.type("install", "nobody")
+            files = (path for path in folder.rglob("*") if path.is_file())
+            _INSTALLED.update({path.relative_to(folder): path.read_bytes() for path in files})
+        assert self.there == ["nobody-1.0"]
 
     async def says(self) -> str:
         """What mail to nobody@ is answered."""
@@ -97,7 +116,7 @@ async def test_a_plugin_is_installed_upgraded_and_removed_while_the_hub_runs(des
 
 
 async def test_what_the_hub_refuses_is_undone_whole(desk: Desk) -> None:
-    await desk.type("install", "nobody")
+    await desk.has_nobody()
     desk.registry.offer("nobody", "1.1", "def broken(:\n")
     said = await desk.type("upgrade", status=1)
     assert "refused, and undone:\nhub_plugin_nobody.py:1: SyntaxError" in said
@@ -173,7 +192,7 @@ async def test_what_belongs_to_the_hubs_own_environment_or_to_the_operator_is_le
 
 
 async def test_mail_under_way_ends_with_the_plugin_that_is_being_removed(desk: Desk) -> None:
-    await desk.type("install", "nobody")
+    await desk.has_nobody()
     reader, writer = await asyncio.open_connection("127.0.0.1", desk.hub.port())
     await reader.readline()
     for command in ("HELO client.example.test", "MAIL FROM:<bob@example.test>"):
@@ -194,7 +213,7 @@ async def test_mail_under_way_ends_with_the_plugin_that_is_being_removed(desk: D
 
 
 async def test_enabling_and_disabling_writes_the_configuration_and_keeps_its_comments(desk: Desk) -> None:
-    await desk.type("install", "nobody")
+    await desk.has_nobody()
     text = desk.config.read_text()
     desk.config.write_text(f"# Mine.\n{text}[imap]  # none\n")
     said = await desk.type("disable", "nobody")
