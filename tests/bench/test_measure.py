@@ -160,7 +160,7 @@ def test_hooks_are_measured_with_plugins_that_are_really_called(
 @needs_load
 def test_imap_reads_the_whole_mailbox(options: Options, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(imap_rows, "APPENDS", 20)
-    monkeypatch.setattr(imap_rows, "TELLINGS", 2)
+    monkeypatch.setattr(imap_rows, "TIMES", 2)
     report = imap.measure(options)
     assert "30 messages" in report.title
     by_key = {figure.key: figure for figure in report.figures}
