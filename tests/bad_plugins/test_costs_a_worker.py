@@ -142,9 +142,10 @@ async def test_what_the_hub_dies_of_three_times_is_kept_unjudged(
             answer = await send(crew, "bad")
             assert answer.startswith("250 2.0.0 delivered as ")
             await load.until_accepted(5)
-        deaths = [line for line in crew.log("died while judging") if line["plugin"] == plugin]
-        assert [line["deaths"] for line in deaths] == [1, 2, 3]
-        assert len({line["content"] for line in deaths}) == 1
+        # The neighbour judges the same message beside it, and may be who was noted last.
+        told_of = crew.log("died while judging")
+        (content,) = {line["content"] for line in told_of if line["plugin"] == plugin}
+        assert [line["deaths"] for line in told_of if line["content"] == content] == [1, 2, 3]
         ended = crew.log("worker ended")
         assert [{key: line[key] for key in end} for line in ended] == [end] * 3
         if name == "crashes":
@@ -154,7 +155,9 @@ async def test_what_the_hub_dies_of_three_times_is_kept_unjudged(
         assert await crew.subjects("Quarantine") == {"bad": 1}
         (why,) = await fields(crew, "Quarantine", "X-Hub-Unjudged")
         (said,) = end.items()
-        assert why == f"the hub died 3 times while judging it in {plugin}; last: {said[0]} {said[1]}"
+        assert why.startswith("the hub died 3 times while judging it in ")
+        assert plugin in why
+        assert why.endswith(f"; last: {said[0]} {said[1]}")
         await nothing_is_lost(crew, load)
         trace = await asyncio.create_subprocess_exec(
             HUB,

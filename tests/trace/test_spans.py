@@ -270,7 +270,7 @@ async def test_a_mail_through_three_hubs_is_one_trace(tmp_path: Path) -> None:
         port, hubs = 0, list[Traced]()
         for taken, leads in reversed(list(pairwise(way))):
             relay = {"routes": {"*": f"127.0.0.1:{port}"}, "idle": 0} if port else {"enabled": False}
-            hub = await stack.enter_async_context(traced(tmp_path / taken, relay=relay))
+            hub = await stack.enter_async_context(traced(tmp_path / str(len(hubs)), relay=relay))
             directory = cast(DirectoryAdmin, hub.hub.hub.kernel.services.directory)
             address = Address.parse(taken)
             if not await directory.is_local(address.domain):
