@@ -9,6 +9,8 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Final, Generic, TypeVar
 
+from hub.services.commits import commits
+
 T = TypeVar("T")
 R = TypeVar("R")
 
@@ -54,6 +56,7 @@ class GroupWriter(Generic[T, R]):
         self._crowd: deque[asyncio.Future[None]] = deque()  # whoever waits for room
         self._busy = False  # a group is in the thread, or about to be handed over
         self._closing = False
+        self._commits = commits()
         self._groups: queue.SimpleQueue[list[tuple[asyncio.Future[R], T]] | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         self._thread.start()
@@ -80,6 +83,7 @@ class GroupWriter(Generic[T, R]):
         self._under_way += 1
         if not self._busy:
             self._busy = True
+            self._commits.begin()
             if self._last == 1:
                 self._hand_over()
             else:
@@ -143,6 +147,7 @@ class GroupWriter(Generic[T, R]):
             self._loop.call_soon(self._gather, self._loop.time() + MOST_SECONDS)
         else:
             self._busy = False
+            self._commits.end()
 
     def _admit(self) -> None:
         """Let those in that wait for room; all of them when the writer closes, to be told."""

@@ -32,16 +32,16 @@ class PartFile:
 
     def write(self, chunks: list[bytes]) -> None:
         """Append chunks of the body; StoreFull, OSError."""
-        size = sum(map(len, chunks))
+        octets = b"".join(chunks)  # each piece by itself would take Python's lock from the event loop again
+        size = len(octets)
         try:
             check_space(self._folder, size, self._keep_free)
-            write_all(self._fd, chunks, self._size)
+            write_all(self._fd, [octets], self._size)
         except OSError as error:
             raise as_store_error(error) from error
         # It goes to disk from now on: the sync of a small mail beside it would wait for what is unwritten.
         os.posix_fadvise(self._fd, self._size, size, os.POSIX_FADV_DONTNEED)
-        for chunk in chunks:
-            self._crc = zlib.crc32(chunk, self._crc)
+        self._crc = zlib.crc32(octets, self._crc)
         self._size += size
 
     def keep(self, head: bytes, recovery: bytes, time: float, holds: Holds) -> str:
