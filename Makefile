@@ -54,7 +54,8 @@ bench: setup peers  ## Measure this hub beside its peers on this machine; ARGS="
 	$(BIN)/python -m bench $(ARGS)
 
 soak: setup peers  ## Run the long loops at full length; the report is docs/benchmarks/soak.md
-	$(BIN)/python -m pytest --soak -m soak
+	$(BIN)/python -m pytest --soak -m "soak(alone=True)"
+	$(BIN)/python -m pytest --soak -m "soak and not soak(alone=True)" --numprocesses $$(nproc) --dist loadfile
 
 registry: setup peers  ## Check all plugins and build the registry in build/registry; ARGS="--up-to loads" and the like
 	$(BIN)/python plugin-registry/generate.py $(ARGS)

@@ -1,11 +1,13 @@
 """Long loops: short in `make test`, as long as promised in `make soak`, which keeps what they found.
 
 Each test's last run that passed is kept by itself, so that one that failed can be run again alone:
-`pytest --soak -m soak -k reload`. A test that fails has no figures.
+`pytest --soak -m soak -k reload`. A test that fails has no figures. What measures time or memory says
+`soak(alone=True)` and has the machine to itself; the others run side by side.
 """
 
 from __future__ import annotations
 
+import fcntl
 import json
 import platform
 from collections.abc import Generator, Iterator, Mapping
@@ -51,7 +53,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     """Make the session's one `Soak`, and its marker known."""
-    config.addinivalue_line("markers", "soak: a loop that `make soak` runs at full length")
+    config.addinivalue_line("markers", "soak(alone=False): a loop that `make soak` runs at full length")
     config.stash[_SOAK] = Soak(long=config.getoption("--soak"))
 
 
@@ -82,27 +84,39 @@ def pytest_runtest_makereport(
     report = yield
     found = item.config.stash[_SOAK]
     if found.long and item.get_closest_marker("soak") and (call.when == "call" or report.failed):
-        kept: dict[str, Mapping[str, Any]] = json.loads(KEPT.read_text()) if KEPT.exists() else {}
-        kept.pop(item.nodeid, None)
-        if report.passed:
-            kept[item.nodeid] = {
-                "ended": f"{datetime.now(UTC):%Y-%m-%d %H:%M}",
-                "python": platform.python_version(),
-                "seconds": round(report.duration),
-                "found": [[what, figure] for test, what, figure in found.lines if test == item.nodeid],
-            }
-        _keep(dict(sorted(kept.items())))
+        row = {
+            "ended": f"{datetime.now(UTC):%Y-%m-%d %H:%M}",
+            "python": platform.python_version(),
+            "seconds": round(report.duration),
+            "found": [[what, figure] for test, what, figure in found.lines if test == item.nodeid],
+        }
+        _keep(item.nodeid, row if report.passed else None)
     return report
 
 
-def _keep(kept: Mapping[str, Mapping[str, Any]]) -> None:
+def _keep(test: str, row: Mapping[str, Any] | None) -> None:
+    """Put a row in the place of the one before, or take that away. Others may run side by side."""
     KEPT.parent.mkdir(parents=True, exist_ok=True)
-    KEPT.write_text(json.dumps(kept, indent=1, ensure_ascii=False) + "\n")
+    with KEPT.open("a+") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        file.seek(0)
+        kept: dict[str, Mapping[str, Any]] = json.loads(file.read() or "{}")
+        kept.pop(test, None)
+        if row is not None:
+            kept[test] = row
+        kept = dict(sorted(kept.items()))
+        file.truncate(0)
+        file.write(json.dumps(kept, indent=1, ensure_ascii=False) + "\n")
+        _write_page(kept)
+
+
+def _write_page(kept: Mapping[str, Mapping[str, Any]]) -> None:
     minutes = sum(each["seconds"] for each in kept.values()) / 60
     lines = [
         "# Soak: long loops at full length",
         "",
-        f"Made by `make soak`; the tests took {minutes:.0f} minutes. Each row is of a last run that passed.",
+        f"Made by `make soak`. The tests together took {minutes:.0f} minutes, those that measure neither time nor "
+        "memory side by side. Each row is of a last run that passed.",
         "",
         "| test | ended (UTC) | seconds | what | found |",
         "|---|---|---|---|---|",

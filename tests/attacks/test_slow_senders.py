@@ -54,7 +54,7 @@ async def drip(port: int, begins: bytes, goes_on: bytes) -> bytes:
         writer.close()
 
 
-@pytest.mark.soak
+@pytest.mark.soak(alone=True)
 @pytest.mark.proves("mail: thousands of slow senders hold nobody up, and are gone once their time is")
 async def test_honest_mail_goes_through(tmp_path: Path, soak: Soak, many_files: None) -> None:
     count = soak.times(500, soak=3000)

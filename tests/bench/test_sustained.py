@@ -35,7 +35,7 @@ def hub(laid_out: Hub) -> Iterator[Hub]:
         yield serving
 
 
-@pytest.mark.soak
+@pytest.mark.soak(alone=True)
 @pytest.mark.skipif(smtp_source.find() is None, reason="smtp-source is not installed")
 def test_memory_does_not_grow_while_mail_flows(soak: Soak, hub: Hub) -> None:
     batches, size = soak.times(6, soak=40), soak.times(250, soak=10_000)
@@ -52,7 +52,7 @@ def test_memory_does_not_grow_while_mail_flows(soak: Soak, hub: Hub) -> None:
     soak.found("peak (VmHWM of all processes), MiB", f"{found.peak / MiB:.0f}")
 
 
-@pytest.mark.soak
+@pytest.mark.soak(alone=True)
 @pytest.mark.proves(
     "operation: an idle connection costs a few KiB, and thousands of them are answered at once"
 )
@@ -65,7 +65,7 @@ def test_thousands_of_idle_connections_are_cheap_and_answered(soak: Soak, hub: H
     soak.found(f"{count:,} idle connections, {talk}, KiB each", f"{each:.1f}")
 
 
-@pytest.mark.soak
+@pytest.mark.soak(alone=True)
 @pytest.mark.parametrize(("talk", "tls"), [("smtp", "starttls"), ("imap", "implicit")])
 def test_thousands_of_idle_connections_with_tls_are_cheap_and_answered(
     soak: Soak, hub: Hub, talk: Talk, tls: Tls
@@ -76,7 +76,7 @@ def test_thousands_of_idle_connections_with_tls_are_cheap_and_answered(
     soak.found(f"{count:,} idle connections with TLS, {talk}, KiB each", f"{each:.1f}")
 
 
-@pytest.mark.soak
+@pytest.mark.soak(alone=True)
 def test_thousands_of_clients_in_idle_are_cheap_and_answered(soak: Soak, hub: Hub) -> None:
     count = soak.times(100, soak=10_000)
     each = per_connection(hub, Idle(hub.imap_port, count, "idle", login=f'{MAILBOX} "{PASSWORD}"'))

@@ -152,7 +152,7 @@ async def stamps(crew: Crew) -> Counter[tuple[int, str]]:
     return found
 
 
-@pytest.mark.soak
+@pytest.mark.soak(alone=True)
 @pytest.mark.proves(
     "plugins: saved again and again under load, good or broken, one costs no mail and no session, and each "
     "message is judged by exactly one version"

@@ -160,7 +160,7 @@ async def bulk(port: int, count: int, size: int) -> None:
     assert await process.wait() == 0
 
 
-@pytest.mark.soak
+@pytest.mark.soak(alone=True)
 async def test_a_message_of_100_mb_streams(tmp_path: Path, soak: Soak) -> None:
     async with hub_with_probe(tmp_path, max_size=200_000_000) as crew:
         watch = await load(crew, 1, 100_000_000)
@@ -170,7 +170,7 @@ async def test_a_message_of_100_mb_streams(tmp_path: Path, soak: Soak) -> None:
         assert watch.longest < 0.050
 
 
-@pytest.mark.soak
+@pytest.mark.soak(alone=True)
 @pytest.mark.proves("mail: a hundred messages of 25 MB at once cost less than 300 MB, and others do not wait")
 async def test_many_large_messages_at_once_leave_room(tmp_path: Path, soak: Soak) -> None:
     count, size = soak.times(20, soak=100), soak.times(10_000_000, soak=25_000_000)
