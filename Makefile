@@ -11,6 +11,9 @@ STAMPS := $(VENV)/.stamps
 PROJECTS := pyproject.toml $(sort $(wildcard plugins/*/pyproject.toml))
 PLUGIN_DIRS := $(patsubst %/pyproject.toml,%,$(filter plugins/%,$(PROJECTS)))
 
+# Where it is set, each of the hundreds of hubs that the tests start would compile all of its modules anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 # Where mypy finds the modules of the plugins and of the registry under the names that they are imported by.
 empty :=
 export MYPYPATH := $(subst $(empty) $(empty),:,plugin-registry $(PLUGIN_DIRS))
