@@ -18,9 +18,6 @@ unexport PYTHONDONTWRITEBYTECODE
 empty :=
 export MYPYPATH := $(subst $(empty) $(empty),:,plugin-registry $(PLUGIN_DIRS))
 
-# Where it is set, every hub that a test or a benchmark starts compiles all of its modules anew: 0.4 s of the processor.
-unexport PYTHONDONTWRITEBYTECODE
-
 .DEFAULT_GOAL := help
 .PHONY: help setup run test coverage check types docs bench soak registry peers lock clean
 
