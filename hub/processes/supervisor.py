@@ -21,7 +21,8 @@ from typing import Final, cast
 
 from hub.config.load import Config
 from hub.control import ControlServer, Refused, inquire
-from hub.dispatch.blocking import Stack, culprit
+from hub.dispatch.blame import culprit
+from hub.dispatch.blocking import Stack
 from hub.dispatch.deaths import Deaths
 from hub.dispatch.judging import BEAT, read_notes
 from hub.listening import Bound
