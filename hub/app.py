@@ -35,7 +35,7 @@ from hub.loading.errors import LoadError, LoadErrors
 from hub.loading.kernel import Kernel
 from hub.loading.loader import Loader
 from hub.loading.reload import Agree, Report, alone
-from hub.loading.scope import Ask
+from hub.loading.surroundings import Ask
 from hub.loading.watching import Watcher
 from hub.log import get_logger
 from hub.mail.address import Address

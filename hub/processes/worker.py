@@ -25,7 +25,7 @@ from hub.loading.commons import Commons
 from hub.loading.errors import LoadErrors
 from hub.loading.proposal import Proposal
 from hub.loading.reload import Agree
-from hub.loading.scope import Ask
+from hub.loading.surroundings import Ask
 from hub.log import get_logger
 from hub.processes.handing import fetch
 from hub.processes.names import ASKING, Note, worker_notes, worker_socket
