@@ -53,10 +53,6 @@ async def _serve(
     hub = Hub(config, bound, trees=trees, reread=reread)
     await hub.start()
     calm_collector()
-    stack = Stack(hub.notes)
-    stack.register()
-    watch = Watch(hub.notes, stack, time.monotonic)
-    watch.start()
     reloads: set[asyncio.Task[Mapping[str, object] | None]] = set()
 
     def reload() -> None:
@@ -64,14 +60,22 @@ async def _serve(
         reloads.add(task)
         task.add_done_callback(reloads.discard)
 
-    loop.add_signal_handler(signal.SIGHUP, reload)
-    _log.info("serving", pid=os.getpid(), data=str(config.settings.hub.data_dir))
-    await stopping.wait()
-    _log.info("stopping")
-    await hub.stop()
-    watch.stop()
-    stack.unregister()
+    with Stack(hub.notes) as stack, Watch(hub.notes, stack, time.monotonic):
+        loop.add_signal_handler(signal.SIGHUP, reload)
+        _log.info("serving", pid=os.getpid(), data=str(config.settings.hub.data_dir))
+        await told_to_stop(hub, stopping)
+        _log.info("stopping")
+        await hub.stop()
     end_in_time()
+
+
+async def told_to_stop(hub: Hub, stopping: asyncio.Event) -> None:
+    """Wait for it. A SystemExit that leaves the loop instead comes from no step, for those hold theirs."""
+    try:
+        await stopping.wait()
+    except asyncio.CancelledError:
+        hub.exonerate()
+        raise
 
 
 def end_in_time() -> None:

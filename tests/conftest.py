@@ -27,8 +27,9 @@ from hub.hooks.markers import hookimpl
 from hub.loading.compile import Part, compile_plans, hooks
 from hub.loading.generation import Generation, Generations
 from hub.loading.kernel import Kernel
-from hub.loading.scope import Scope, Surroundings
+from hub.loading.scope import Scope
 from hub.loading.sources import Source
+from hub.loading.surroundings import Surroundings
 from hub.mail.address import Address
 from hub.mail.login import AccountRef, Credentials, Identity, Password, Refuse, ScramKeys
 from hub.mail.message import BodyFile

@@ -20,8 +20,9 @@ from hub.loading.drivers import check_choice, chosen, driver_class, driver_modul
 from hub.loading.errors import LoadErrors
 from hub.loading.importing import FreshImport, PluginFinder, Wanted
 from hub.loading.loader import Loader
-from hub.loading.scope import Scope, Surroundings
+from hub.loading.scope import Scope
 from hub.loading.sources import Source
+from hub.loading.surroundings import Surroundings
 from hub.log import configure
 from hub.services.chosen import Services
 from hub.services.clock import SystemClock

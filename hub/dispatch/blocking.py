@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import faulthandler
 import os
-import re
 import signal
-import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import Final
+from typing import Final, NoReturn, Self
 
+from hub.dispatch.blame import culprit
 from hub.dispatch.judging import BEAT, read_beats
 from hub.log import get_logger
 
@@ -27,21 +26,21 @@ ASK: Final = signal.SIGUSR2
 WRITING: Final = 0.05
 """Seconds that a process has to write down where it stands."""
 
-_FRAME: Final = re.compile(r'^  File "(.+)", line (\d+) in (.+)$', re.MULTILINE)
-_HUB: Final = str(Path(__file__).parents[1])
+_EXIT: Final = os._exit
 _log = get_logger(area="loop")
 
 
 class Stack:
-    """The file into which a process writes where it stands, when it is asked and when it crashes.
+    """The file into which a process writes where it stands: when it is asked, when it crashes, and when
+    somebody ends it by `os._exit`.
 
-    It lies beside the file with the notes.
+    It lies beside the file with the notes. The process enters it, and leaves it if it ends of its own will.
     """
 
     def __init__(self, notes: Path) -> None:
         self._path = notes.with_suffix(".stack")
 
-    def register(self) -> None:
+    def __enter__(self) -> Self:
         """This process writes there from now on; to its standard error if it cannot."""
         flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND | os.O_CLOEXEC
         try:
@@ -49,15 +48,24 @@ class Stack:
         except OSError as error:
             _log.warning("no file for stacks", reason=str(error))
             self._descriptor = os.dup(2)
+        self._pid = os.getpid()
         faulthandler.register(ASK, self._descriptor, all_threads=False)
         faulthandler.enable(self._descriptor)
+        os._exit = self._exit
+        return self
 
-    def unregister(self) -> None:
-        """This process ends of its own will."""
+    def __exit__(self, *_: object) -> None:
+        os._exit = _EXIT
         faulthandler.unregister(ASK)
         faulthandler.disable()
         os.close(self._descriptor)
         self._path.unlink(missing_ok=True)
+
+    def _exit(self, status: int) -> NoReturn:
+        """Nothing else would tell who called it: an exit leaves no trace, unlike a crash."""
+        if os.getpid() == self._pid:  # a child that a plugin has forked ends this way by right
+            faulthandler.dump_traceback(self._descriptor)
+        _EXIT(status)
 
     def read(self) -> str:
         """What was written last; empty if nothing was."""
@@ -70,19 +78,6 @@ class Stack:
         """Forget what was written."""
         if self._path.exists():
             os.truncate(self._path, 0)
-
-
-def culprit(stack: str) -> str | None:
-    """`plugin (file:line)` of the innermost frame that is neither the hub's nor a library's."""
-    _, crashed, rest = stack.partition("Current thread")
-    if crashed:  # among all others
-        stack = rest.partition("\n\n")[0]
-    for file, line, _ in _FRAME.findall(stack):
-        plugin = re.search(r"\bhub_plugin_(\w+?)(?:\.py)?(?:/|$)", file)
-        if plugin or not file.startswith((_HUB, sys.prefix, sys.base_prefix, "<")):
-            name = plugin[1] if plugin else Path(file).stem
-            return f"{name.replace('_', '-')} ({file}:{line})"
-    return None
 
 
 class Silence:
@@ -106,7 +101,7 @@ class Silence:
 
 
 class Watch:
-    """A thread that watches the loop of its own process, where there is no supervisor.
+    """A thread that watches the loop of its own process, where there is no supervisor, while it is entered.
 
     Code that keeps Python's lock keeps it from this thread too: then C code writes all stacks to standard
     error, as they are.
@@ -119,14 +114,13 @@ class Watch:
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="loop watch", daemon=True)
 
-    def start(self) -> None:
+    def __enter__(self) -> None:
         """From the loop's own thread."""
         self._loop_thread = threading.get_ident()
         faulthandler.dump_traceback_later(LOCKED, file=2)
         self._thread.start()
 
-    def stop(self) -> None:
-        """Waits until it has ended."""
+    def __exit__(self, *_: object) -> None:
         self._over.set()
         self._thread.join()
         faulthandler.cancel_dump_traceback_later()
@@ -144,4 +138,5 @@ class Watch:
                 _log.error("the loop is blocked", by=culprit(stack), seconds=silent, stack=stack)
             elif blocked and not silent:
                 _log.info("the loop goes on", seconds=blocked)
+                self._stack.clear()  # what the process may die of later is something else
             blocked = silent if silent >= NOTICED else 0.0

@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
 
+from hub.dispatch.blame import blamed, stood
 from hub.dispatch.blocking import Stack
 from hub.dispatch.judging import NOTES, Note, read_notes
 from hub.log import get_logger
@@ -21,6 +22,9 @@ REMEMBERED: Final = 7 * 86400.0
 MOST: Final = 1000
 """Contents that are remembered; those whose last death is longest ago are forgotten first."""
 LONGEST_STACK: Final = 4000
+"""Characters of it that are kept, from the innermost frame on."""
+NAMED: Final = 3
+"""Suspects of one death that are named."""
 
 _log = get_logger(area="judging")
 
@@ -29,8 +33,8 @@ _log = get_logger(area="judging")
 class Death:
     """One death of a process that was judging a message.
 
-    at: seconds since the epoch. message: the id that this try of it had. plugin: name, file and line. how:
-    the process's end. stack: where it stood, if that is known.
+    at: seconds since the epoch. message: the id that this try of it had. plugin: name, file and line; of
+    several suspects each. how: the process's end. stack: where it stood, if that is known.
     """
 
     at: float
@@ -49,33 +53,35 @@ class Deaths:
         self._by_content = _read(self._path)
 
     def count(self, notes: Sequence[Note], how: str, stack: str = "") -> dict[bytes, str]:
-        """Count a death for what was being judged in it; gives what is set aside from now on, and why.
-
-        What ran is to blame; what only waited, if nothing ran.
-        """
-        blamed = {note.content: note for note in notes if note.running} or {n.content: n for n in notes}
+        """Count a death for what is to blame for it; gives what is set aside from now on, and why."""
+        suspects: dict[bytes, list[Note]] = {}
+        for note in blamed(notes, stack):
+            suspects.setdefault(note.content, []).append(note)
         fresh = {}
-        for content, note in blamed.items():
+        for content, its in suspects.items():
             deaths = self._by_content.pop(content, ())
-            death = Death(self._now(), note.message, note.plugin, how, stack[-LONGEST_STACK:])
+            plugin, where = _either(its), stood(stack)[:LONGEST_STACK]
+            death = Death(self._now(), its[0].message, plugin, how, where)
             self._by_content[content] = (*deaths, death)[-ENOUGH:]
             _log.error(
                 "died while judging",
-                message=note.message, plugin=note.plugin, how=how, content=content.hex(),
+                message=death.message, plugin=plugin, how=how, content=content.hex(),
                 deaths=len(self._by_content[content]),
             )  # fmt: skip
             if len(deaths) == ENOUGH - 1:
                 fresh[content] = _why(self._by_content[content])
                 _log.error("set aside: kept unjudged from now on", content=content.hex(), why=fresh[content])
-        if blamed:
+        if suspects:
             self._write()
         return fresh
 
     def look_back(self) -> None:
         """Count what processes of a hub that died as a whole have left in the folder."""
         for notes in sorted(self._path.parent.glob("*" + NOTES)):
-            self.count(read_notes(notes), "it left no word", Stack(notes).read())
+            stack = Stack(notes)
+            self.count(read_notes(notes), "it left no word", stack.read())
             notes.unlink(missing_ok=True)
+            stack.clear()
 
     def set_aside(self) -> dict[bytes, str]:
         """Content → why it is judged no more."""
@@ -116,6 +122,11 @@ def _read(path: Path) -> dict[bytes, tuple[Death, ...]]:
     except (OSError, ValueError, TypeError, AttributeError) as error:
         _log.error("cannot be read, and begins anew", file=str(path), reason=str(error))
         return {}
+
+
+def _either(suspects: Sequence[Note]) -> str:
+    names = list(dict.fromkeys(note.plugin for note in suspects))
+    return " or ".join(names[:NAMED] + ([f"{len(names) - NAMED} more"] if len(names) > NAMED else []))
 
 
 def _why(deaths: Sequence[Death]) -> str:

@@ -3,7 +3,8 @@
 A process that dies cannot say what it died of. So every step that is given a message writes down, in a slot
 of its own, whose message it has and who it is, and whether its code is being run right now:
 
-header (magic, heartbeats) | slot | slot | …    slot: state, content, message id, plugin with file and line
+header (magic, heartbeats, the loop's thread) | slot | slot | …
+slot: state, content, message id, plugin with file and line, thread
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import hashlib
 import mmap
 import os
 import struct
+import threading
 from collections.abc import Callable, Coroutine, Generator, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -28,10 +30,11 @@ BEAT: Final = 0.25
 """Seconds between two heartbeats of a loop that is not blocked."""
 
 _MAGIC: Final = b"hub-note"
-_HEADER: Final = struct.Struct("<8sQ112x")
+_HEADER: Final = struct.Struct("<8sQQ104x")
 _MESSAGE: Final = struct.Struct("<B16s31s")
 _STEP: Final = struct.Struct("<80s")
-_SLOT: Final = struct.Struct("<B16s31s80s")
+_THREAD: Final = struct.Struct("<Q")
+_SLOT: Final = struct.Struct("<B16s31s80sQ")
 _BEATS: Final = struct.Struct("<Q")
 _BEATS_AT: Final = 8
 _SLOTS: Final = 1023
@@ -46,13 +49,16 @@ class Note:
     """One step that was under way.
 
     content: as `content_key` gives it. plugin: its name, the file and line of the implementation. running:
-    whether its code was being run, not waited for.
+    whether its code was being run, not waited for. thread: the one that ran it, as `threading.get_ident` has
+    it; on_loop: whether that is the event loop's.
     """
 
     content: bytes
     message: str
     plugin: str
     running: bool
+    thread: int = 0
+    on_loop: bool = False
 
 
 def content_key(head: bytes, body_size: int) -> bytes:
@@ -85,7 +91,7 @@ class Judging:
         finally:
             os.close(descriptor)
         self._path = path
-        self.slots[: _HEADER.size] = _HEADER.pack(_MAGIC, 0)
+        self.slots[: _HEADER.size] = _HEADER.pack(_MAGIC, 0, threading.get_ident())
         self._beat()
 
     def close(self) -> None:
@@ -104,7 +110,7 @@ class Judging:
         self._timer = asyncio.get_running_loop().call_later(BEAT, self._beat)
 
     def take(self, message: bytes, step: bytes) -> int:
-        """The offset of a slot for a step that runs; whoever finds none shares the last. For any thread.
+        """The offset of a slot for a step that this thread runs; whoever finds none shares the last.
 
         message: as `Judged` has it; step: as `step_note` gives it.
         """
@@ -112,7 +118,7 @@ class Judging:
             offset = self._free.pop()
         except IndexError:
             offset = _SHARED
-        self.slots[offset : offset + _SLOT.size] = message + step
+        self.slots[offset : offset + _SLOT.size] = message + step + _THREAD.pack(threading.get_ident())
         return offset
 
     def free(self, offset: int) -> None:
@@ -214,9 +220,10 @@ def read_notes(path: Path) -> list[Note]:
         return []
     if len(content) != SIZE or not content.startswith(_MAGIC):
         return []
+    loop = _HEADER.unpack_from(content)[2]
     return [
-        Note(key, _text(message), _text(plugin), state == _RUNNING)
-        for state, key, message, plugin in _SLOT.iter_unpack(content[_HEADER.size :])
+        Note(key, _text(message), _text(plugin), state == _RUNNING, thread, thread == loop)
+        for state, key, message, plugin, thread in _SLOT.iter_unpack(content[_HEADER.size :])
         if state != _FREE
     ]
 

@@ -221,7 +221,8 @@ _ENTRIES: Final = (
     # deaths
     (
         "judging-died", _FATAL, "", "died while judging",
-        "A worker ended while this plugin judged this message; the third time the message is set aside.",
+        "A worker ended while this plugin judged this message; where no stack names one, any of those that "
+        "ran. The third time the message is set aside.",
     ),
     (
         "judging-set-aside", _STAYS, "", "set aside: kept unjudged from now on",

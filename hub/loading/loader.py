@@ -33,10 +33,10 @@ from hub.loading.kinds import Speaker, unspoken
 from hub.loading.libraries import outdated, versions
 from hub.loading.looking import Found, Target, look, planned, target
 from hub.loading.reload import Agree, Lineup, Member, Report, Transaction, Wish, alone, changes, same
-from hub.loading.scope import Ask, Certify, Status, Submit, Surroundings
 from hub.loading.snapshot import keep, lay_over
 from hub.loading.sources import Kind
 from hub.loading.succession import Succession
+from hub.loading.surroundings import Ask, Certify, Status, Submit, Surroundings
 from hub.loading.watching import Place, Watcher
 from hub.log import get_logger
 from hub.services.blobs import Blobs

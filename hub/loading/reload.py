@@ -28,7 +28,8 @@ from hub.loading.importing import Loaded
 from hub.loading.kinds import Speaker, gather_kinds
 from hub.loading.leaks import end_leaks
 from hub.loading.routes import gather_routes
-from hub.loading.scope import Scope, Surroundings
+from hub.loading.scope import Scope
+from hub.loading.surroundings import Surroundings
 
 R = TypeVar("R")
 

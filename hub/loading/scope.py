@@ -5,13 +5,10 @@ from __future__ import annotations
 import asyncio
 import inspect
 import logging
-import socket
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AbstractContextManager, AsyncExitStack
-from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
-from typing import Final, Protocol, TypeAlias, TypeVar, cast, overload
+from typing import Final, Protocol, TypeVar, cast, overload
 
 from hub.config.key import suggestion
 from hub.dispatch.breaker import Breaker
@@ -25,19 +22,19 @@ from hub.hooks.plugin import Answering, Implementation, Logger
 from hub.loading.follower import Follower
 from hub.loading.lease import Lease
 from hub.loading.sources import module_name
+from hub.loading.surroundings import Surroundings
 from hub.loading.tenancy import Tenancy
+from hub.loading.timers import Timers
 from hub.log import get_logger
 from hub.mail.address import Address
 from hub.mail.login import AccountRef
 from hub.mail.stash import Stash
 from hub.services.account_mail import AccountMail
-from hub.services.blobs import Blobs
 from hub.services.clock import Clock
 from hub.services.directory import Directory
 from hub.services.dns import Dns
 from hub.services.kv import Kv
 from hub.services.log import LogEntry
-from hub.services.storage import Storage
 from hub.services.stored import (
     QueuedMessage,
     StoredMessage,
@@ -61,82 +58,6 @@ class Settings(Protocol):
 
     def __call__(self, model: type[S], /) -> S:
         """The plugin's table as that model. ConfigErrors."""
-
-
-Call: TypeAlias = Callable[[str, Mapping[str, object]], Awaitable[object]]
-"""Fires a hook of the generation that serves now. LookupError, TypeError."""
-
-Ask: TypeAlias = Callable[[str, str, Mapping[str, object]], Awaitable[Sequence[object]]]
-"""Asks a plugin, by name, a question in every worker; the answers. RuntimeError if there is none."""
-
-
-Status: TypeAlias = Callable[[], Awaitable[Mapping[str, object]]]
-"""Says what `hub status` says. RuntimeError."""
-
-
-class Certify(Protocol):
-    """Keeps certificates."""
-
-    def __call__(self, name: str, pair: tuple[bytes, bytes] | None, alpn: str | None, /) -> Awaitable[None]:
-        """Serve a chain and its key under a name from now on, or no more. ValueError, OSError."""
-
-
-async def _no_certify(name: str, pair: tuple[bytes, bytes] | None, alpn: str | None, /) -> None:
-    raise RuntimeError("there is no hub around this scope that could serve a certificate")
-
-
-Submit: TypeAlias = Callable[[Address | None, Sequence[Address], bytes], Awaitable[str]]
-"""Keeps a message for its recipients; its id. LookupError, ValueError."""
-
-
-async def _no_submission(reverse_path: Address | None, recipients: Sequence[Address], message: bytes) -> str:
-    raise RuntimeError("there is no hub around this scope that could send mail")
-
-
-async def _no_status() -> Mapping[str, object]:
-    raise RuntimeError("there is no hub around this scope that could say how it does")
-
-
-def _implementations(hook: str) -> Mapping[str, Implementation]:
-    raise LookupError(f"nobody can be asked for {hook}: no plugin is running")
-
-
-@dataclass(slots=True)
-class Surroundings:
-    """What all scopes share.
-
-    tell: fires a NOTIFY hook. storage, blobs: None until their drivers are open. directory: the one that
-    serves. certify: installs and removes certificates.
-    """
-
-    data_dir: Path
-    clock: Clock
-    dns: Dns
-    call: Call
-    ask: Ask
-    tell: Callable[[str, Mapping[str, object]], None]
-    loop: asyncio.AbstractEventLoop
-    storage: Storage | None = field(default=None)
-    status: Status = field(default=_no_status)
-    certify: Certify = field(default=_no_certify)
-    implementations: Callable[[str], Mapping[str, Implementation]] = field(default=_implementations)
-    directory: Directory | None = field(default=None)
-    observe: Observe | None = None
-    submit: Submit = field(default=_no_submission)
-    blobs: Blobs | None = field(default=None)
-    hostname: Callable[[], str] = field(default=socket.gethostname)
-
-    def need_storage(self) -> Storage:
-        """The storage driver; RuntimeError while it is still being opened."""
-        if self.storage is None:
-            raise RuntimeError("the storage is not open yet: its own plugin and driver cannot use it")
-        return self.storage
-
-    def need_blobs(self) -> Blobs:
-        """The driver of the messages' bytes; RuntimeError while it is still being opened."""
-        if self.blobs is None:
-            raise RuntimeError("the blobs are not open yet: what opens before them can read no message")
-        return self.blobs
 
 
 class Scope:
@@ -163,11 +84,9 @@ class Scope:
         self._logging.addFilter(self._said.admits)
         self._kv: Kv | None = None
         self._resources: list[AsyncExitStack] = []
-        self._timers: list[Callable[[], Coroutine[object, object, None]]] = []
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._ticking = False
         self._closed = False
         self.threads = PluginThreads(name)
+        self._timers = Timers(name, surroundings, self.threads, self._lease, self._log)
         self.breaker = Breaker(surroundings.clock.monotonic, self._breaker_changed)
         self.notifier = Notifier()
         self.dependencies: dict[str, str | None] = {}
@@ -268,12 +187,7 @@ class Scope:
         self, seconds: float, function: Callable[[], Awaitable[None] | None], *, once: bool = False
     ) -> None:
         """Call the function again and again from the swap on."""
-        if not seconds > 0:
-            raise ValueError(f"every({seconds!r}): the seconds between two calls must be more than 0")
-        name = getattr(function, "__qualname__", None) or type(function).__qualname__
-        tick = partial(self._tick, seconds, function, name)
-        lease = f"every/{len(self._timers)}/{name[:100]}"
-        self._add_timer(partial(self._lease(lease).guard, tick) if once else tick)
+        self._timers.every(seconds, function, once=once)
 
     def follow(
         self, name: str, handler: Callable[[Sequence[LogEntry]], Awaitable[None]], *, from_now: bool = False
@@ -289,7 +203,7 @@ class Scope:
             from_now=from_now,
         )
         self._followers.append(follower)
-        self._add_timer(partial(self._lease(f"follow/{name}").guard, follower.run))
+        self._timers.add(follower.run, lease=f"follow/{name}")
 
     def messages(self, entry: LogEntry) -> AsyncIterator[StoredMessage]:
         """What an entry of the log put into a mailbox or changed there, and is there still."""
@@ -387,21 +301,12 @@ class Scope:
 
     def open_timers(self) -> None:
         """The plugin serves from now on: its timers and followers start, once."""
-        if not self._ticking and not self._closed:
-            self._ticking = True
-            for timer in self._timers:
-                self._start(timer)
+        if not self._closed:
+            self._timers.open()
 
     async def stop_timers(self) -> None:
         """A successor takes over: end timers and followers; at most ten seconds."""
-        self._ticking = False
-        tasks = tuple(self._tasks)
-        for task in tasks:
-            task.cancel()
-        if tasks:
-            _, hung = await asyncio.wait(tasks, timeout=CLOSING)
-            if hung:
-                self._log.error("tasks do not end", count=len(hung))
+        await self._timers.stop(CLOSING)
 
     async def close(self, patience: float = CLOSING) -> None:
         """Close everything, last in first out; whatever goes wrong is logged and the rest is closed too.
@@ -428,43 +333,6 @@ class Scope:
 
     def _lease(self, name: str) -> Lease:
         return Lease(self.kv, name, self._around.clock, self._log)
-
-    def _add_timer(self, timer: Callable[[], Coroutine[object, object, None]]) -> None:
-        self._timers.append(timer)
-        if self._ticking:
-            self._start(timer)
-
-    def _start(self, timer: Callable[[], Coroutine[object, object, None]]) -> None:
-        task = self._around.loop.create_task(self._guarded(timer), name=f"{self._name} timer")
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-
-    async def _guarded(self, timer: Callable[[], Coroutine[object, object, None]]) -> None:
-        """Run for ever; no exception may leave a task, a SystemExit would end the loop."""
-        while True:
-            await self._try(timer, "a timer failed")
-            await self.clock.sleep(1)
-
-    async def _tick(self, seconds: float, function: Callable[[], Awaitable[None] | None], name: str) -> None:
-        async def call() -> None:
-            if inspect.iscoroutinefunction(function):
-                await function()
-            elif inspect.isawaitable(result := await self.threads.run(function)):
-                await result
-
-        while True:
-            await self.clock.sleep(seconds)
-            await self._try(call, "a timer's function failed", function=name)
-
-    async def _try(
-        self, work: Callable[[], Coroutine[object, object, None]], event: str, **fields: object
-    ) -> None:
-        try:
-            await drive(work(), None)
-        except asyncio.CancelledError:
-            raise
-        except BaseException as error:
-            self._log.error(event, reason=reason(error), **fields)
 
     def _breaker_changed(self, is_open: bool, hook: str, why: str) -> None:
         if is_open:

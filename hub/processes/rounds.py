@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Protocol, cast
+from typing import Final, cast
 
 from hub.config.errors import ConfigErrors
 from hub.config.load import Config
@@ -14,12 +14,10 @@ from hub.control import NotRunning, Refused
 from hub.listening import close_all_but, rebind
 from hub.log import configure, get_logger
 from hub.processes import merging
+from hub.processes.crew import Crew, Worker
 from hub.processes.handing import handing_out
 from hub.processes.merging import Fields
 from hub.renewal import hold, placed, tell_changes
-
-if TYPE_CHECKING:
-    from hub.processes.supervisor import Worker
 
 BUILDING: Final = 660.0
 """Seconds that a worker has to build: a driver may open for 600."""
@@ -31,15 +29,6 @@ LOOKS: Final = 5
 _log = get_logger(area="supervisor")
 
 
-class Ask(Protocol):
-    """Asks workers."""
-
-    def __call__(
-        self, workers: Sequence[Worker], verb: str, timeout: float, **arguments: object
-    ) -> Awaitable[list[object]]:
-        """The answers in the order of the workers; in place of one, the exception."""
-
-
 class Rounds:
     """One reload after the other.
 
@@ -47,14 +36,11 @@ class Rounds:
     went back to, as long as what is on disk is something else.
     """
 
-    def __init__(
-        self, workers: Sequence[Worker], ask: Ask, config: Config, reread: Callable[[], Config]
-    ) -> None:
+    def __init__(self, crew: Crew, config: Config, reread: Callable[[], Config]) -> None:
         self.config = config
         self.count = 0
         self.snapshot: Path | None = None
-        self._workers = workers
-        self._ask = ask
+        self._crew = crew
         self._reread = reread
         self._lock = asyncio.Lock()
 
@@ -74,7 +60,7 @@ class Rounds:
                     await self._keep()
                 return self._end(reports, errors, began)
             self.count += 1
-            old = [each.bound for each in self._workers]
+            old = [each.bound for each in self._crew]
             try:
                 config = hold(self._reread(), self.config)[0]
                 crews = rebind(old, config.settings.listeners)
@@ -89,7 +75,7 @@ class Rounds:
                 if config.settings.log != log:
                     log = config.settings.log
                     configure(log.level, log.format, addresses=log.addresses)
-                for worker, bound in zip(self._workers, crews, strict=True):
+                for worker, bound in zip(self._crew, crews, strict=True):
                     worker.bound = bound
             for before, after in zip(old, crews, strict=True):
                 kept, other = (before, after) if errors else (after, before)
@@ -109,26 +95,27 @@ class Rounds:
     async def _keep(self) -> None:
         """Have written down what all serve now; who cannot start with that does not start."""
         self.snapshot = self._folder / SNAPSHOT
-        first = [worker for worker in self._workers if worker.ready][:1]
-        for answer in await self._ask(first, "keep", BUILDING, folder=str(self.snapshot)):
+        first = self._crew.ready[:1]
+        for answer in await self._crew.ask(first, "keep", BUILDING, folder=str(self.snapshot)):
             if isinstance(answer, BaseException):
                 _log.error("what serves is not kept: a new worker will not start", reason=why(answer))
 
     async def _propose(self, what: str) -> tuple[list[Fields], list[str]]:
         """The reports of all workers, and why none of them has swapped."""
-        workers = [worker for worker in self._workers if worker.ready]
-        said = await self._ask(workers, "propose", BUILDING, what=what)
+        workers = self._crew.ready
+        said = await self._crew.ask(workers, "propose", BUILDING, what=what)
         for _ in range(LOOKS):
             if what == "rollback" or _agree(said):
                 break  # else something was saved when some had looked and some had not
-            await self._ask(workers, "conclude", BUILDING, swap=False)
-            said = await self._ask(workers, "propose", BUILDING, what="again" if what == "changed" else what)
+            await self._crew.ask(workers, "conclude", BUILDING, swap=False)
+            again = "again" if what == "changed" else what
+            said = await self._crew.ask(workers, "propose", BUILDING, what=again)
         proposals = dict(zip(workers, said, strict=True))
         errors = [error for worker in workers for error in _refusals(worker, proposals[worker])]
         if what != "rollback" and not _agree(said):
             errors.append("the workers do not find the same plugins; once no file changes: hub reload")
         waiting = [each for each in workers if _waits(proposals[each])]
-        concluded = await self._ask(waiting, "conclude", BUILDING, swap=not errors)
+        concluded = await self._crew.ask(waiting, "conclude", BUILDING, swap=not errors)
         for worker, end in zip(waiting, concluded, strict=True):
             if isinstance(end, BaseException):
                 _log.error("a worker did not end its reload", worker=worker.number, reason=why(end))

@@ -14,24 +14,25 @@ import os
 import signal
 import socket
 import time
-from collections.abc import Callable, Coroutine, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
-from typing import Final, cast
+from typing import Final
 
 from hub.config.load import Config
-from hub.control import ControlServer, Refused, inquire
-from hub.dispatch.blocking import Stack, culprit
+from hub.control import ControlServer
+from hub.dispatch.blame import culprit
+from hub.dispatch.blocking import Stack
 from hub.dispatch.deaths import Deaths
 from hub.dispatch.judging import BEAT, read_notes
 from hub.listening import Bound
 from hub.loading.commons import CommonMemory
 from hub.log import get_logger
-from hub.processes import merging
+from hub.processes.crew import Crew, Worker
 from hub.processes.forking import end_of, fork
 from hub.processes.merging import Fields
-from hub.processes.names import ASKING, Note, worker_notes, worker_socket
+from hub.processes.names import Note, worker_notes
 from hub.processes.rounds import BUILDING, Rounds, why
+from hub.processes.speaking import Spokesman
 from hub.processes.vigil import Vigil, anonymous_memory, limit_memory
 from hub.processes.worker import run as run_worker
 from hub.tls.certificates import CertificateError, Certificates, load_certificates
@@ -49,34 +50,8 @@ CRASH_LOOP: Final = 3
 """Deaths in a row that are worth a line of their own."""
 PATIENCE: Final = 30.0
 """Seconds that workers have to drain and close, well over the ten that connections get."""
-ANSWERING: Final = 5.0
-"""Seconds that a worker has to say how it does."""
 
 _log = get_logger(area="supervisor")
-
-
-@dataclass(slots=True, eq=False)
-class Worker:
-    """One place in the crew and the process that fills it; pid is 0 while there is none.
-
-    deaths: in a row, each soon after the start. reloads: how many the hub had seen when it was forked. said:
-    why it could not start, or had to go. last_death: of the process before this one, for the status. leaves:
-    it was told to go.
-    """
-
-    number: int
-    bound: Sequence[Bound]
-    pid: int = 0
-    started_at: float = 0.0
-    restarts: int = 0
-    deaths: int = 0
-    reloads: int = 0
-    ready: bool = False
-    said: str = ""
-    last_death: str = ""
-    leaves: bool = False
-    vigil: Vigil | None = None
-    ended: asyncio.Future[int] = field(default_factory=asyncio.Future)
 
 
 class Supervisor:
@@ -91,8 +66,7 @@ class Supervisor:
     ) -> None:
         self._tickets = tickets
         self._folder = config.settings.hub.data_dir
-        self._started_at = time.monotonic()
-        self._workers = [Worker(number, bound) for number, bound in enumerate(crews)]
+        self._crew = Crew(crews, self._folder)
         self._wanted: asyncio.Queue[Worker | None] = asyncio.Queue()
         self._serving = False
         self._stopping = False
@@ -100,24 +74,15 @@ class Supervisor:
         self._news = asyncio.Event()
         self._saved: set[str] = set()
         self._renewing = asyncio.Lock()
-        self._rounds = Rounds(self._workers, self._ask, config, reread)
+        self._rounds = Rounds(self._crew, config, reread)
         self._tasks: set[asyncio.Task[object]] = set()
         self._deaths = Deaths(self._folder)
         self._control = ControlServer(
             self._folder / "control.sock",
             {
-                "status": self._status,
-                "plugins": self._plugins,
-                "hooks": self._hooks,
+                **Spokesman(self._crew).verbs(),
                 "reload": self._reload,
-                "preview": self._preview,
                 "rollback": lambda _: self._rounds.run("rollback"),
-                "flush-traces": self._flush_traces,
-                "raise-log": self._raise_log,
-                "ask-plugin": self._ask_plugin,
-                "destinations": self._destinations,
-                "tls-failures": self._tls_failures,
-                "tls-policy": self._tls_policy,
             },
         )
 
@@ -142,7 +107,7 @@ class Supervisor:
         loop.add_signal_handler(signal.SIGCHLD, self._reap)
         self._spawn(self._follow_news())
         self._spawn(self._look_after_all())
-        self._wanted.put_nowait(self._workers[0])
+        self._wanted.put_nowait(self._crew.workers[0])
 
     async def wanted(self) -> Worker | None:
         """The next worker to fork; None when all have ended and no more are wanted."""
@@ -210,11 +175,11 @@ class Supervisor:
         fresh = self._deaths.count(read_notes(notes), worker.said, stack)
         notes.unlink(missing_ok=True)
         if fresh:
-            self._spawn(self._set_aside([each for each in self._workers if each.ready]))
+            self._spawn(self._set_aside(self._crew.ready))
 
     async def _set_aside(self, workers: Sequence[Worker]) -> None:
         contents = {content.hex(): why for content, why in self._deaths.set_aside().items()}
-        for answer in await self._ask(workers, "set-aside", ANSWERING, contents=contents):
+        for answer in await self._crew.ask(workers, "set-aside", contents=contents):
             if isinstance(answer, BaseException):
                 _log.error("a worker was not told what to set aside", reason=why(answer))
 
@@ -222,9 +187,8 @@ class Supervisor:
         """Notice a loop that is blocked and memory that runs out; what goes on too long costs the worker."""
         while not self._stopping:
             self._tickets.forget()
-            for worker in self._workers:
-                if worker.pid and not worker.ended.done():
-                    self._look_after(worker)
+            for worker in self._crew.alive:
+                self._look_after(worker)
             await asyncio.sleep(BEAT)
 
     def _look_after(self, worker: Worker) -> None:
@@ -269,9 +233,9 @@ class Supervisor:
                 self._spawn(self._rounds.run("reload"))
             return
         self._serving = True
-        for each in self._workers[1:]:
+        for each in self._crew.workers[1:]:
             self._wanted.put_nowait(each)
-        _log.info("supervising", pid=os.getpid(), workers=len(self._workers))
+        _log.info("supervising", pid=os.getpid(), workers=len(self._crew))
 
     def _lost(self, worker: Worker) -> None:
         """Replace it, after a pause if it dies again and again; a hub that never served ends."""
@@ -288,11 +252,10 @@ class Supervisor:
         asyncio.get_running_loop().call_later(pause, self._wanted.put_nowait, worker)
 
     def _reap(self) -> None:
-        for worker in self._workers:
-            if worker.pid and not worker.ended.done():
-                pid, status = os.waitpid(worker.pid, os.WNOHANG)
-                if pid:
-                    worker.ended.set_result(os.waitstatus_to_exitcode(status))
+        for worker in self._crew.alive:
+            pid, status = os.waitpid(worker.pid, os.WNOHANG)
+            if pid:
+                worker.ended.set_result(os.waitstatus_to_exitcode(status))
 
     def _stop(self) -> None:
         """Let the workers drain; nobody listens from now on."""
@@ -300,7 +263,7 @@ class Supervisor:
             return
         self._stopping = True
         _log.info("stopping", pid=os.getpid())
-        for worker in self._workers:
+        for worker in self._crew:
             for bound in worker.bound:
                 bound.socket.close()
         self._tell_all(signal.SIGTERM)
@@ -308,97 +271,25 @@ class Supervisor:
         self._see_whether_over()
 
     def _tell_all(self, number: signal.Signals) -> None:
-        for worker in self._workers:
-            if worker.pid and not worker.ended.done():
-                os.kill(worker.pid, number)
+        for worker in self._crew.alive:
+            os.kill(worker.pid, number)
 
     def _see_whether_over(self) -> None:
-        if not any(worker.pid for worker in self._workers):
+        if not any(worker.pid for worker in self._crew):
             self._wanted.put_nowait(None)
-
-    # -- questions to all -------------------------------------------------------------------------------
-
-    async def _ask(
-        self, workers: Sequence[Worker], verb: str, timeout: float, **arguments: object
-    ) -> list[object]:
-        """The answers in the order of the workers; in place of one, the exception."""
-        return await asyncio.gather(
-            *(
-                inquire(self._folder / worker_socket(each.number), verb, timeout=timeout, **arguments)
-                for each in workers
-            ),
-            return_exceptions=True,
-        )
-
-    async def _answers(self, verb: str, **arguments: object) -> dict[int, object]:
-        """Worker → its answer; RuntimeError if nobody answers."""
-        ready = [worker for worker in self._workers if worker.ready]
-        said = await self._ask(ready, verb, ANSWERING, **arguments)
-        answers = {
-            worker.number: answer
-            for worker, answer in zip(ready, said, strict=True)
-            if not isinstance(answer, BaseException)
-        }
-        if not answers:
-            raise RuntimeError("no worker answers")
-        return answers
-
-    async def _status(self, _: Fields) -> object:
-        answers = cast("dict[int, Fields]", await self._answers("status"))
-        workers = [
-            {
-                "number": worker.number,
-                "pid": worker.pid,
-                "state": "serves" if said else "is silent" if worker.ready else "starts",
-                "uptime": said.get("uptime", 0.0),
-                "sessions": said.get("sessions", 0),
-                "generation": said.get("generation", 0),
-                "restarts": worker.restarts,
-                "last_death": worker.last_death,
-            }
-            for worker in self._workers
-            for said in (answers.get(worker.number, {}),)
-        ]
-        return merging.status(answers, workers, os.getpid(), time.monotonic() - self._started_at)
-
-    async def _destinations(self, _: Fields) -> object:
-        answers = cast("dict[int, Sequence[Fields]]", await self._answers("destinations"))
-        return merging.destinations(answers)
-
-    async def _plugins(self, _: Fields) -> object:
-        return merging.plugins(cast("dict[int, Sequence[Fields]]", await self._answers("plugins")))
-
-    async def _hooks(self, _: Fields) -> object:
-        answers = cast("dict[int, Mapping[str, Sequence[Fields]]]", await self._answers("hooks"))
-        return merging.hooks(answers)
-
-    async def _preview(self, _: Fields) -> object:
-        """What a reload would do."""
-        return await self._of_one("preview", BUILDING)
-
-    async def _tls_policy(self, request: Fields) -> object:
-        return await self._of_one("tls-policy", ASKING, domain=request["domain"])
-
-    async def _of_one(self, verb: str, timeout: float, **arguments: object) -> object:
-        """The answer of one worker, for the others have the same."""
-        ready = [worker for worker in self._workers if worker.ready][:1]
-        for answer in await self._ask(ready, verb, timeout, **arguments):
-            if not isinstance(answer, BaseException):
-                return answer
-        raise RuntimeError("no worker answers")
 
     async def _reload(self, request: Fields) -> object:
         report = await self._rounds.run("reload")
         if report["errors"] or not request.get("workers"):
             return report
-        for worker in self._workers:
+        for worker in self._crew:
             if not await self._renew(worker):
                 last = worker.last_death or "it is starting still"
                 said = (
                     f"worker {worker.number} does not start again: {last}. Those after it were not replaced"
                 )
                 return {**report, "errors": [said]}
-        return {**report, "replaced": [worker.number for worker in self._workers]}
+        return {**report, "replaced": [worker.number for worker in self._crew]}
 
     async def _renew(self, worker: Worker) -> bool:
         """Let a worker drain and a new process take its place; whether it serves.
@@ -419,30 +310,6 @@ class Supervisor:
                         await asyncio.sleep(BEAT)
                     return True
             return False
-
-    async def _flush_traces(self, _: Fields) -> object:
-        return all((await self._answers("flush-traces")).values())
-
-    async def _tls_failures(self, request: Fields) -> object:
-        answers = cast("dict[int, Sequence[Fields]]", await self._answers("tls-failures", **request))
-        return merging.latest(answers, cast(int, request["last"]))
-
-    async def _raise_log(self, request: Fields) -> object:
-        ready = [worker for worker in self._workers if worker.ready]
-        said = await self._ask(ready, "raise-log", ANSWERING, **request)
-        refused = next((answer for answer in said if isinstance(answer, BaseException)), None)
-        if refused is not None:
-            raise refused
-        return said[0]
-
-    async def _ask_plugin(self, request: Fields) -> object:
-        """The answers of the workers that gave one; if none did, what the first had against it."""
-        ready = [worker for worker in self._workers if worker.ready]
-        said = await self._ask(ready, "ask-plugin", ASKING, **request)
-        answers = [each for answer in said if isinstance(answer, list) for each in answer]
-        if answers:
-            return answers
-        raise next((each for each in said if isinstance(each, Refused)), RuntimeError("no worker answers"))
 
     # -- reloads ----------------------------------------------------------------------------------------
 

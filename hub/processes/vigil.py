@@ -8,7 +8,8 @@ import time
 from pathlib import Path
 from typing import Final
 
-from hub.dispatch.blocking import ASK, NOTICED, Silence, Stack, culprit
+from hub.dispatch.blame import culprit
+from hub.dispatch.blocking import ASK, NOTICED, Silence, Stack
 from hub.log import get_logger
 
 SPARE: Final = 512 << 20

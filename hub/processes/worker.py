@@ -19,13 +19,13 @@ from hub.config.tables.listeners import Listener
 from hub.control import Handler, NotRunning, Refused, inquire
 from hub.dispatch.blocking import Stack
 from hub.dispatch.deaths import Deaths
-from hub.lifetime import calm_collector, end_in_time, loop_factory
+from hub.lifetime import calm_collector, end_in_time, loop_factory, told_to_stop
 from hub.listening import Bound, rebind
 from hub.loading.commons import Commons
 from hub.loading.errors import LoadErrors
 from hub.loading.proposal import Proposal
 from hub.loading.reload import Agree
-from hub.loading.scope import Ask
+from hub.loading.surroundings import Ask
 from hub.log import get_logger
 from hub.processes.handing import fetch
 from hub.processes.names import ASKING, Note, worker_notes, worker_socket
@@ -236,16 +236,14 @@ async def _work(
             tickets=tickets,
             snapshot=snapshot,
         )
-        stack = Stack(hub.notes)
-        stack.register()
-        await hub.start()
-        calm_collector()
-        note(Note.READY, "")
-        _log.info("serving", worker=number, pid=os.getpid(), data=str(config.settings.hub.data_dir))
-        await stopping.wait()
-        _log.info("stopping", worker=number)
-        await hub.stop()
-        stack.unregister()
+        with Stack(hub.notes):
+            await hub.start()
+            calm_collector()
+            note(Note.READY, "")
+            _log.info("serving", worker=number, pid=os.getpid(), data=str(config.settings.hub.data_dir))
+            await told_to_stop(hub, stopping)
+            _log.info("stopping", worker=number)
+            await hub.stop()
         end_in_time()
         return 0
     except (OSError, RuntimeError, LoadErrors) as error:

@@ -10,7 +10,8 @@ from typing import TypeVar, cast
 from pydantic import BaseModel
 
 from hub.config.validate import Where, validate_table
-from hub.loading.scope import Scope, Surroundings
+from hub.loading.scope import Scope
+from hub.loading.surroundings import Surroundings
 from hub.services.clock import Clock
 from hub.services.resolver import Resolver
 from hub.services.storage import Storage

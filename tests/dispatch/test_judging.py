@@ -61,10 +61,11 @@ async def test_a_step_notes_when_it_runs_and_when_it_waits(
     running = asyncio.ensure_future(make_step(check, judges=NAME).run(None, {}))
     await asyncio.sleep(0)
     await asyncio.sleep(0)
-    assert read_notes(notes) == [Note(KEY, "01message", "test (test.py:1)", running=False)]
+    here = threading.get_ident()
+    assert read_notes(notes) == [Note(KEY, "01message", "test (test.py:1)", False, here, on_loop=True)]
     going_on.set()
     assert await running == Accept()
-    assert seen == [[Note(KEY, "01message", "test (test.py:1)", running=True)]] * 2
+    assert seen == [[Note(KEY, "01message", "test (test.py:1)", True, here, on_loop=True)]] * 2
     assert read_notes(notes) == []
 
 
@@ -81,7 +82,10 @@ async def test_a_plain_function_runs_as_long_as_it_is_in_its_thread(
     step = make_step(check, judges=NAME, timeout=0.01)
     assert isinstance(await step.run(None, {}), Failure)
     assert await asyncio.to_thread(entered.wait, 10)
-    assert [note.running for note in read_notes(notes)] == [True]  # given up, and in there still
+    (note,) = read_notes(notes)
+    assert note.running  # given up, and in there still
+    assert not note.on_loop
+    assert note.thread != threading.get_ident()
     leave.set()
     async with asyncio.timeout(10):
         while read_notes(notes):
@@ -212,6 +216,30 @@ def test_one_death_counts_once_however_many_plugins_have_the_message(tmp_path: P
     deaths = Deaths(tmp_path)
     deaths.count([note(plugin="a (a.py:1)"), note(plugin="b (b.py:1)"), note(plugin="c (c.py:1)")], "code 3")
     assert deaths.set_aside() == {}
+
+
+@pytest.mark.parametrize(
+    ("suspects", "said"),
+    [("ab", "a (a.py:1) or b (b.py:1)"), ("abcde", "a (a.py:1) or b (b.py:1) or c (c.py:1) or 2 more")],
+)
+def test_suspects_are_said_to_be_no_more_than_that(tmp_path: Path, suspects: str, said: str) -> None:
+    deaths = Deaths(tmp_path)
+    for _ in range(ENOUGH):
+        deaths.count([note(plugin=f"{each} ({each}.py:1)") for each in suspects], "signal SIGKILL")
+    (why,) = deaths.set_aside().values()
+    assert why == f"the hub died 3 times while judging it in {said}; last: signal SIGKILL"
+
+
+def test_of_a_stack_the_innermost_frames_of_who_crashed_are_kept(tmp_path: Path) -> None:
+    idle = 'Thread 0x1 (most recent call first):\n  File "/idle.py", line 3 in wait\n'
+    deep = '  File "/data/plugins.d/p.py", line 8 in check\n' + '  File "/deep.py", line 1 in f\n' * 1000
+    Deaths(tmp_path).count(
+        [note()], "code 3", f"{idle}\nCurrent thread 0x2 (most recent call first):\n{deep}"
+    )
+    kept = (tmp_path / "deaths.json").read_text()
+    assert "p.py" in kept
+    assert "idle.py" not in kept
+    assert len(kept) < 5000
 
 
 def test_why_is_one_line_of_ascii(tmp_path: Path) -> None:
