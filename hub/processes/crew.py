@@ -66,7 +66,7 @@ class Crew:
         return [worker for worker in self.workers if worker.pid and not worker.ended.done()]
 
     async def ask(
-        self, workers: Sequence[Worker], verb: str, timeout: float = ANSWERING, **arguments: object
+        self, workers: Sequence[Worker], verb: str, timeout: float, **arguments: object
     ) -> list[object]:
         """The answers in the order of the workers; in place of one, the exception."""
         return await asyncio.gather(
@@ -80,7 +80,7 @@ class Crew:
     async def answers(self, verb: str, **arguments: object) -> dict[int, object]:
         """Worker → its answer; RuntimeError if nobody answers."""
         ready = self.ready
-        said = await self.ask(ready, verb, **arguments)
+        said = await self.ask(ready, verb, ANSWERING, **arguments)
         answers = {
             worker.number: answer
             for worker, answer in zip(ready, said, strict=True)

@@ -9,7 +9,7 @@ from typing import cast
 
 from hub.control import Handler, Refused
 from hub.processes import merging
-from hub.processes.crew import Crew
+from hub.processes.crew import ANSWERING, Crew
 from hub.processes.merging import Fields
 from hub.processes.names import ASKING
 from hub.processes.rounds import BUILDING
@@ -81,7 +81,7 @@ class Spokesman:
         return merging.latest(answers, cast(int, request["last"]))
 
     async def _raise_log(self, request: Fields) -> object:
-        said = await self._crew.ask(self._crew.ready, "raise-log", **request)
+        said = await self._crew.ask(self._crew.ready, "raise-log", ANSWERING, **request)
         refused = next((answer for answer in said if isinstance(answer, BaseException)), None)
         if refused is not None:
             raise refused

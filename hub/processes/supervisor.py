@@ -27,7 +27,7 @@ from hub.dispatch.judging import BEAT, read_notes
 from hub.listening import Bound
 from hub.loading.commons import CommonMemory
 from hub.log import get_logger
-from hub.processes.crew import Crew, Worker
+from hub.processes.crew import ANSWERING, Crew, Worker
 from hub.processes.forking import end_of, fork
 from hub.processes.merging import Fields
 from hub.processes.names import Note, worker_notes
@@ -179,7 +179,7 @@ class Supervisor:
 
     async def _set_aside(self, workers: Sequence[Worker]) -> None:
         contents = {content.hex(): why for content, why in self._deaths.set_aside().items()}
-        for answer in await self._crew.ask(workers, "set-aside", contents=contents):
+        for answer in await self._crew.ask(workers, "set-aside", ANSWERING, contents=contents):
             if isinstance(answer, BaseException):
                 _log.error("a worker was not told what to set aside", reason=why(answer))
 

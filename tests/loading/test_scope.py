@@ -236,7 +236,7 @@ async def test_of_two_workers_one_holds_the_lease_and_the_other_takes_over(
     await manual_clock.turn(100)
     assert ticks.count("second") >= 3
     # One that dies without a word loses the lease when it has run out.
-    for task in second._tasks:
+    for task in second._timers._tasks:
         task.cancel()
     storage._kvs["test"]._values.update(
         {key: (b"the dead one", manual_clock.time() + SECONDS) for key in storage._kvs["test"]._values}
