@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import os
-import zlib
 from collections.abc import Callable
 from concurrent.futures import Executor
 from pathlib import Path
 from typing import Final
 
 from hub import BodyFile
+from hub_plugin_blobs_segment.checksum import crc32
 from hub_plugin_blobs_segment.folder import as_store_error, check_space, create_locked, sync_folder
 from hub_plugin_blobs_segment.holds import Holds, Pending
 from hub_plugin_blobs_segment.record import Header, Reference, check_sizes, pack
@@ -41,12 +41,12 @@ class PartFile:
         # It goes to disk from now on: the sync of a small mail beside it would wait for what is unwritten.
         os.posix_fadvise(self._fd, self._size, size, os.POSIX_FADV_DONTNEED)
         for chunk in chunks:
-            self._crc = zlib.crc32(chunk, self._crc)
+            self._crc = crc32(chunk, self._crc)
         self._size += size
 
     def keep(self, head: bytes, recovery: bytes, time: float, holds: Holds) -> str:
         """End the file with head and record header, make it durable under its final name; the reference."""
-        header = Header(len(head), self._size, zlib.crc32(head), self._crc, time, recovery)
+        header = Header(len(head), self._size, crc32(head), self._crc, time, recovery)
         block = pack(header, trailing=True)
         final = self.path.with_suffix(".blob")
         try:

@@ -16,6 +16,7 @@ from typing import TypeAlias
 
 import pytest
 from hub_plugin_blobs_segment import SegmentBlobs
+from hub_plugin_blobs_segment.checksum import crc32
 from hub_plugin_blobs_segment.record import HEADER_SIZE, Header, Reference, pack
 from hub_plugin_blobs_segment.scanning import ROOM, TAIL, Record, record_end, scan
 from hub_plugin_blobs_segment.segment import write_all
@@ -222,6 +223,27 @@ async def test_every_flipped_bit_of_a_record_is_noticed(open_segments: OpenSegme
                 await blobs.read(reference)
             with pytest.raises(BlobGone):
                 _ = [piece async for piece in blobs.stream(reference)]
+
+
+async def test_every_flipped_bit_is_noticed_among_neighbours(
+    open_segments: OpenSegments, folder: Path
+) -> None:
+    async with open_segments() as blobs:
+        references = [await blobs.put(HEAD, body, b"recovery") for body in (b"before", b"body", b"behind")]
+        (segment,) = segments(folder)
+        whole = segment.read_bytes().rstrip(b"\0")
+        first, end = (Reference.parse(reference).offset for reference in references[1:])
+        for at in range(first, end):
+            segment.write_bytes(whole[:at] + bytes([whole[at] ^ 0x10]) + whole[at + 1 :])
+            before, damaged, behind = await blobs.read_many([(each, None) for each in references])
+            assert (before, behind) == (HEAD + b"before", HEAD + b"behind")
+            assert isinstance(damaged, BlobGone), at
+
+
+def test_the_checksum_is_that_of_zlib() -> None:
+    for octets in (b"", HEAD, bytes(range(256)) * 16):
+        assert crc32(octets) == zlib.crc32(octets)
+        assert crc32(memoryview(octets)[1:], 7) == zlib.crc32(octets[1:], 7)
 
 
 async def test_a_damaged_head_is_noticed_when_only_the_head_is_read(
