@@ -17,7 +17,7 @@ from hub.services.stored import item_blob
 
 SMALL: Final = 128 << 10
 """Octets that may be read into memory before they are sent, and parsed on the event loop."""
-TOGETHER: Final = 1 << 20
+TOGETHER: Final = 256 << 10
 """Octets of many messages that are read at once."""
 
 

@@ -193,6 +193,8 @@ class Fetching:
         blobs = listing.column(rows, MessageColumn.BLOB)
         found = await self._session.kernel.services.blobs.read_many(list(zip(blobs, lengths, strict=True)))
         octets = [each if isinstance(each, bytes) else b"" for each in found]
+        if [*map(len, octets)] == lengths:
+            return octets, set()
         return octets, {number for number, each in enumerate(octets) if len(each) != lengths[number]}
 
     async def _complete(

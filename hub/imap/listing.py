@@ -12,6 +12,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import chain, repeat
+from operator import add
 from types import MappingProxyType
 from typing import Any, Final, TypeAlias
 
@@ -29,6 +31,8 @@ _SUMMARY: Final = MappingProxyType(
         Kind.PREVIEW: MessageColumn.PREVIEW,
     }
 )
+_OCTETS: Final = b"\0"
+"""Where a template is cut, for octets to stand there: in no label."""
 _BLOB: Final = (MessageColumn.LINES, MessageColumn.HEAD_SIZE, MessageColumn.SIZE, MessageColumn.BLOB)
 
 Values: TypeAlias = Iterable[Any]
@@ -79,7 +83,9 @@ class Listing:
         self.columns = tuple(dict.fromkeys((*wanted, *self.made.values(), *(_BLOB if self.reads else ()))))
         self._places = {column: at for at, column in enumerate(self.columns, 1)}
         formats = [b"%b %b" % (each.label.replace(b"%", b"%%"), _format(each)) for each in attributes]
-        self._template = b"* %%d %b (%b)\r\n" % (word, b" ".join(formats))
+        line = b"* %%d %b (%b)\r\n" % (word, b" ".join(formats))
+        *before, end = line.split(_OCTETS)
+        self._templates = [each + b"{%d}\r\n" for each in before] + [end]
 
     @staticmethod
     def can(attributes: Sequence[Attribute]) -> bool:
@@ -124,8 +130,22 @@ class Listing:
 
     def render(self, chunk: Chunk) -> bytes:
         """All responses in one piece."""
-        cells = [self._cell(each, chunk) for each in self.attributes]
-        return b"".join(map(self._template.__mod__, zip(chunk.numbers, *cells, strict=True)))
+        cells: list[Values] = [chunk.numbers]  # those of the template that comes next
+        pieces: list[Iterable[bytes]] = []
+        templates = iter(self._templates)
+        for attribute in self.attributes:
+            if attribute.section is None:
+                cells.append(self._cell(attribute, chunk))
+                continue
+            octets = self._sections(attribute.section, chunk)
+            pieces += [_filled(next(templates), (*cells, map(len, octets))), octets]
+            cells = []
+        end = next(templates)
+        if not pieces:
+            return b"".join(_filled(end, cells))
+        pieces.append(_filled(end, cells) if cells else repeat(end % ()))
+        # No other cell has a NUL, and what stands for one is as long.
+        return lawful(b"".join(chain.from_iterable(zip(*pieces, strict=False))))
 
     def _cell(self, attribute: Attribute, chunk: Chunk) -> Values:
         if attribute.kind is Kind.UID:
@@ -138,21 +158,32 @@ class Listing:
             return [thread_value(chunk.threads, row[0]) for row in chunk.rows]
         if attribute.kind in self.made:
             return self.column(chunk.rows, self.made[attribute.kind])
-        if attribute.section is not None:
-            return self._sections(attribute.section, chunk)
         column, _, shown = _ROW[attribute.kind]
         values = self.column(chunk.rows, column)
         return values if shown is None else map(shown, values)
 
-    def _sections(self, section: Section, chunk: Chunk) -> Iterator[bytes]:
+    def _sections(self, section: Section, chunk: Chunk) -> Sequence[bytes]:
+        """As `sections.pieces` does for one message, of octets that are there already."""
         lines = self.column(chunk.rows, MessageColumn.LINES)
-        heads = self.column(chunk.rows, MessageColumn.HEAD_SIZE)
-        for own, head, octets in zip(lines, heads, chunk.octets, strict=True):
-            found = _section(section, own, head, octets)
-            if section.partial is not None:
-                start, length = section.partial
-                found = found[start : start + length]
-            yield b"{%d}\r\n%b" % (len(found), lawful(found))
+        octets = chunk.octets
+        if section.which is Which.ALL:
+            found = list(map(add, lines, octets)) if any(lines) else octets
+        else:
+            heads = self.column(chunk.rows, MessageColumn.HEAD_SIZE)
+            if section.which is Which.TEXT:
+                found = [each[head:] for head, each in zip(heads, octets, strict=True)]
+            else:
+                blocks = [own + each[:head] for own, head, each in zip(lines, heads, octets, strict=True)]
+                is_all = section.which is Which.HEADER
+                found = blocks if is_all else [selected(section, block) for block in blocks]
+        if section.partial is None:
+            return found
+        start, length = section.partial
+        return [each[start : start + length] for each in found]
+
+
+def _filled(template: bytes, cells: Sequence[Values]) -> Iterable[bytes]:
+    return map(template.__mod__, zip(*cells, strict=True))
 
 
 def thread_value(threads: Mapping[int, bytes], uid: int) -> bytes:
@@ -177,20 +208,10 @@ def chunks(lengths: Sequence[int]) -> Iterator[tuple[int, int]]:
 
 
 def _format(attribute: Attribute) -> bytes:
+    if attribute.section is not None:
+        return _OCTETS
     if attribute.kind is Kind.UID:
         return b"%d"
     if attribute.kind is Kind.MODSEQ:
         return b"(%d)"
     return _ROW[attribute.kind][1] if attribute.kind in _ROW else b"%b"
-
-
-def _section(section: Section, lines: bytes, head: int, octets: bytes) -> bytes:
-    """As `sections.pieces` does for one message, of octets that are there already."""
-    match section.which:
-        case Which.ALL:
-            return lines + octets
-        case Which.TEXT:
-            return octets[head:]
-        case Which.HEADER:
-            return lines + octets[:head]
-    return selected(section, lines + octets[:head])

@@ -151,6 +151,25 @@ async def test_only_what_is_asked_for_is_read(many: ImapHub) -> None:
         assert blobs.calls["read_many"] + blobs.calls["read"] == batches + 1
 
 
+async def test_parts_stand_where_they_were_asked_for(many: ImapHub) -> None:
+    async with await many.logged_in(mailbox="INBOX") as client:
+        parts = 'BODY.PEEK[TEXT]<1.3> FLAGS BODY.PEEK[HEADER.FIELDS ("%b")] RFC822.SIZE'
+        told = await client.ok(f"FETCH 1:600 (UID {parts})")
+        whole = await client.ok("FETCH 1:600 BODY.PEEK[]")
+        for number in range(600):
+            head = HEAD % (number, number)
+            assert told[number] == (
+                b"* %d FETCH (UID %d BODY[TEXT]<1> {3}\r\n%b FLAGS () "
+                b'BODY[HEADER.FIELDS ("%%b")] {2}\r\n\r\n RFC822.SIZE %d)'
+            ) % (number + 1, number + 1, BODY[1:4], len(head + BODY))
+            assert whole[number] == b"* %d FETCH (BODY[] {%d}\r\n%b%b)" % (
+                number + 1,
+                len(head + BODY),
+                head,
+                BODY,
+            )
+
+
 @pytest.mark.proves("imap: a mailbox of ten thousand is fetched while others are served")
 async def test_others_are_served_meanwhile(many: ImapHub) -> None:
     async with await many.logged_in(mailbox="INBOX") as reading, await many.logged_in() as other:

@@ -2,76 +2,71 @@
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, NamedTuple, TypeAlias
 
-from hub_plugin_blobs_segment.record import Reference, checked_sums
+from zlib_ng.zlib_ng import crc32
+
+from hub import BlobGone
+from hub_plugin_blobs_segment.record import checked_sums, places
 
 SPAN: Final = 256 << 10
-"""Octets that are read in one go."""
+"""Octets that are read in one go: as many as stay in the processor's cache while they are looked at."""
 GAP: Final = 16 << 10
 """Octets between two messages that are read rather than asked for twice."""
 
+Place: TypeAlias = tuple[int, int, int, int, int]
+"""One message's number among those wanted, offset in the file, octets of its record header and of itself, and
+how many of these are wanted."""
 
-@dataclass(slots=True)
-class Run:
-    """Neighbours in one file, from `start` to `end`; each: its number among those wanted, its reference, and
-    how many of its octets are wanted."""
 
-    file: Reference
+class Run(NamedTuple):
+    """Neighbours in one file, from `start` to `end`."""
+
+    file: str
     start: int
     end: int
-    each: list[tuple[int, Reference, int]] = field(default_factory=list)
+    each: list[Place]
 
 
-def runs(wanted: Sequence[tuple[Reference | None, int | None]]) -> Iterator[Run]:
-    """Those that can be read together, in their order; None, a large message and one alone in its file are
-    left out."""
-    run: Run | None = None
-    for number, (reference, length) in enumerate(wanted):
-        if reference is None or reference.trailing:
+def runs(wanted: Sequence[tuple[str, int | None]]) -> Iterator[Run]:
+    """Those that can be read together, in their order. Left out are what is no reference, a large message and
+    one alone in its file."""
+    file, start, end = "", 0, 0
+    each: list[Place] = []
+    for number, (text, length) in enumerate(wanted):
+        found = places(text)
+        if found is None or found[0].endswith(".blob"):
             continue
-        size = reference.length if length is None else min(length, reference.length)
-        start, end = reference.offset, reference.offset + reference.skip + size
-        if end - start > SPAN:
+        name, offset, skip, size = found
+        some = size if length is None or length > size else length
+        until = offset + skip + some
+        if until - offset > SPAN:
             continue
-        if (
-            run is None
-            or reference.file != run.file.file
-            or not run.start <= start <= run.end + GAP
-            or end - run.start > SPAN
+        if name != file or not start <= offset <= end + GAP or until - start > SPAN:
+            if each:
+                yield Run(file, start, end, each)
+            file, start, end = name, offset, until
+            each = []
+        elif until > end:
+            end = until
+        each.append((number, offset, skip, size, some))
+    if each:
+        yield Run(file, start, end, each)
+
+
+def cut(data: bytes | bytearray, run: Run, found: list[bytes | BlobGone | None]) -> None:
+    """Put the octets of each where its number says, but of what is not whole, or not there."""
+    view, start = memoryview(data), run.start
+    for number, offset, skip, size, some in run.each:
+        first = offset - start + skip
+        sums = checked_sums(view, first - skip, skip, size)
+        if sums is None:
+            continue
+        head, head_sum, body_sum = sums
+        octets = bytes(view[first : first + some])
+        # A part that is not wanted to its end has no checksum.
+        if some < head or (
+            crc32(octets[:head]) == head_sum and (some < size or crc32(octets[head:]) == body_sum)
         ):
-            if run is not None:
-                yield run
-            run = Run(reference, start, end)
-        run.end = max(run.end, end)
-        run.each.append((number, reference, size))
-    if run is not None:
-        yield run
-
-
-def cut(data: bytes | bytearray, run: Run) -> Iterator[tuple[int, bytes | None]]:
-    """Number and octets of each; None for what is not whole, or not there."""
-    view = memoryview(data)
-    for number, reference, size in run.each:
-        at = reference.offset - run.start
-        sums = checked_sums(view, at, reference)
-        first = at + reference.skip
-        yield (
-            number,
-            None
-            if sums is None or not _is_whole(view, first, size, sums)
-            else bytes(view[first : first + size]),
-        )
-
-
-def _is_whole(view: memoryview, at: int, size: int, sums: tuple[int, int, int, int]) -> bool:
-    """Whether the checksums of what is there in full are right."""
-    head, body, head_sum, body_sum = sums
-    if size < head:
-        return True
-    if zlib.crc32(view[at : at + head]) != head_sum:
-        return False
-    return size < head + body or zlib.crc32(view[at + head : at + size]) == body_sum
+            found[number] = octets

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import errno
 import os
-import zlib
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Sequence
 from concurrent.futures import Executor
@@ -13,9 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from zlib_ng.zlib_ng import crc32
+
 from hub import BlobGone
 from hub_plugin_blobs_segment.neighbours import Run, cut, runs
-from hub_plugin_blobs_segment.record import Header, Reference, payload_places, unpack
+from hub_plugin_blobs_segment.record import Header, Reference, payload_places, store_of, unpack
 
 PIECE: Final = 256 << 10
 _NO_WAIT: Final = getattr(os, "RWF_NOWAIT", 0)
@@ -58,7 +59,7 @@ class Reader:
         """Octets of head and body; checksums are verified over what is read whole."""
         reference = Reference.parse(text)
         start, end = _range(reference, offset, length)
-        file = await self._acquire(reference)
+        file = await self._acquire(reference.file)
         try:
             if not reference.trailing and reference.skip + end <= PIECE:
                 return await self._read_small(file, reference, start, end)
@@ -74,26 +75,25 @@ class Reader:
     async def read_many(self, wanted: Sequence[tuple[str, int | None]]) -> Sequence[bytes | BlobGone]:
         """The first octets of each; neighbours are read in one go."""
         found: list[bytes | BlobGone | None] = [None] * len(wanted)
-        for run in runs([(Reference.of(text), length) for text, length in wanted]):
-            if len(run.each) == 1 or run.file.store != self._store:
-                continue
-            for number, octets in await self._cut(run):
-                found[number] = octets
+        for run in runs(wanted):
+            if len(run.each) > 1:
+                await self._cut(run, found)
         # What is left: large, alone, damaged or gone; the last two for the reason.
         return [
             await self._one(text, length) if octets is None else octets
             for octets, (text, length) in zip(found, wanted, strict=True)
         ]
 
-    async def _cut(self, run: Run) -> Sequence[tuple[int, bytes | None]]:
+    async def _cut(self, run: Run, found: list[bytes | BlobGone | None]) -> None:
+        """Put what can be read where it belongs."""
         try:
             file = await self._acquire(run.file)
         except BlobGone:
-            return ()
+            return
         try:
-            return list(cut(await self._read_at(file, run.start, run.end - run.start), run))
+            cut(await self._read_at(file, run.start, run.end - run.start), run, found)
         except BlobGone:
-            return ()
+            return
         finally:
             self._release(file)
 
@@ -108,7 +108,7 @@ class Reader:
         reference = Reference.parse(text)
         start, end = _range(reference, offset, length)
         whole = (start, end) == (0, reference.length)
-        file = await self._acquire(reference)
+        file = await self._acquire(reference.file)
         try:
             header = await self._header(file, reference)
             sums = _Sums(header)
@@ -160,10 +160,9 @@ class Reader:
 
     # -- open files --------------------------------------------------------------------------------
 
-    async def _acquire(self, reference: Reference) -> OpenFile:
-        if reference.store != self._store:
-            raise BlobGone(f"{reference} is in the store {reference.store}, this one is {self._store}")
-        name = reference.file
+    async def _acquire(self, name: str) -> OpenFile:
+        if (store := store_of(name)) != self._store:
+            raise BlobGone(f"{name} is in the store {store}, this one is {self._store}")
         file = self._files.get(name)
         if file is None:
             fd = await self._opened(self._folder / name)
@@ -206,9 +205,9 @@ class _Sums:
 
     def add(self, piece: bytes | bytearray, *, last: bool) -> None:
         if self.done < self.header.head_size:
-            self.head = zlib.crc32(piece, self.head)
+            self.head = crc32(piece, self.head)
         else:
-            self.body = zlib.crc32(piece, self.body)
+            self.body = crc32(piece, self.body)
         self.done += len(piece)
         if last and (self.head, self.body) != (self.header.head_crc, self.header.body_crc):
             raise BlobGone("the stored message is damaged")
@@ -244,13 +243,13 @@ def _checked(reference: Reference, block: bytes | bytearray | memoryview) -> Hea
 
 
 def _verify_head(header: Header, message: memoryview) -> None:
-    if zlib.crc32(message[: header.head_size]) != header.head_crc:
+    if crc32(message[: header.head_size]) != header.head_crc:
         raise BlobGone("the stored header block is damaged")
 
 
 def _verify(header: Header, message: memoryview) -> None:
     _verify_head(header, message)
-    if zlib.crc32(message[header.head_size :]) != header.body_crc:
+    if crc32(message[header.head_size :]) != header.body_crc:
         raise BlobGone("the stored message is damaged")
 
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 import struct
-import zlib
 from dataclasses import dataclass
 from typing import Final
+
+from zlib_ng.zlib_ng import crc32
 
 from hub import BlobGone
 
@@ -25,6 +26,9 @@ TRAILING: Final = (
 _FIELDS: Final = struct.Struct("<4sBBHIIIQQII")
 _CRC: Final = struct.Struct("<I")
 HEADER_SIZE: Final = _FIELDS.size + _CRC.size
+# The same of a record as nearly all are, from magic to key in one.
+_ORDINARY: Final = struct.Struct("<12sIIQ8xIII")
+_ORDINARY_KIND: Final = struct.pack("<4sBBHI", MAGIC, VERSION, PLAIN, 0, NO_KEY)
 MAX_RECOVERY: Final = 1 << 20
 MAX_HEAD: Final = (1 << 32) - 1
 
@@ -69,18 +73,32 @@ class Reference:
     @classmethod
     def of(cls, text: str) -> Reference | None:
         """None if it is none of this driver's."""
-        match = _REFERENCE.match(text)
-        return None if match is None else cls(match[1], int(match[2]), int(match[3]), int(match[4]))
+        found = places(text)
+        return None if found is None else cls(*found)
 
     @property
     def store(self) -> str:
         """The name of the store that it was made by."""
-        return self.file[:8]
+        return store_of(self.file)
 
     @property
     def trailing(self) -> bool:
         """Whether it is a large message in a file of its own, whose header is the file's end."""
         return self.file.endswith(".blob")
+
+
+def places(text: str) -> tuple[str, int, int, int] | None:
+    """The fields of `Reference`, without the object; None if it is none of this driver's."""
+    match = _REFERENCE.match(text)
+    if match is None:
+        return None
+    file, offset, skip, length = match.groups()
+    return file, int(offset), int(skip), int(length)
+
+
+def store_of(file: str) -> str:
+    """The name of the store that has made it."""
+    return file[:8]
 
 
 def check_sizes(head: bytes, recovery: bytes) -> None:
@@ -106,7 +124,7 @@ def pack(header: Header, *, trailing: bool = False) -> bytes:
         header.head_crc,
         header.body_crc,
     )
-    fixed += _CRC.pack(zlib.crc32(header.recovery, zlib.crc32(fixed)))
+    fixed += _CRC.pack(crc32(header.recovery, crc32(fixed)))
     return header.recovery + fixed if trailing else fixed + header.recovery
 
 
@@ -127,7 +145,7 @@ def unpack(block: bytes | bytearray | memoryview, *, trailing: bool = False) -> 
         raise BlobGone("there is no record at that place")
     recovery = bytes(block[:at] if trailing else block[HEADER_SIZE:])
     (crc,) = _CRC.unpack_from(fixed, _FIELDS.size)
-    if crc != zlib.crc32(recovery, zlib.crc32(fixed[: _FIELDS.size])):
+    if crc != crc32(recovery, crc32(fixed[: _FIELDS.size])):
         raise BlobGone("the record's header is damaged")
     _, version, codec, flags, key, _, head, body, time, head_crc, body_crc = _FIELDS.unpack_from(fixed)
     if (version, codec, key, bool(flags & TRAILING)) != (VERSION, PLAIN, NO_KEY, trailing):
@@ -135,22 +153,18 @@ def unpack(block: bytes | bytearray | memoryview, *, trailing: bool = False) -> 
     return Header(head, body, head_crc, body_crc, time / 1e6, recovery)
 
 
-def checked_sums(view: memoryview, at: int, reference: Reference) -> tuple[int, int, int, int] | None:
-    """Sizes and checksums of head and body, of a record that does not trail; None unless it is the one that
-    is meant. The same as `unpack`, for who reads many and wants no reason."""
-    magic, version, codec, flags, key, recovery, head, body, _, head_sum, body_sum = _FIELDS.unpack_from(
-        view, at
-    )
-    crc_at = at + _FIELDS.size
+def checked_sums(view: memoryview, at: int, skip: int, length: int) -> tuple[int, int, int] | None:
+    """Octets and checksum of the head, and checksum of the body, of a record that does not trail; None unless
+    it is the one that is meant. The same as `unpack`, for who reads many and wants no reason."""
+    kind, recovery, head, body, head_sum, body_sum, own_sum = _ORDINARY.unpack_from(view, at)
     if (
-        (magic, version, codec, flags, key) != (MAGIC, VERSION, PLAIN, 0, NO_KEY)
-        or recovery + HEADER_SIZE != reference.skip
-        or head + body != reference.length
-        or _CRC.unpack_from(view, crc_at)[0]
-        != zlib.crc32(view[at + HEADER_SIZE : at + reference.skip], zlib.crc32(view[at:crc_at]))
+        kind != _ORDINARY_KIND
+        or recovery + HEADER_SIZE != skip
+        or head + body != length
+        or own_sum != crc32(view[at + HEADER_SIZE : at + skip], crc32(view[at : at + _FIELDS.size]))
     ):
         return None
-    return head, body, head_sum, body_sum
+    return head, head_sum, body_sum
 
 
 def payload_places(reference: Reference, header: Header) -> tuple[int, int]:

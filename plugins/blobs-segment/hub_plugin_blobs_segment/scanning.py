@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
-import zlib
 from collections.abc import Generator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
+
+from zlib_ng.zlib_ng import crc32
 
 from hub import BlobGone
 from hub_plugin_blobs_segment.record import (
@@ -175,6 +176,6 @@ def _next_header(fd: int, at: int, end: int, name: str) -> Record | None:
 def _crc(fd: int, at: int, size: int) -> int:
     crc, end = 0, at + size
     while at < end and (piece := os.pread(fd, min(_PIECE, end - at), at)):
-        crc = zlib.crc32(piece, crc)
+        crc = crc32(piece, crc)
         at += len(piece)
     return crc

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
-import zlib
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
+
+from zlib_ng.zlib_ng import crc32
 
 from hub_plugin_blobs_segment.folder import (
     as_store_error,
@@ -50,9 +51,7 @@ class Put(Pending):
 
     def _make(self) -> bytes:
         head, body = self.head, self.body
-        return pack(
-            Header(len(head), len(body), zlib.crc32(head), zlib.crc32(body), self._time, self._recovery)
-        )
+        return pack(Header(len(head), len(body), crc32(head), crc32(body), self._time, self._recovery))
 
 
 class SegmentWriter:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import os
-import zlib
 from collections.abc import Callable
 from concurrent.futures import Executor
 from pathlib import Path
 from typing import Final
+
+from zlib_ng.zlib_ng import crc32
 
 from hub import BodyFile
 from hub_plugin_blobs_segment.folder import as_store_error, check_space, create_locked, sync_folder
@@ -41,12 +42,12 @@ class PartFile:
             raise as_store_error(error) from error
         # It goes to disk from now on: the sync of a small mail beside it would wait for what is unwritten.
         os.posix_fadvise(self._fd, self._size, size, os.POSIX_FADV_DONTNEED)
-        self._crc = zlib.crc32(octets, self._crc)
+        self._crc = crc32(octets, self._crc)
         self._size += size
 
     def keep(self, head: bytes, recovery: bytes, time: float, holds: Holds) -> str:
         """End the file with head and record header, make it durable under its final name; the reference."""
-        header = Header(len(head), self._size, zlib.crc32(head), self._crc, time, recovery)
+        header = Header(len(head), self._size, crc32(head), self._crc, time, recovery)
         block = pack(header, trailing=True)
         final = self.path.with_suffix(".blob")
         try:

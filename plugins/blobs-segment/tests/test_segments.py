@@ -224,6 +224,21 @@ async def test_every_flipped_bit_of_a_record_is_noticed(open_segments: OpenSegme
                 _ = [piece async for piece in blobs.stream(reference)]
 
 
+async def test_every_flipped_bit_is_noticed_among_neighbours(
+    open_segments: OpenSegments, folder: Path
+) -> None:
+    async with open_segments() as blobs:
+        references = [await blobs.put(HEAD, body, b"recovery") for body in (b"before", b"body", b"behind")]
+        (segment,) = segments(folder)
+        whole = segment.read_bytes().rstrip(b"\0")
+        first, end = (Reference.parse(reference).offset for reference in references[1:])
+        for at in range(first, end):
+            segment.write_bytes(whole[:at] + bytes([whole[at] ^ 0x10]) + whole[at + 1 :])
+            before, damaged, behind = await blobs.read_many([(each, None) for each in references])
+            assert (before, behind) == (HEAD + b"before", HEAD + b"behind")
+            assert isinstance(damaged, BlobGone), at
+
+
 async def test_a_damaged_head_is_noticed_when_only_the_head_is_read(
     open_segments: OpenSegments, folder: Path
 ) -> None:
