@@ -174,6 +174,7 @@ if TYPE_CHECKING:
     from hub.services.sharing import Shared as Shared
     from hub.services.states import NO_STATES as NO_STATES
     from hub.services.states import ItemState as ItemState
+    from hub.services.states import Known as Known
     from hub.services.states import States as States
     from hub.services.storage import Acceptance as Acceptance
     from hub.services.storage import Appended as Appended
@@ -269,7 +270,7 @@ _HOMES = {
     "hub.services.expunged": "Expunged",
     "hub.services.search": "Counted Narrowed Search",
     "hub.services.sharing": "RIGHTS Shared",
-    "hub.services.states": "ItemState NO_STATES States",
+    "hub.services.states": "ItemState Known NO_STATES States",
     "hub.services.storage": "Acceptance Appended Copied Delivery FlagMode Item Mailbox "
     "MailboxChanges MailboxExists MailboxMissing MigrationStatus Migrations NewItem Placed "
     "Storage Totals UidRanges Usage",

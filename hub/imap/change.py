@@ -89,7 +89,13 @@ async def _change(
         if number:
             uids, unchanged_since = compress(states.uids), None
         states = await session.storage.store_flags(
-            view.id, uids, mode, flags, unchanged_since=unchanged_since, viewer=view.place.viewer
+            view.id,
+            uids,
+            mode,
+            flags,
+            unchanged_since=unchanged_since,
+            viewer=view.place.viewer,
+            known=None if number else view.known,
         )
     return states
 
@@ -125,7 +131,7 @@ async def _tell_stored(
     indexes = view.stored(states)
     if view.keywords != view.told_keywords:
         tell_flags(out, view)
-    session.changed_view(ChangeKind.FLAGGED, tuple(states.uids))
+    session.changed_view(ChangeKind.FLAGGED, states.uids)
     if tell:
         return await tell_states(session, indexes, with_uid=with_uid)
     with_uid = with_uid or Enabled.QRESYNC in session.enabled
@@ -182,7 +188,7 @@ async def _run_expunge(session: ImapSession, selection: Selection | None) -> Rep
     uids = await session.storage.expunge(view.id, ranges)
     if not uids:
         return ok(b"There was nothing to expunge")
-    session.changed_view(ChangeKind.EXPUNGED, tuple(uids))
+    session.changed_view(ChangeKind.EXPUNGED, uids)
     if Enabled.CONDSTORE not in session.enabled:
         return ok(b"Expunged")
     await tell(session, expunged=True)

@@ -67,7 +67,7 @@ async def _run(session: ImapSession, reader: Reader, *, by_uid: bool, moves: boo
         return ok(b"Copied", _copyuid(copied))
     # Before EXPUNGE or VANISHED, so that the client knows where what vanishes has gone (RFC 6851 §4.3).
     session.out.send(ok(b"Moved", _copyuid(copied)).line(b"*"))
-    session.changed_view(ChangeKind.EXPUNGED, tuple(uid for uid, _ in copied.pairs))
+    session.changed_view(ChangeKind.EXPUNGED, [uid for uid, _ in copied.pairs])
     return ok(b"They are there now, and here no more")
 
 

@@ -133,7 +133,7 @@ class Fetching:
             view.id, compress(unseen), FlagMode.ADD, _SEEN, viewer=view.place.viewer
         )
         view.stored(states)
-        session.changed_view(ChangeKind.FLAGGED, tuple(states.uids))
+        session.changed_view(ChangeKind.FLAGGED, states.uids)
         return True
 
     # -- many at once

@@ -141,14 +141,19 @@ class Mirror:
         self._heard = left
 
 
+_Watched: TypeAlias = tuple[Mirror, Callable[[], None]]
+"""A mirror, and what ends its hearing of changes."""
+
+
 class Mirrors:
-    """Every mirror of this process, and the last snapshots of mailboxes that nobody has open any more."""
+    """Every mirror of this process, also of mailboxes that nobody has open any more: these hear on what
+    happens, so that nothing is read for who comes back to one that is as it was."""
 
     def __init__(self, kernel: Kernel) -> None:
         self._kernel = kernel
         self.wakeups = Wakeups(kernel.services.storage)
-        self._open: dict[Key, tuple[Mirror, Callable[[], None]]] = {}
-        self._recent: OrderedDict[Key, Snapshot] = OrderedDict()
+        self._open: dict[Key, _Watched] = {}
+        self._recent: OrderedDict[Key, _Watched] = OrderedDict()
         self._held = 0  # by them, as `REMEMBERED` counts
 
     async def open(
@@ -159,12 +164,11 @@ class Mirrors:
         callback: is called at each change, and where there only may have been one.
         """
         key = mailbox.id, viewer
-        if key in self._open:
-            mirror, _ = self._open[key]
-            if mailbox.highest_modseq > mirror.newest.modseq:
-                mirror.doubt()
-        else:
-            mirror = self._make(key, mailbox)
+        if key not in self._open:
+            self._open[key] = self._taken_up(key) or self._make(key, mailbox)
+        mirror, _ = self._open[key]
+        if not mirror.stale and mailbox.highest_modseq > mirror.newest.modseq:
+            mirror.doubt()
         mirror.callbacks.add(callback)
 
         def end() -> None:
@@ -179,24 +183,31 @@ class Mirrors:
             raise
         return mirror, end
 
-    def _make(self, key: Key, mailbox: Mailbox) -> Mirror:
-        recent = self._recent.pop(key, None)
-        self._held -= 0 if recent is None else _weight(recent)
-        newest = recent or replace(EMPTY, modseq=mailbox.highest_modseq)
-        mirror = Mirror(lambda: self._kernel.services.storage, key, newest, is_loaded=recent is not None)
-        self._open[key] = mirror, self.wakeups.watch(key[0], mirror.hear)
-        return mirror
+    def _make(self, key: Key, mailbox: Mailbox) -> _Watched:
+        newest = replace(EMPTY, modseq=mailbox.highest_modseq)
+        mirror = Mirror(lambda: self._kernel.services.storage, key, newest, is_loaded=False)
+        return mirror, self.wakeups.watch(key[0], mirror.hear)
+
+    def _taken_up(self, key: Key) -> _Watched | None:
+        """What was left a while ago."""
+        watched = self._recent.pop(key, None)
+        if watched is not None:
+            self._held -= _weight(watched)
+        return watched
 
     def _close(self, key: Key) -> None:
-        mirror, unwatch = self._open.pop(key)
-        unwatch()
-        if mirror.is_loaded:
-            self._recent[key] = mirror.newest
-            self._held += _weight(mirror.newest)
+        watched = self._open.pop(key)
+        mirror, unwatch = watched
+        if not mirror.is_loaded:
+            return unwatch()
+        self._recent[key] = watched
+        self._held += _weight(watched)
         while self._held > REMEMBERED:
             _, oldest = self._recent.popitem(last=False)
             self._held -= _weight(oldest)
+            oldest[1]()
+        return None
 
 
-def _weight(snapshot: Snapshot) -> int:
-    return len(snapshot.uids) + 1
+def _weight(watched: _Watched) -> int:
+    return len(watched[0].newest.uids) + 1

@@ -111,7 +111,7 @@ async def _close(session: ImapSession, reader: Reader) -> Reply:
     uids = await session.storage.expunge(view.id)
     if not uids:
         return ok(b"The mailbox is closed")
-    session.changed(view.place.mailbox.name, ChangeKind.EXPUNGED, tuple(uids), view.place.account)
+    session.changed(view.place.mailbox.name, ChangeKind.EXPUNGED, uids, view.place.account)
     return ok(b"The mailbox is closed")
 
 

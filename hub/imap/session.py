@@ -225,7 +225,7 @@ class ImapSession:
         self._structures.clear()
 
     def changed(
-        self, mailbox: str, kind: ChangeKind, uids: tuple[int, ...] = (), account: AccountRef | None = None
+        self, mailbox: str, kind: ChangeKind, uids: Sequence[int] = (), account: AccountRef | None = None
     ) -> None:
         """Tell plugins, and oneself, that this session has changed a mailbox.
 
@@ -238,9 +238,9 @@ class ImapSession:
             view.stale = True
         plan = self.pin.notify(mailbox_changed)
         if plan:
-            plan(session=self, account=account, mailbox=mailbox, kind=kind, uids=uids)
+            plan(session=self, account=account, mailbox=mailbox, kind=kind, uids=tuple(uids))
 
-    def changed_view(self, kind: ChangeKind, uids: tuple[int, ...]) -> None:
+    def changed_view(self, kind: ChangeKind, uids: Sequence[int]) -> None:
         """`changed` for the selected mailbox."""
         seen = self.mailbox.place
         self.changed(seen.mailbox.name, kind, uids, seen.account)

@@ -19,7 +19,7 @@ from hub.imap.render import SYSTEM_FLAGS
 from hub.imap.replies import UID_REQUIRED, Refused, bad
 from hub.imap.sets import SAVED, STAR, Ranges, compress, merge, starless, uid_spans
 from hub.imap.snapshot import NO_KEYWORDS, Snapshot, keeping, merged
-from hub.services.states import States
+from hub.services.states import Known, States
 
 if TYPE_CHECKING:
     from hub.imap.contexts import Contexts
@@ -95,6 +95,12 @@ class View:
     def modseq(self) -> int:
         """All changes up to this one are known here."""
         return self._snapshot.modseq
+
+    @property
+    def known(self) -> Known:
+        """What is known here and to the other sessions of this process, who may have been told more."""
+        newest = self._mirror.newest
+        return Known(newest.modseq, States(newest.uids, newest.flags, newest.modseqs))
 
     @property
     def keywords(self) -> Mapping[str, str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import NamedTuple, overload
 
 
@@ -66,3 +67,11 @@ def _same(one: object, other: object) -> bool:
 
 
 NO_STATES = States.of(())
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What somebody remembers of a mailbox: all its items, as they were when this was its highest modseq."""
+
+    modseq: int
+    states: States

@@ -21,7 +21,7 @@ from hub.services.kv import Kv
 from hub.services.log import LogEntry, MailboxHistory
 from hub.services.queue import PERSONAL, Claim, QueueAction, QueueCount, QueueOutcome, QueueRow, Selection
 from hub.services.sharing import Sharing
-from hub.services.states import States
+from hub.services.states import Known, States
 from hub.services.summary import Summaries
 from hub.services.tables import Tables
 from hub.services.threads import Threads
@@ -304,10 +304,11 @@ class Storage(Sharing, Annotations, Keeping, Summaries, Threads, Protocol):
         *,
         unchanged_since: int | None = None,
         viewer: AccountRef | None = None,
+        known: Known | None = None,
     ) -> States:
         """The items of those UIDs after the change; none whose modseq is above `unchanged_since`.
 
-        MailboxMissing.
+        known: as the viewer sees them; they need not be read if nothing has happened since. MailboxMissing.
         """
 
     async def copy(

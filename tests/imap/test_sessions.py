@@ -214,6 +214,9 @@ async def test_a_mailbox_that_was_open_a_moment_ago_is_not_read_again(imap: Imap
         async with await imap.logged_in() as client:
             assert b"* 2 EXISTS" in await client.ok("SELECT INBOX")
         assert not counting.calls["states"]
+        counting.calls.clear()
+        async with await imap.logged_in(mailbox="INBOX"):
+            assert not counting.calls["changes"]
 
 
 async def test_the_mailboxes_that_were_open_longest_ago_are_forgotten(

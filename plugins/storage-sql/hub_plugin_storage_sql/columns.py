@@ -69,7 +69,7 @@ class Columns(Generic[F]):
     """Items by UID, as columns in step. figures: their modseqs or their sizes, as they were asked for."""
 
     uids: array[int]
-    flags: list[F]
+    flags: Sequence[F]
     figures: array[int]
 
     def __len__(self) -> int:
@@ -108,12 +108,13 @@ def columns(
     db: Reads, statement: Statement, mailbox: int, ranges: Sequence[Range], *more: int
 ) -> Columns[str]:
     """The items of those UIDs, as `pieces` in one."""
-    found: Columns[str] = Columns(array("I"), [], array("Q"))
+    uids, figures = array("I"), array("Q")
+    flags: list[str] = []
     for part in pieces(db, statement, mailbox, ranges, *more):
-        found.uids.extend(part.uids)
-        found.flags.extend(part.flags)
-        found.figures.extend(part.figures)
-    return found
+        uids.extend(part.uids)
+        flags.extend(part.flags)
+        figures.extend(part.figures)
+    return Columns(uids, flags, figures)
 
 
 def pieces(

@@ -21,6 +21,7 @@ from hub import (
     Expunged,
     FlagMode,
     Item,
+    Known,
     Kv,
     LogEntry,
     Mailbox,
@@ -194,10 +195,13 @@ class SqlStorage:
         *,
         unchanged_since: int | None = None,
         viewer: AccountRef | None = None,
+        known: Known | None = None,
     ) -> States:
         """The items of those UIDs after it; none whose modseq is above `unchanged_since`. MailboxMissing."""
         await self._know(viewer)
-        return await self._db.write(items.store_flags(mailbox, uids, mode, flags, unchanged_since, viewer))
+        return await self._db.write(
+            items.store_flags(mailbox, uids, mode, flags, unchanged_since, viewer, known)
+        )
 
     async def copy(
         self, mailbox: int, uids: UidRanges, target: int, viewer: AccountRef | None = None

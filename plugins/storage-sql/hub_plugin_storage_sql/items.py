@@ -10,12 +10,12 @@ from typing import Generic, TypeAlias, TypeVar
 
 from sqlalchemy import bindparam, delete, select, update
 
-from hub import AccountRef, ChangeKind, FlagMode, States, UidRanges
+from hub import AccountRef, ChangeKind, FlagMode, Known, States, UidRanges
 from hub_plugin_storage_sql.columns import SIZES, STATES, Columns, columns, pieces
 from hub_plugin_storage_sql.database import Statement
 from hub_plugin_storage_sql.flags import DELETED, SEEN, decoded, encoded
 from hub_plugin_storage_sql.keeping import forget, keep
-from hub_plugin_storage_sql.ranges import MAX_UID, Range, clipped, runs
+from hub_plugin_storage_sql.ranges import MAX_UID, Range, clipped, merged, runs
 from hub_plugin_storage_sql.schema import ITEM
 from hub_plugin_storage_sql.transaction import MailboxRow, Transaction
 from hub_plugin_storage_sql.viewing import forget_seen, see, unsee, viewed, viewer_id, with_seen
@@ -37,7 +37,8 @@ _SET_FLAGS = Statement(
 _DELETE = Statement(delete(ITEM).where(_WITHIN), "low high")
 
 F = TypeVar("F")
-"""The flags of an item as they are stored: a text for the owner; for others also whether it was seen."""
+"""The flags of an item: a text as they are stored, for others also whether it was seen; a set where they are
+remembered."""
 Viewed: TypeAlias = tuple[str, bool]
 
 
@@ -106,6 +107,7 @@ def store_flags(
     flags: frozenset[str],
     unchanged_since: int | None,
     viewer: AccountRef | None,
+    known: Known | None,
 ) -> Callable[[Transaction], States]:
     """The work behind `Storage.store_flags`."""
     ranges = clipped(uids)
@@ -117,6 +119,8 @@ def store_flags(
         watching = viewer_id(tx.connection, viewer, mailbox.account_id)
         if watching is not None:
             return _store_for(tx, mailbox, ranges, _change_for(mode, flags), unchanged_since, watching)
+        if known is not None and known.modseq == mailbox.highest_modseq:
+            return _store_known(tx, mailbox, ranges, _set_change(mode, flags), unchanged_since, known.states)
         found = _Found(_flag_change(mode, flags), decoded)
         for each in pieces(tx.connection, _STATES, mailbox.id, ranges):
             found.add(each, unchanged_since)
@@ -124,6 +128,23 @@ def store_flags(
         return found.states(now)
 
     return work
+
+
+def _store_known(
+    tx: Transaction,
+    mailbox: MailboxRow,
+    ranges: Sequence[Range],
+    change: Callable[[frozenset[str]], tuple[frozenset[str], int]],
+    unchanged_since: int | None,
+    states: States,
+) -> States:
+    """The same where the items stand as whoever asks has them, so that none is read."""
+    found = _Found(change, lambda new: new)
+    there = Columns(states.uids, states.flags, states.modseqs)
+    for first, last in merged(ranges):
+        found.add(there.within(first, last), unchanged_since)
+    now = _write(tx, mailbox, found, [encoded(new) for _, _, new in found.changed])
+    return found.states(now)
 
 
 def _store_for(
@@ -236,6 +257,22 @@ def _flag_change(mode: FlagMode, flags: frozenset[str]) -> Callable[[str], tuple
             old = decoded(text)
             new = _combined(mode, old, flags)
             result = known[text] = encoded(new), (SEEN in old) - (SEEN in new)
+        return result
+
+    return change
+
+
+def _set_change(
+    mode: FlagMode, flags: frozenset[str]
+) -> Callable[[frozenset[str]], tuple[frozenset[str], int]]:
+    """The same where the old flags are a set already."""
+    known: dict[frozenset[str], tuple[frozenset[str], int]] = {}
+
+    def change(old: frozenset[str]) -> tuple[frozenset[str], int]:
+        result = known.get(old)
+        if result is None:
+            new = decoded(encoded(_combined(mode, old, flags)))
+            result = known[old] = new, (SEEN in old) - (SEEN in new)
         return result
 
     return change

@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 
 from hub.services.log import ChangeKind
+from hub.services.states import Known
 from hub.services.storage import FlagMode, MailboxMissing, Storage
 from hub.testing.contracts.storage.fixtures import (
     ALICE,
@@ -73,6 +74,49 @@ class ItemContract(StorageFixtures):
         stored = await storage.store_flags(mailbox, ALL, FlagMode.ADD, DELETED, unchanged_since=known)
         assert [state.uid for state in stored] == [1, 3, 4]
         assert flags_by_uid(await storage.states(mailbox)) == {1: DELETED, 2: SEEN, 3: DELETED, 4: DELETED}
+
+    @pytest.mark.parametrize("mode", FlagMode)
+    async def test_what_is_known_need_not_be_read_and_comes_to_the_same(
+        self, storage: Storage, mode: FlagMode
+    ) -> None:
+        mailbox = await filled(storage, 9)
+        await storage.store_flags(mailbox, [(2, 3), (6, 6)], FlagMode.ADD, SEEN | {"$Work"})
+        middle = (await inbox(storage)).highest_modseq
+        await storage.store_flags(mailbox, [(5, 5)], FlagMode.ADD, DELETED)
+        known = await _known(storage, mailbox)
+        stored = await storage.store_flags(
+            mailbox, [(2, 6), (8, 20)], mode, SEEN, unchanged_since=middle, known=known
+        )
+        assert [state.uid for state in stored] == [2, 3, 4, 6, 8, 9]
+        states = await storage.states(mailbox)
+        assert [state for state in states if state.uid in stored.uids] == stored
+        before, now = flags_by_uid(known.states), flags_by_uid(states)
+        kept = {
+            FlagMode.SET: frozenset[str](),
+            FlagMode.ADD: SEEN | {"$Work", "\\Deleted"},
+            FlagMode.REMOVE: {"$Work"},
+        }
+        added = frozenset[str]() if mode is FlagMode.REMOVE else SEEN
+        assert now == before | {uid: before[uid] & kept[mode] | added for uid in stored.uids}
+        assert (await inbox(storage)).unseen == sum("\\Seen" not in flags for flags in now.values())
+
+    async def test_what_was_known_is_read_if_anything_has_happened_since(self, storage: Storage) -> None:
+        mailbox = await filled(storage, 3)
+        known = await _known(storage, mailbox)
+        await storage.store_flags(mailbox, [(2, 2)], FlagMode.SET, DELETED)
+        stored = await storage.store_flags(mailbox, ALL, FlagMode.ADD, SEEN, known=known)
+        assert flags_by_uid(stored) == {1: SEEN, 2: SEEN | DELETED, 3: SEEN}
+        assert stored == await storage.states(mailbox)
+
+    async def test_one_of_two_changes_at_once_knows_nothing_of_the_other(self, storage: Storage) -> None:
+        mailbox = await filled(storage, 3)
+        known = await _known(storage, mailbox)
+        await asyncio.gather(
+            storage.store_flags(mailbox, [(1, 2)], FlagMode.ADD, DELETED, known=known),
+            storage.store_flags(mailbox, ALL, FlagMode.ADD, SEEN, known=known),
+        )
+        now = flags_by_uid(await storage.states(mailbox))
+        assert now == {1: SEEN | DELETED, 2: SEEN | DELETED, 3: SEEN}
 
     async def test_two_changes_at_once_have_a_modseq_each(self, storage: Storage) -> None:
         mailbox = await filled(storage, 1)
@@ -164,3 +208,7 @@ class ItemContract(StorageFixtures):
         assert [state.uid for state in await storage.states(mailbox)] == [10_000]
         spans = [(entry.kind, entry.first_uid, entry.last_uid) for entry in await storage.log(position)]
         assert spans == [(ChangeKind.FLAGGED, 1, 9_999), (ChangeKind.EXPUNGED, 1, 9_999)]
+
+
+async def _known(storage: Storage, mailbox: int) -> Known:
+    return Known((await inbox(storage)).highest_modseq, await storage.states(mailbox))
