@@ -12,6 +12,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from operator import le
 from types import MappingProxyType
 from typing import Final
 
@@ -26,7 +27,7 @@ class Snapshot:
     """UIDs, ascending, with flags and modseqs in step with them.
 
     modseq: every change up to it is in here, and some after it may be. keywords: lower-cased → as it was
-    first written.
+    first written. latest: no message has a modseq above it.
     """
 
     modseq: int
@@ -34,6 +35,7 @@ class Snapshot:
     flags: Sequence[frozenset[str]]
     modseqs: array[int]
     keywords: Mapping[str, str]
+    latest: int
 
     @cached_property
     def first_unseen(self) -> int | None:
@@ -53,7 +55,7 @@ class Difference:
     fresh: int
 
 
-EMPTY: Final = Snapshot(0, array("I"), (), array("Q"), NO_KEYWORDS)
+EMPTY: Final = Snapshot(0, array("I"), (), array("Q"), NO_KEYWORDS, 0)
 
 
 def loaded(states: States, modseq: int) -> Snapshot:
@@ -82,7 +84,9 @@ def merged(snapshot: Snapshot, states: States, *, grows: bool = False) -> Snapsh
     known = bisect_right(their_uids, uids[-1]) if uids else 0
     first = bisect_left(uids, their_uids[0])
     span = slice(first, first + known)
-    if known and uids[span] == their_uids[:known] and max(modseqs[span]) <= min(their_modseqs[:known]):
+    if uids[span] == their_uids[:known] and (
+        snapshot.latest <= _least(their_modseqs) or all(map(le, modseqs[span], their_modseqs))
+    ):
         flags[span] = their_flags[:known]
         modseqs[span] = their_modseqs[:known]
     else:
@@ -94,7 +98,10 @@ def merged(snapshot: Snapshot, states: States, *, grows: bool = False) -> Snapsh
         uids = uids + their_uids[known:]
         flags += their_flags[known:]
         modseqs += their_modseqs[known:]
-    return Snapshot(snapshot.modseq, uids, flags, modseqs, learned(snapshot.keywords, their_flags))
+    keywords = learned(snapshot.keywords, their_flags)
+    return Snapshot(
+        snapshot.modseq, uids, flags, modseqs, keywords, max(snapshot.latest, _greatest(their_modseqs))
+    )
 
 
 def learned(keywords: Mapping[str, str], flags: Iterable[frozenset[str]]) -> Mapping[str, str]:
@@ -110,7 +117,20 @@ def learned(keywords: Mapping[str, str], flags: Iterable[frozenset[str]]) -> Map
 def holds(snapshot: Snapshot, first: int, last: int, modseq: int) -> bool:
     """Whether a change of flags of these UIDs, each of which has got this modseq, is in here already."""
     start, end = within(snapshot.uids, first, last)
-    return start == end or min(snapshot.modseqs[start:end]) >= modseq
+    return start == end or _least(snapshot.modseqs[start:end]) >= modseq
+
+
+def _least(modseqs: array[int]) -> int:
+    """Of many, which are mostly those of one change: as arrays they are compared at once."""
+    return modseqs[0] if _are_one(modseqs) else min(modseqs)
+
+
+def _greatest(modseqs: array[int]) -> int:
+    return modseqs[0] if _are_one(modseqs) else max(modseqs)
+
+
+def _are_one(modseqs: array[int]) -> bool:
+    return modseqs == modseqs[:1] * len(modseqs)
 
 
 def within(uids: Sequence[int], first: int, last: int) -> tuple[int, int]:
@@ -153,6 +173,7 @@ def keeping(earlier: Snapshot, later: Snapshot, gone: Sequence[int]) -> Snapshot
         [*flags, *later.flags[fresh:]],
         array("Q", modseqs) + later.modseqs[fresh:],
         later.keywords,
+        max(earlier.latest, later.latest),
     )
 
 
