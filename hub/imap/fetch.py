@@ -203,7 +203,7 @@ class Fetching:
         """The rows with what their summaries lack, and the numbers of those that cannot be read."""
         made = list(rows)
         session, view = self._session, self._view
-        session.kernel.wanted.add(view.id, (rows[number][0] for number in lacking))
+        session.kernel.wanted.add(view.id, [rows[number][0] for number in lacking])
         is_lazy = any(each.lazy for each in listing.attributes)
         needed = {
             number: kinds

@@ -40,6 +40,9 @@ REST: Final = 0.005
 REST_FOR_NEWS: Final = 0.02
 """The same for each time that mail has come meanwhile: who brings much at once leaves time between."""
 
+PATIENCE: Final = 4
+"""How often a client that lists what has no summary yet is waited for, before the next messages are made."""
+
 _ADDING: Final = frozenset((ChangeKind.DELIVERED, ChangeKind.APPENDED))
 
 _log = get_logger(area="imap")
@@ -52,7 +55,6 @@ class Summarising:
         self._kernel = kernel
         self._services = kernel.services
         self._news = 0  # how often mail has come since this was last looked at
-        self._missed = 0  # as `Wanted` counts
         self._tasks: list[asyncio.Task[None]] = []
 
     def start(self) -> None:
@@ -85,7 +87,7 @@ class Summarising:
     async def _run(self) -> None:
         while True:
             await self._kernel.wanted.news.wait()
-            await self._services.clock.sleep(GATHERING)  # the client that has missed them is still reading
+            await self._let_list()
             try:
                 await self.make_wanted()
             except Exception as error:
@@ -123,21 +125,31 @@ class Summarising:
         await self._give_way(len(made))
 
     async def _give_way(self, made: int) -> None:
-        """Mail that comes in goes first, and so do clients that list what has no summary yet."""
-        missed, self._missed = self._missed, self._kernel.wanted.missed
+        """Mail that comes in goes first."""
         news, self._news = self._news, 0
-        if missed != self._missed:
-            await self._services.clock.sleep(GATHERING)
-        elif news:
+        if news:
             await self._services.clock.sleep(min(REST_FOR_NEWS * news, REST * made))
+
+    async def _let_list(self) -> None:
+        """The client that has missed some still reads, and would wait for each that is made meanwhile."""
+        for _ in range(PATIENCE):
+            missed = self._kernel.wanted.missed
+            await self._services.clock.sleep(GATHERING)
+            if missed == self._kernel.wanted.missed:
+                return
 
     async def _made(self, mailbox: int, items: Sequence[Item]) -> Mapping[int, Summary]:
         """By UID; without those that cannot be read, which is told to who asks for them."""
+        wanted = self._kernel.wanted
+        missed, has_waited = wanted.missed, False
         small = [item for item in items if item.size <= SMALL]
         read = await self._services.blobs.read_many([(item.blob, None) for item in small])
         octets: dict[int, object] = {item.uid: each for item, each in zip(small, read, strict=True)}
         made: dict[int, Summary] = {}
         for item in items:
+            if missed != wanted.missed and not has_waited:
+                await self._let_list()
+                has_waited = True
             data = octets.get(item.uid)
             try:
                 if not isinstance(data, bytes):  # large, or moved meanwhile

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Collection
 from typing import Final
 
 MOST: Final = 100_000
 """Messages that are remembered; who is forgotten is missed again."""
+
+FEW: Final = 50
+"""Messages that a client asks for as they come, rather than as one that lists a mailbox."""
 
 
 class Wanted:
@@ -17,13 +20,13 @@ class Wanted:
         self._uids: dict[int, set[int]] = {}
         self._count = 0
         self.missed = 0
-        """How often somebody has asked, who may go on to."""
+        """How often somebody has asked for many, who may go on to."""
         self.news = asyncio.Event()
         """Set while there is something."""
 
-    def add(self, mailbox: int, uids: Iterable[int]) -> None:
+    def add(self, mailbox: int, uids: Collection[int]) -> None:
         """Ask for these."""
-        self.missed += 1
+        self.missed += len(uids) > FEW
         if self._count >= MOST:
             return
         known = self._uids.setdefault(mailbox, set())

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
 from hub.cli.opening import services
-from hub.imap.summarising import Summarising
+from hub.imap.summarising import GATHERING, PATIENCE, Summarising
+from hub.loading.wanted import FEW, Wanted
+from hub.services.clock import SystemClock
 from hub.services.storage import Storage
 from hub.services.summary import MessageColumn
 from hub.testing.load import mail_load
@@ -45,6 +48,56 @@ async def test_mail_that_came_while_nobody_followed_is_made_up_for(imap: ImapHub
             await client.append("INBOX", b"Subject: one more\r\n\r\nbody\r\n")
     rows = await storage.columns(inbox.id, [(COUNT, COUNT + 1)], (MessageColumn.SUBJECT,))
     assert [tuple(row) for row in rows] == [(COUNT, b"29"), (COUNT + 1, b"ONE MORE")]
+
+
+class Restless(SystemClock):
+    """Nobody sleeps; as often as said, a client goes on to list messages without summaries meanwhile."""
+
+    def __init__(self, wanted: Wanted, mailbox: int, times: int) -> None:
+        self.sleeps: list[float] = []
+        self._wanted = wanted
+        self._mailbox = mailbox
+        self._times = times
+
+    async def sleep(self, seconds: float) -> None:
+        """Return at once."""
+        self.sleeps.append(seconds)
+        if len(self.sleeps) <= self._times:
+            self._wanted.add(self._mailbox, range(1, 2 + FEW))
+
+
+class Read:
+    """Somebody lists messages while these blobs are read."""
+
+    def __init__(self, blobs: object, clock: Restless) -> None:
+        self._blobs = blobs
+        self._clock = clock
+
+    async def read_many(self, wanted: Sequence[tuple[str, int | None]]) -> Sequence[bytes]:
+        await self._clock.sleep(0)
+        found: Sequence[bytes] = await self._blobs.read_many(wanted)  # type: ignore[attr-defined]
+        return found
+
+
+@pytest.mark.parametrize(("times", "waits"), [(0, 0), (1, 1), (3, 3), (1000, PATIENCE)])
+async def test_who_lists_what_is_not_made_yet_is_waited_for_but_not_for_ever(
+    imap: ImapHub, times: int, waits: int
+) -> None:
+    services, wanted = imap.kernel.services, imap.kernel.wanted
+    async with await imap.logged_in() as client:
+        for number in range(COUNT):
+            await client.append("INBOX", b"Subject: %d\r\n\r\nbody\r\n" % number)
+    inbox = await services.storage.mailbox(imap.alice, "INBOX")
+    assert inbox is not None
+    wanted.add(inbox.id, range(1, COUNT + 1))
+    assert wanted.missed == 0  # few, as one fetches them that have just come
+    clock = Restless(wanted, inbox.id, times)
+    services.clock, blobs = clock, services.blobs
+    services.blobs = Read(blobs, clock)  # type: ignore[assignment]
+    await Summarising(imap.kernel).make_wanted()
+    services.blobs = blobs
+    assert clock.sleeps == [0, *[GATHERING] * waits]
+    assert await unmade(services.storage, inbox.id) == []
 
 
 @pytest.mark.proves("imap: summaries of mail that was delivered before a crash are made after it")
