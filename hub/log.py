@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import MutableMapping, Sequence
+from collections.abc import Iterator, MutableMapping, Sequence
+from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
-from types import MappingProxyType
+from types import MappingProxyType, ModuleType
 from typing import TYPE_CHECKING, Final, Literal, TextIO, TypeAlias, cast
 
 from hub.config.secrets import MASK, Secret
@@ -50,6 +51,17 @@ class Raised:
             return event.get("plugin") == self.plugin
         about = event.get("sender") or SENDER.get()
         return isinstance(about, Address) and str(about).lower() == str(self.sender).lower()
+
+
+@contextmanager
+def _without(module: str) -> Iterator[None]:
+    """Meanwhile it is to everybody as if it were not installed, unless it has been imported."""
+    absent = sys.modules.setdefault(module, cast(ModuleType, None)) is None
+    try:
+        yield
+    finally:
+        if absent:
+            del sys.modules[module]
 
 
 class LazyLogger:
@@ -104,7 +116,10 @@ def configure(
     comes out the same way, from warnings on. addresses: how mail addresses are shown; raised: whose lines are
     logged below the level too.
     """
-    import structlog
+    with _without(
+        "rich"
+    ):  # to show tracebacks with, in a way that is not ours; it takes longer than all else
+        import structlog
 
     stream = stream or cast(TextIO, _Stderr())
     least = _NUMBERS[level]

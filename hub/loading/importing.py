@@ -6,45 +6,64 @@ A module that is imported again is a new object; the old one stays whole for who
 
 from __future__ import annotations
 
+import marshal
 import re
 import sys
 import traceback
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import lru_cache
 from importlib import import_module
 from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
-from importlib.util import spec_from_file_location
+from importlib.util import MAGIC_NUMBER, cache_from_source, source_hash, spec_from_file_location
+from pathlib import Path
 from types import CodeType, MappingProxyType, ModuleType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from hub.config.key import nearest
 from hub.loading.errors import LoadError
 from hub.loading.sources import Kind, Source
+from hub.loading.trust import why_untrusted
 from hub.mail.stash import StashKey
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
+_CHECKED: Final = (0b11).to_bytes(4, "little")
+"""PEP 552: what is compiled belongs to the text of a hash, which is to be looked at."""
+
 
 class FreshLoader(SourceFileLoader):
-    """Compiles what stands in the file now.
+    """Runs what stands in the file now.
 
-    The `.pyc` cache compares times in whole seconds and sizes, and so serves stale code when a file of the
-    same length is saved twice in one second.
+    The standard `.pyc` compares times in whole seconds and sizes, and so serves stale code when a file of the
+    same length is saved twice in one second. The one here names the hash of its text (PEP 552).
     """
 
     def get_code(self, fullname: str) -> CodeType:
-        """Neither read from nor written to that cache."""
+        """Compiled here, or by whoever imported the same text before."""
         path = self.get_filename(fullname)
-        return _compiled(path, self.get_data(path))
+        return _code(self, path, self.get_data(path))
 
 
 @lru_cache(maxsize=128)
-def _compiled(path: str, text: bytes) -> CodeType:
+def _code(loader: FreshLoader, path: str, text: bytes) -> CodeType:
     """Kept: who saves one module of a plugin waits for that one, and who opens a store again for none."""
-    code: CodeType = compile(text, path, "exec", dont_inherit=True)
+    kept = Path(cache_from_source(path))
+    head = MAGIC_NUMBER + _CHECKED + source_hash(text)
+    code: CodeType
+    with suppress(OSError, EOFError, ValueError, TypeError):  # it is not there, or cut short
+        if why_untrusted(kept.parent) is None and why_untrusted(kept) is None:
+            found = kept.read_bytes()
+            if found.startswith(head):
+                code = marshal.loads(memoryview(found)[len(head) :])
+                if code.co_filename == path:  # it was not copied here, to show a traceback of elsewhere
+                    return code
+    code = compile(text, path, "exec", dont_inherit=True)
+    if not sys.dont_write_bytecode:
+        loader.set_data(str(kept), head + marshal.dumps(code))  # nothing where it cannot be written
     return code
 
 

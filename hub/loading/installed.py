@@ -89,7 +89,9 @@ def version(name: str) -> str | None:
 def why_unreadable(distribution: Distribution) -> str | None:
     """What is wrong with the metadata of something installed, None if it can be used."""
     try:
-        usable = distribution.name, distribution.version, distribution.entry_points, distribution.files
+        metadata = distribution.metadata  # each of its properties would parse it anew
+        usable = metadata and (metadata["Name"], metadata["Version"])
+        _ = distribution.entry_points, distribution.files
     except Exception as error:  # the library raises what its parsers raise
         place = getattr(distribution, "_path", "an installed distribution")
         return f"the metadata of {place} cannot be read: {type(error).__name__}: {error}"
@@ -121,8 +123,9 @@ def _facts(distribution: Distribution) -> Facts:
         return _NO_PLUGIN
     if wrong := why_unreadable(distribution):
         return Facts(is_plugin=True, wrong=wrong)
-    requires = tuple(distribution.requires or ())
-    return Facts(distribution.name, True, None, _editable(distribution), requires)
+    metadata = distribution.metadata
+    requires = metadata.get_all("Requires-Dist") or distribution.requires or ()
+    return Facts(metadata["Name"], True, None, _editable(distribution), tuple(requires))
 
 
 def _editable(distribution: Distribution) -> Path | None:

@@ -10,6 +10,7 @@ import math
 import re
 import unicodedata
 from collections.abc import Hashable, Iterable, Mapping, Sequence
+from functools import cache
 from typing import Final, NamedTuple, TypeVar
 
 K = TypeVar("K", bound=Hashable)
@@ -23,11 +24,6 @@ _LENGTH: Final = 0.75
 """How much of a long text's many words is its length."""
 
 _WORD = re.compile(r"\w+")
-_FOLDED: Final = {
-    0: " ",
-    **dict.fromkeys(range(0xD800, 0xE000), "\ufffd"),
-    **{code: None for code in range(0x300, 0x20000) if unicodedata.combining(chr(code))},
-}
 
 
 class Occurrences(NamedTuple):
@@ -43,7 +39,18 @@ def folded(mapped: bytes) -> str:
 
     Character by character, so that what is a piece of a text is a piece of it still.
     """
-    return mapped.decode("utf-8", "surrogatepass").translate(_FOLDED)
+    return mapped.decode("utf-8", "surrogatepass").translate(_folding())
+
+
+@cache
+def _folding() -> Mapping[int, str | None]:
+    """What stands for a character; asking for each of them takes longer than a hub that never needs it
+    should."""
+    return {
+        0: " ",
+        **dict.fromkeys(range(0xD800, 0xE000), "\ufffd"),
+        **{code: None for code in range(0x300, 0x20000) if unicodedata.combining(chr(code))},
+    }
 
 
 def words(mapped: bytes) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ import ipaddress
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import dns.asyncresolver
 import dns.exception
@@ -21,8 +21,9 @@ from dns.rdatatype import RdataType
 
 from hub.config.units import parse_address
 from hub.services.dns import DnsAnswer, DnsBogus, DnsTrouble
-from hub.services.dnssec.anchors import anchors
-from hub.services.dnssec.chain import Chain, NoSignatures
+
+if TYPE_CHECKING:
+    from hub.services.dnssec.chain import Chain
 
 LIFETIME: Final = 20.0
 """Seconds that one question may take, with all its repetitions; as long again to validate the answer."""
@@ -82,6 +83,9 @@ class Resolver:
         else:  # what comes over a network may have been changed on its way, its AD bit too
             resolver.flags = dns.flags.RD | dns.flags.CD
             resolver.use_edns(0, dns.flags.DO, PAYLOAD)
+            from hub.services.dnssec.anchors import anchors
+            from hub.services.dnssec.chain import Chain
+
             self._chain = Chain(self._fetch, anchors(trust_anchors, unsigned), self._now)
 
     async def query(self, name: str, kind: str) -> DnsAnswer:
@@ -116,6 +120,8 @@ class Resolver:
     async def _is_secure(self, name: dns.name.Name, kind: RdataType, response: dns.message.Message) -> bool:
         if self._chain is None:
             return bool(response.flags & dns.flags.AD)
+        from hub.services.dnssec.chain import NoSignatures
+
         known = self._verdicts.get((name, kind))
         if known is not None and known[0] is response:
             return known[1]

@@ -4,9 +4,11 @@ import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from hub.loading import importing
 from hub.loading.catalogue import scan
 from hub.loading.importing import FreshImport, Loaded, PluginFinder, Wanted, restore, withdraw
 
@@ -78,7 +80,49 @@ def test_two_saves_of_one_length_in_one_second_are_two_versions(finder: PluginFi
     text.write_text("T = 'two'")
     os.utime(text, (1_000_000_000, 1_000_000_000))
     assert load(finder, tmp_path).module.T == "two"
-    assert not list(tmp_path.rglob("*.pyc"))
+
+
+def _compiling(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The files that are compiled from now on, as in a process that has imported nothing yet."""
+    importing._code.cache_clear()
+    compiled: list[str] = []
+
+    def counting(text: bytes, path: str, *mode: Any, **options: Any) -> Any:
+        compiled.append(Path(path).name)
+        return compile(text, path, *mode, **options)
+
+    monkeypatch.setattr(importing, "compile", counting, raising=False)
+    return compiled
+
+
+def test_the_next_process_compiles_only_what_was_saved(
+    finder: PluginFinder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    package(tmp_path, __init__="from hub_plugin_pack.text import T", text="T = 'one'")
+    load(finder, tmp_path)
+    (tmp_path / "pack" / "hub_plugin_pack" / "text.py").write_text("T = 'two'")
+    compiled = _compiling(monkeypatch)
+    assert load(finder, tmp_path).module.T == "two"
+    assert compiled == ["text.py"]
+
+
+@pytest.mark.parametrize("spoilt", ["cut short", "of others", "moved"])
+def test_what_was_compiled_is_used_only_whole_ours_and_where_it_was_made(
+    finder: PluginFinder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, spoilt: str
+) -> None:
+    package(tmp_path, __init__="T = 'one'")
+    load(finder, tmp_path)
+    tree = tmp_path / "pack"
+    (kept,) = tree.rglob("*.pyc")
+    if spoilt == "cut short":
+        kept.write_bytes(kept.read_bytes()[:-5])
+    elif spoilt == "of others":
+        kept.chmod(0o666)
+    else:
+        tree.rename(tmp_path / "elsewhere")
+    compiled = _compiling(monkeypatch)
+    assert load(finder, tmp_path).module.T == "one"
+    assert compiled == ["__init__.py"]
 
 
 def test_the_standard_loader_would_have_served_the_stale_one(tmp_path: Path) -> None:

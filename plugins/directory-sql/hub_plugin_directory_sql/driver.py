@@ -67,7 +67,6 @@ class SqlDirectory:
 
     async def __aenter__(self) -> SqlDirectory:
         self._tables = await self._plugin.tables(METADATA)
-        await self._logins.start()
         self._plugin.stash[DIRECTORY] = self
         return self
 

@@ -63,11 +63,8 @@ class Logins:
         self._key = secrets.token_bytes(32)
         self._verified: Cache[bytes, _Verified] = Cache(clock, seconds=_REMEMBERED, size=10_000)
         self._under_way: dict[tuple[bytes, str], asyncio.Future[bool]] = {}
-        self._dummy = ""
-
-    async def start(self) -> None:
-        """Make the hash that logins of unknown users are verified against, which takes as long."""
-        self._dummy = (await self.make(secrets.token_hex(16))).password_hash or ""
+        self._dummy = hasher.unmatched()
+        """What logins of unknown users are verified against, which takes as long."""
 
     async def make(self, password: str) -> Secrets:
         """ValueError for a password that cannot be used."""

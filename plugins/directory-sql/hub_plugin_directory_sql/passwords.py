@@ -10,6 +10,7 @@ import binascii
 import hashlib
 import hmac
 import re
+import secrets
 from typing import Final
 
 import argon2
@@ -85,6 +86,16 @@ class Hasher:
         """Everything that an account's row keeps of a prepared password."""
         salt, stored_key, server_key, iterations = _SCRAM.make_auth_info(prepared)
         return Secrets(self._argon2.hash(prepared), salt, iterations, stored_key, server_key)
+
+    def unmatched(self) -> str:
+        """A hash at this cost that was made of no password: its octets are random."""
+        cost = self._argon2
+        salt, digest = (
+            base64.b64encode(secrets.token_bytes(length)).rstrip(b"=").decode()
+            for length in (cost.salt_len, cost.hash_len)
+        )
+        parameters = f"m={cost.memory_cost},t={cost.time_cost},p={cost.parallelism}"
+        return f"$argon2id$v={argon2.low_level.ARGON2_VERSION}${parameters}${salt}${digest}"
 
     def verify(self, text: str, password: str, *, ours: bool) -> bool:
         """Whether the hash is of the password; one from elsewhere may be of its unprepared form."""

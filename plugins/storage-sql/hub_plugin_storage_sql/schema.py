@@ -1,4 +1,5 @@
-"""The tables of the index. The migrations make them; a test holds both to each other.
+"""The tables of the index; `indexes` adds the partial ones. The migrations make them; a test holds both to
+each other.
 
 Every row is reached through a tenant: tenant → account → collection → item. No table refers to another
 plugin's.
@@ -245,17 +246,6 @@ Index("queue_of_message", QUEUE.c.message_id)
 # Literals, for a partial index serves only those questions in which its condition can be read.
 FREE: Final = QUEUE.c.lease == literal_column("0")
 LEASED: Final = QUEUE.c.lease > literal_column("0")
-# What is claimed is found by where it begins, however much waits for later or is under way.
-Index(
-    "queue_due",
-    QUEUE.c.state,
-    QUEUE.c.priority,
-    QUEUE.c.due_at,
-    sqlite_where=FREE,
-    postgresql_where=FREE,
-)
-Index("queue_lease_end", QUEUE.c.leased_until, sqlite_where=LEASED, postgresql_where=LEASED)
-Index("queue_of_lease", QUEUE.c.lease, sqlite_where=LEASED, postgresql_where=LEASED)
 
 # name: the collection's at that moment. The newest row is never removed, so that positions only rise.
 LOG: Final = Table(
@@ -271,20 +261,6 @@ LOG: Final = Table(
     Column("last_uid", BigInteger, nullable=False),
     Column("message_id", _Text),
 )
-Index(
-    "log_of_collection",
-    LOG.c.collection_id,
-    LOG.c.modseq,
-    sqlite_where=LOG.c.collection_id.is_not(None),
-    postgresql_where=LOG.c.collection_id.is_not(None),
-)
-# Ids sort by age, so this grows at its end: what was accepted already is known by it.
-Index(
-    "log_of_message",
-    LOG.c.message_id,
-    sqlite_where=LOG.c.message_id.is_not(None),
-    postgresql_where=LOG.c.message_id.is_not(None),
-)
 
 # expires: seconds since the epoch.
 KV: Final = Table(
@@ -295,12 +271,6 @@ KV: Final = Table(
     Column("value", LargeBinary, nullable=False),
     Column("expires", Float),
     sqlite_with_rowid=False,
-)
-Index(
-    "kv_expires",
-    KV.c.expires,
-    sqlite_where=KV.c.expires.is_not(None),
-    postgresql_where=KV.c.expires.is_not(None),
 )
 
 # expires: the end of the window that the row stands for; it is a counter's newest.

@@ -17,12 +17,13 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from hub_plugin_storage_sql import SqlStorage, reading, summaries
+from hub_plugin_storage_sql.indexes import METADATA
 from hub_plugin_storage_sql.migrating import SqlMigrations
 from hub_plugin_storage_sql.postgresql.connection import PostgresConnection, connect, postgres_compiler
 from hub_plugin_storage_sql.postgresql.positions import NOTE
 from hub_plugin_storage_sql.postgresql.schema_lock import PostgresSchema
 from hub_plugin_storage_sql.revisions import BRANCH
-from hub_plugin_storage_sql.schema import METADATA, REVISION
+from hub_plugin_storage_sql.schema import REVISION
 from sqlalchemy import Connection, inspect, text
 
 from hub import Acceptance, AccountRef, Delivery, FlagMode, LogEntry, MessageColumn, Secret

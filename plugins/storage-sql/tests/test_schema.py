@@ -11,8 +11,9 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from hub_plugin_storage_sql import SqlStorage
+from hub_plugin_storage_sql.indexes import METADATA
 from hub_plugin_storage_sql.revisions import BRANCH, FOLDER, SchemaError, head, upgrade
-from hub_plugin_storage_sql.schema import METADATA, REVISION
+from hub_plugin_storage_sql.schema import REVISION
 from hub_plugin_storage_sql.sqlite.schema_lock import schema_transaction
 from sqlalchemy import inspect, text
 
