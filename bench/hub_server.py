@@ -171,13 +171,18 @@ def _furnish(hub: Hub) -> None:
         (data / path).write_bytes(content)
 
 
+def start(hub: Hub) -> subprocess.Popen[bytes]:
+    """`hub serve`, with what it says in its log."""
+    with hub.log.open("wb") as output:
+        return subprocess.Popen(
+            [*hub.command, "serve"], stdin=subprocess.DEVNULL, stdout=output, stderr=output, env=environment()
+        )
+
+
 @contextmanager
 def serving(hub: Hub) -> Iterator[Hub]:
     """Start it, and stop it again. NotStarted."""
-    with hub.log.open("wb") as output:
-        process = subprocess.Popen(
-            [*hub.command, "serve"], stdin=subprocess.DEVNULL, stdout=output, stderr=output, env=environment()
-        )
+    process = start(hub)
     try:
         try:
             wait_for_greeting(hub.port, process)

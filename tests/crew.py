@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+import atexit
 import json
 import re
+import shutil
 import sys
+import tempfile
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import TypeVar, cast
+from typing import Final, TypeVar, cast
 
 import pytest
 
 from hub.control import NotRunning, Refused, inquire
 from hub.testing.running import running_hub
+from tests.nursery import HubProcess, fork_hub
 
 T = TypeVar("T")
 
@@ -25,6 +29,9 @@ HUB = Path(sys.executable).parent / "hub"
 ALICE, BOB = "alice@example.test", "bob@example.test"
 PATIENCE = 40.0
 """Seconds for whatever comes at all; only a test that fails waits for so long."""
+
+_MADE: Final[dict[str, tuple[Path, Path]]] = {}
+"""By what was wanted: the folder that it was made in, and a copy of that."""
 
 
 async def until(what: Callable[[], Awaitable[T | None]], seconds: float = PATIENCE) -> T:
@@ -91,7 +98,7 @@ class Crew:
     """A running `hub serve`."""
 
     folder: Path
-    process: asyncio.subprocess.Process
+    process: HubProcess
 
     @property
     def control(self) -> Path:
@@ -177,20 +184,32 @@ async def serving(
     """
     own = cast("Mapping[str, object]", tables.get("hub", {}))
     tables = {**tables, "hub": {"workers": 2, **own, **settings}, "log": {"format": "json"}}
-    async with running_hub(folder, plugins=enabled, tables=tables, accounts=(ALICE, BOB)):
-        pass  # the configuration, the store and the accounts
+    await _make(folder, enabled, tables)
     for name, text in plugins.items():
         (folder / "plugins.d" / name).write_text(text)
     async with started(folder) as crew:
         yield crew
 
 
+async def _make(folder: Path, enabled: Sequence[str], tables: Mapping[str, object]) -> None:
+    """The configuration, the store and the accounts: what was made before is copied."""
+    wanted = repr((enabled, tables))
+    if wanted not in _MADE:
+        async with running_hub(folder, plugins=enabled, tables=tables, accounts=(ALICE, BOB)):
+            pass
+        kept = Path(tempfile.mkdtemp(prefix="hub-crew-"))
+        atexit.register(shutil.rmtree, kept)
+        _MADE[wanted] = folder, shutil.copytree(folder, kept / "made")
+        return
+    made_in, kept = _MADE[wanted]
+    shutil.copytree(kept, folder, dirs_exist_ok=True)
+    config = folder / "hub.toml"
+    config.write_text(config.read_text().replace(str(made_in), str(folder)))
+
+
 @asynccontextmanager
 async def started(folder: Path) -> AsyncIterator[Crew]:
-    with (folder / "log").open("ab") as log:
-        process = await asyncio.create_subprocess_exec(
-            HUB, "-c", folder / "hub.toml", "serve", stdout=log, stderr=log, cwd=folder
-        )
+    process = HubProcess(fork_hub("-c", folder / "hub.toml", "serve", log=folder / "log", folder=folder))
     crew = Crew(folder, process)
     try:
         await until(crew.all_serve)

@@ -13,6 +13,7 @@ from bench import (
     checks,
     growth,
     hooks,
+    hub_server,
     imap,
     imap_rows,
     latency,
@@ -30,9 +31,21 @@ from bench.idle import Idle
 from bench.options import Options
 from bench.report import Report
 from bench.server import NotStarted
+from tests.nursery import Forked, fork_hub
 
 needs_load = pytest.mark.skipif(smtp_source.find() is None, reason="smtp-source is not installed")
 needs_postfix = pytest.mark.skipif(postfix.missing() is not None, reason=str(postfix.missing()))
+
+
+@pytest.fixture(autouse=True)
+def _hubs_start_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """How long they take is for the area `startup`, which starts other commands."""
+
+    def start(hub: hub_server.Hub) -> Forked:
+        hub.log.write_bytes(b"")
+        return fork_hub("--config", hub.config, "serve", log=hub.log, folder=hub.folder)
+
+    monkeypatch.setattr(hub_server, "start", start)
 
 
 @pytest.fixture

@@ -10,10 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 from bench import hub_server
 from bench.hub_server import Hub
 from bench.server import DOMAIN
+from hub.cli.main import main
 from hub.testing.certificate import self_signed
 from hub.testing.ports import free_port
 from tests.dovecot.client import Session
@@ -65,7 +67,9 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
 def account(served: Served, request: pytest.FixtureRequest) -> Account:
     """The test's own."""
     user = f"{re.sub('[^a-z0-9]+', '-', request.node.name)[:60].strip('-')}@{DOMAIN}"
-    served.hub.verb("account", "add", user, "--password-stdin", given=f"{PASSWORD}\n")
+    words = ["--config", str(served.hub.config), "account", "add", user, "--password-stdin"]
+    added = CliRunner().invoke(main, words, input=f"{PASSWORD}\n")
+    assert added.exit_code == 0, added.output
     return Account(served.hub, user, served.hub.folder / "cert.pem", served.pop3s_port)
 
 

@@ -101,7 +101,7 @@ def typed(script: str, folder: Path) -> None:
     """What a reader types; what runs until Ctrl-C is ended once it says so."""
     environ = os.environ | {
         "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
-        "MYPY_CACHE_DIR": str(ROOT / ".mypy_cache" / "docs"),
+        "MYPY_CACHE_DIR": str(ROOT / ".mypy_cache" / "plugins"),
     }
     for command in filter(None, script.splitlines()):
         if command.startswith(RUN):

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import re
 import shutil
 import signal
-import subprocess
-import sys
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager, suppress
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from types import MappingProxyType
 
@@ -28,68 +25,9 @@ from hub.testing.load import HEADER
 from hub.testing.ports import free_port
 from hub.testing.running import running_hub
 from tests.crew import lives, until
+from tests.nursery import fork_hub
 
 ALICE = "alice@example.test"
-
-# Loads once what a hub imports, and then is the parent of one `hub …` after the other: that they start within
-# a tenth of a second rather than in two is all the difference.
-PARENT = """
-import json, os, signal, sys
-import aiosmtpd.smtp, alembic, argon2, pydantic, rich, scramp, sqlalchemy.dialects.sqlite, stevedore
-import structlog, watchdog.observers
-import hub.app, hub.cli.checking, hub.cli.opening, hub.cli.serve, hub.processes.supervisor
-from hub.cli.main import main
-
-signal.signal(signal.SIGCHLD, signal.SIG_IGN)
-for line in sys.stdin:
-    words, log = json.loads(line)
-    pid = os.fork()
-    if not pid:
-        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-        os.setsid()
-        os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
-        out = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-        os.dup2(out, 1)
-        os.dup2(out, 2)
-        main(words)
-        os._exit(0)
-    print(pid, flush=True)
-"""
-
-
-class Parent:
-    """Starts `hub …` in a process and a process group of its own."""
-
-    def __init__(self, process: subprocess.Popen[str], log: Path) -> None:
-        self._process = process
-        self.log = log
-
-    def start(self, *words: str) -> int:
-        """The new process's id; what it prints is in the log."""
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        self._process.stdin.write(json.dumps([words, str(self.log)]) + "\n")
-        self._process.stdin.flush()
-        return int(self._process.stdout.readline())
-
-
-@contextmanager
-def parent(folder: Path) -> Iterator[Parent]:
-    """Ended with the test."""
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
-    with subprocess.Popen(
-        [sys.executable, "-c", PARENT],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-        env=environment,
-        cwd=folder,
-    ) as process:
-        try:
-            yield Parent(process, folder / "log")
-        finally:
-            assert process.stdin is not None
-            process.stdin.close()
 
 
 class Killable:
@@ -98,14 +36,14 @@ class Killable:
     port: of its SMTP listener, the same every time.
     """
 
-    def __init__(self, folder: Path, port: int, config: Config, account: AccountRef, made_by: Parent) -> None:
+    def __init__(self, folder: Path, port: int, config: Config, account: AccountRef) -> None:
         self.folder, self.port, self.config, self.account = folder, port, config, account
-        self._parent = made_by
+        self.log = folder / "log"
         self.pid = 0
 
     def run(self, *words: str) -> int:
         """Another `hub …` beside it; its process id."""
-        return self._parent.start("-c", str(self.folder / "hub.toml"), *words)
+        return fork_hub("-c", self.folder / "hub.toml", *words, log=self.log, folder=self.folder).pid
 
     async def start(self) -> None:
         """Serve; it greets when this returns."""
@@ -113,11 +51,11 @@ class Killable:
         try:
             await until(self._greets, 60)
         except TimeoutError:
-            pytest.fail(self._parent.log.read_text()[-5000:])
+            pytest.fail(self.log.read_text()[-5000:])
 
     async def _greets(self) -> bool:
         if not lives(self.pid):
-            pytest.fail("the hub did not start:\n" + self._parent.log.read_text()[-5000:])
+            pytest.fail("the hub did not start:\n" + self.log.read_text()[-5000:])
         with suppress(OSError):
             reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
             try:
@@ -234,10 +172,9 @@ async def killable(
         path = folder / "hub.toml"
         path.write_text(path.read_text().replace(str(folder / "data"), str(data)))
     config = load(folder / "hub.toml", environ={}, cwd=folder)
-    with parent(folder) as made_by:
-        hub = Killable(folder, port, config, found.ref, made_by)
-        try:
-            yield hub
-        finally:
-            if hub.pid:
-                await kill_group(hub.pid)
+    hub = Killable(folder, port, config, found.ref)
+    try:
+        yield hub
+    finally:
+        if hub.pid:
+            await kill_group(hub.pid)

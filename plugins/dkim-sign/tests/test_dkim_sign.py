@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import smtplib
-import subprocess
-import sys
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -21,6 +19,7 @@ from hub_plugin_dkim_sign.rotation import advance_all, rotate
 from hub import Address, Message, verify_arc, verify_dkim
 from hub.testing.clock import ManualClock
 from hub.testing.running import DRIVERS, PASSWORD, RunningHub, running_hub
+from tests.nursery import HubProcess, fork_hub
 from tests.peers.knot import changing, needs_knot
 from tests.peers.sink import needs_sink, sinking
 
@@ -257,13 +256,11 @@ async def test_the_command_works_beside_a_running_hub(tmp_path: Path) -> None:
         config = running.folder / "hub.toml"
 
         async def hub(*words: str) -> str:
-            command = [str(Path(sys.executable).with_name("hub")), "-c", str(config), *words]
-            process = await asyncio.create_subprocess_exec(
-                *command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
-            )
-            said = (await process.communicate())[0].decode()
-            assert process.returncode == 0, said
-            return said
+            log = tmp_path / "said"
+            log.write_bytes(b"")
+            process = HubProcess(fork_hub("-c", config, *words, log=log, folder=tmp_path))
+            assert await process.wait() == 0, log.read_text()
+            return log.read_text()
 
         assert "New keys sign once" in await hub("dkim", "generate", DOMAIN)
         shown = json.loads(await hub("dkim", "rotate", DOMAIN, "--json"))

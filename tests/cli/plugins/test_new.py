@@ -54,12 +54,12 @@ def test_what_is_written_is_clean_and_formatted(folder: Path) -> None:
 
 @pytest.mark.timeout(300)  # where mypy has not yet seen the libraries
 def test_what_is_written_has_strict_types(folder: Path) -> None:
-    cache = ROOT / ".mypy_cache" / "new"
     options = [
         "--strict",
         "--explicit-package-bases",
+        "--disable-error-code=import-untyped",  # as `hub plugins check`: the cache is of these options
         "--cache-dir",
-        str(cache),
+        str(ROOT / ".mypy_cache" / "plugins"),
         "--config-file",
         "/dev/null",
     ]
