@@ -436,7 +436,7 @@ class Hub:
 
     async def _ask_plugin(self, request: Mapping[str, object]) -> object:
         arguments = cast("Mapping[str, object]", request["arguments"])
-        return await self.loader.reply(str(request["plugin"]), str(request["question"]), arguments)
+        return await self.loader.calling.reply(str(request["plugin"]), str(request["question"]), arguments)
 
     async def _tls_failures(self, request: Mapping[str, object]) -> object:
         who = request.get("who")

@@ -110,6 +110,15 @@ def _health(scope: Scope) -> str:
     return ", ".join(wrong) or "ok"
 
 
+def dependencies(lineup: Lineup) -> list[Mapping[str, str | None]]:
+    """What the plugins need outside, and what is wrong with it: `plugin`, `name`, `trouble`."""
+    return [
+        {"plugin": name, "name": each, "trouble": trouble}
+        for name, member in lineup.members.items()
+        for each, trouble in sorted(member.scope.dependencies.items())
+    ]
+
+
 def hooks(lineup: Lineup) -> Mapping[str, Sequence[StepInfo]]:
     """Hook → its steps in the order in which they run."""
     return {
