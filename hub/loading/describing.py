@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TypedDict
 
 from hub.loading.catalogue import Catalogue
-from hub.loading.reload import Lineup, Member
+from hub.loading.reload import Lineup, Member, Report
 from hub.loading.scope import Scope
 
 
@@ -134,4 +134,19 @@ def hooks(lineup: Lineup) -> Mapping[str, Sequence[StepInfo]]:
             for step in plan.steps
         ]
         for name, plan in lineup.generation.plans.items()
+    }
+
+
+def described(report: Report) -> dict[str, object]:
+    """What a reload did; of the configuration nothing yet."""
+    return {
+        "generation": report.generation,
+        "changed": {name: what for name, what in report.changed.items() if what != "kept"},
+        "errors": list(map(str, report.errors)),
+        "warnings": list(map(str, report.warnings)),
+        "restart_needed": list(report.restart_needed),
+        "seconds": report.seconds,
+        "rolled_back": report.rolled_back,
+        "config": [],
+        "new_start": [],
     }
