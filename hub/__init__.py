@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request as Request
     from starlette.responses import Response as Response
 
+    from hub.cli.tables import show_table as show_table
     from hub.config.networks import Networks as Networks
     from hub.config.networks import host_address as host_address
     from hub.config.secrets import Secret as Secret
@@ -209,6 +210,7 @@ if TYPE_CHECKING:
     from hub.version import __version__ as __version__
 
 _HOMES = {
+    "hub.cli.tables": "show_table",
     "hub.config.tables.sessions": "SessionLimits",
     "hub.config.tables.types": "Duration Network Size",
     "hub.config.networks": "Networks host_address",
