@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request as Request
     from starlette.responses import Response as Response
 
+    from hub.cli.tables import show_table as show_table
     from hub.config.networks import Networks as Networks
     from hub.config.networks import host_address as host_address
     from hub.config.secrets import Secret as Secret
@@ -154,6 +155,8 @@ if TYPE_CHECKING:
     from hub.services.log import ChangeKind as ChangeKind
     from hub.services.log import LogEntry as LogEntry
     from hub.services.log import MailboxHistory as MailboxHistory
+    from hub.services.migrations import Migrations as Migrations
+    from hub.services.migrations import MigrationStatus as MigrationStatus
     from hub.services.posting import Poster as Poster
     from hub.services.posting import open_poster as open_poster
     from hub.services.queue import AUTOMATIC as AUTOMATIC
@@ -186,8 +189,6 @@ if TYPE_CHECKING:
     from hub.services.storage import MailboxChanges as MailboxChanges
     from hub.services.storage import MailboxExists as MailboxExists
     from hub.services.storage import MailboxMissing as MailboxMissing
-    from hub.services.storage import Migrations as Migrations
-    from hub.services.storage import MigrationStatus as MigrationStatus
     from hub.services.storage import NewItem as NewItem
     from hub.services.storage import Placed as Placed
     from hub.services.storage import Storage as Storage
@@ -209,6 +210,7 @@ if TYPE_CHECKING:
     from hub.version import __version__ as __version__
 
 _HOMES = {
+    "hub.cli.tables": "show_table",
     "hub.config.tables.sessions": "SessionLimits",
     "hub.config.tables.types": "Duration Network Size",
     "hub.config.networks": "Networks host_address",
@@ -264,6 +266,7 @@ _HOMES = {
     "hub.services.group": "GroupWriter",
     "hub.services.kv": "Kv",
     "hub.services.log": "ChangeKind LogEntry MailboxHistory",
+    "hub.services.migrations": "MigrationStatus Migrations",
     "hub.services.posting": "Poster open_poster",
     "hub.services.queue": "AUTOMATIC BULK PERSONAL Claim Fate LeaseLost QueueAction QueueCount QueueOutcome "
     "QueueRow Selection",
@@ -272,7 +275,7 @@ _HOMES = {
     "hub.services.sharing": "RIGHTS Shared",
     "hub.services.states": "ItemState Known NO_STATES States",
     "hub.services.storage": "Acceptance Appended Copied Delivery FlagMode Item Mailbox "
-    "MailboxChanges MailboxExists MailboxMissing MigrationStatus Migrations NewItem Placed "
+    "MailboxChanges MailboxExists MailboxMissing NewItem Placed "
     "Storage Totals UidRanges Usage",
     "hub.services.stored": "QueuedMessage StoredMessage",
     "hub.services.summary": "Heading MessageColumn Outline SUMMARY_VERSION Summary",

@@ -3,34 +3,29 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import shutil
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, cast
 
-from hub.accepting.arrival import Make
-from hub.accepting.server import accept
+from hub.condition import condition
 from hub.config.effective import differences, effective
 from hub.config.errors import ConfigErrors
 from hub.config.key import suggestion
 from hub.config.load import Config
 from hub.config.tables.listeners import Listener
-from hub.config.units import shown
 from hub.control import ControlServer, Handler
 from hub.delivery.submitting import submit
 from hub.dispatch.deaths import Deaths
 from hub.dispatch.judging import NOTES, Judging
 from hub.dispatch.step import Observe
 from hub.hooks.relay import resolve_tls_policy
-from hub.http import server as http_server
-from hub.imap import server as imap_server
 from hub.imap.summarising import Summarising
-from hub.listening import Bound, Server, Serving, close_all_but, rebind
+from hub.listening import Bound, Serving, close_all_but, rebind
 from hub.loading.collecting import Collecting
 from hub.loading.commons import Commons
+from hub.loading.describing import described
 from hub.loading.errors import LoadError, LoadErrors
 from hub.loading.kernel import Kernel
 from hub.loading.loader import Loader
@@ -45,34 +40,17 @@ from hub.relay.explaining import explain
 from hub.relay.sender import Relay
 from hub.renewal import Change, Renewal, changes, hold, places, prepare, tell_changes
 from hub.services.clock import Clock, SystemClock
-from hub.smtp import lmtp
-from hub.smtp import server as smtp_server
-from hub.stream import server as stream_server
+from hub.speaking import speak, tell_unheard
 from hub.tls.certificates import Certificates, load_certificates
 from hub.tls.engine import Engine
 from hub.tls.tickets import Tickets
 from hub.trace.record import Trace
-from hub.version import __version__
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
-Factory = Callable[[Kernel, str, Listener], Make]
-FACTORIES: Final[Mapping[str, Factory]] = {
-    "smtp": smtp_server.factory,
-    "submission": smtp_server.factory,
-    "submissions": smtp_server.factory,
-    "lmtp": lmtp.factory,
-    "imap": imap_server.factory,
-    "imaps": imap_server.factory,
-    "http": http_server.factory,
-    "https": http_server.factory,
-}
 DRAIN: Final = 10.0
 """Seconds that open connections get to end what they are doing when the hub stops."""
-COUNTING: Final = 3.0
-"""Seconds that `status` waits for what the store holds, less than a supervisor waits for a worker."""
-
 _log = get_logger(area="hub")
 
 
@@ -108,7 +86,7 @@ class Hub:
         self._relay: Relay | None = None
         self._summarising: Summarising | None = None
         self._first = bound
-        self._serving = Serving(self._serve)
+        self._serving = Serving(lambda bound: speak(self.kernel, bound))
         settings = config.settings
         self._tls = Engine(settings.hub.data_dir, tickets or Tickets(), settings.tls)
         self.loader = Loader(
@@ -227,8 +205,8 @@ class Hub:
             await self._close()
             raise
         for bound in self.bound:
-            _log.info("listening", listener=bound.name, address=_shown(bound))
-        self._tell_unheard()
+            _log.info("listening", listener=bound.name, address=bound.shown)
+        tell_unheard(self.kernel.generations.current, self.bound)
 
     async def stop(self) -> None:
         """Take no new connections, let the open ones end, close everything."""
@@ -294,12 +272,12 @@ class Hub:
                 if self._config is not new.config:
                     close_all_but(self.bound, new.bound)
             if not report.ok:
-                return _said(report)
-            self._tell_unheard()
+                return described(report)
+            tell_unheard(self.kernel.generations.current, self.bound)
             said = [str(change) for change in changes(before, certificates, new, self._model)]
             if agree is alone:
                 tell_changes(said, new.waiting)
-            return _said(report) | {"config": said, "new_start": list(new.waiting)}
+            return described(report) | {"config": said, "new_start": list(new.waiting)}
 
     async def rebind(self, listeners: Mapping[str, Listener]) -> list[Bound]:
         """The sockets for these listeners; those that are not open yet are opened. OSError."""
@@ -324,16 +302,6 @@ class Hub:
         if self._watcher is not None:
             self._watcher.watch(places(new.config))
 
-    def _tell_unheard(self) -> None:
-        """Plugins that answer HTTP where nobody can ask are probably meant otherwise."""
-        current, spoken = self.kernel.generations.current, {each.listener.base for each in self.bound}
-        if current.routes.plugins and "http" not in spoken:
-            _log.warning("no listener speaks HTTP", plugins=", ".join(current.routes.plugins))
-        for name, speaker in current.speakers.items():
-            if name not in spoken:
-                kind = speaker.kind
-                _log.info("no listener speaks it", protocol=name, port=kind.port, tls_port=kind.tls_port)
-
     def _refuse(self, refused: ConfigErrors) -> Mapping[str, object]:
         for error in refused.errors:
             _log.error("reload refused", reason=str(error))
@@ -341,15 +309,10 @@ class Hub:
 
     def _unread(self, refused: ConfigErrors) -> Mapping[str, object]:
         number = self.kernel.generations.current.number
-        return _said(Report(number, {}, (), (), (), 0.0)) | {"errors": list(map(str, refused.errors))}
+        return described(Report(number, {}, (), (), (), 0.0)) | {"errors": list(map(str, refused.errors))}
 
     def _model(self, name: str) -> type[BaseModel] | None:
         return self.loader.settings_model(name)
-
-    async def _serve(self, bound: Bound) -> Server:
-        speaks = FACTORIES.get(bound.listener.protocol, stream_server.factory)
-        make = speaks(self.kernel, bound.name, bound.listener)
-        return await accept(self.kernel, bound, make)
 
     async def reload_saved(self, agree: Agree = alone, *, again: bool = False) -> Mapping[str, object] | None:
         """Load what was saved since it was last tried, with the settings as they are; None if nothing was.
@@ -357,72 +320,17 @@ class Hub:
         again: even what was tried before.
         """
         report = await (self.loader.reload(agree=agree) if again else self.loader.reload_if_changed(agree))
-        return None if report is None else _said(report)
+        return None if report is None else described(report)
 
     async def rollback(self, agree: Agree = alone) -> Mapping[str, object]:
         """Back to the generation before; gives the report."""
-        return _said(await self.loader.rollback(agree))
+        return described(await self.loader.rollback(agree))
 
     # -- what the control socket answers
 
     async def _status(self, _: Mapping[str, object]) -> Mapping[str, object]:
-        said = dict(self.kernel.services.storage.status())
-        trouble = None if (wrong := said.pop("trouble", "none")) == "none" else wrong
-        unsigned = self.loader.dns.trouble
-        return {
-            "version": __version__,
-            "hostname": self._config.settings.hub.hostname,
-            "pid": os.getpid(),
-            "uptime": time.monotonic() - self._started_at,
-            "generation": self.kernel.generations.current.number,
-            "rolled_back": self.loader.rolled_back,
-            "sessions": len(self.kernel.connections),
-            "draining": self.loader.draining,
-            "listeners": [
-                {
-                    "name": bound.name,
-                    "protocol": bound.listener.protocol,
-                    "address": _shown(bound),
-                    "tls": bound.listener.tls,
-                }
-                for bound in self.bound
-            ],
-            "unwell": {
-                each["name"]: each["health"] for each in self.loader.plugins() if each["health"] != "ok"
-            },
-            "plugins": self.loader.healths(),
-            "storage": said,
-            "dependencies": [
-                *self.loader.dependencies(),
-                {"plugin": said.get("driver"), "name": said.get("location"), "trouble": trouble},
-                *([{"plugin": "hub", "name": "DNSSEC", "trouble": unsigned}] if unsigned else ()),
-            ],
-            **await self._held(),
-            "set_aside": len(self._judging.set_aside),
-        }
-
-    async def _held(self) -> Mapping[str, object]:
-        """`store` and `queue`, or what kept them from being counted."""
-        services = self.kernel.services
-        folder = self._config.settings.hub.data_dir
-        try:
-            async with asyncio.timeout(COUNTING):
-                totals, blobs = await services.storage.totals(), await services.blobs.status()
-        except Exception as error:
-            reason = f"cannot be counted: {type(error).__name__}: {error}".removesuffix(": ")
-            return {"store": {"trouble": reason}, "queue": {"trouble": reason}}
-        disk = shutil.disk_usage(folder)
-        age = None if totals.oldest is None else services.clock.time() - totals.oldest
-        return {
-            "store": {
-                "messages": totals.messages,
-                "octets": totals.size,
-                "free": disk.free,
-                "disk": disk.total,
-                "blobs": dict(blobs),
-            },
-            "queue": {"rows": totals.queued, "age": age},
-        }
+        uptime = time.monotonic() - self._started_at
+        return await condition(self.kernel, self.loader, self.bound, uptime)
 
     async def _destinations(self, _: Mapping[str, object]) -> object:
         """Where mail was sent of late, and how those stand."""
@@ -436,7 +344,7 @@ class Hub:
 
     async def _ask_plugin(self, request: Mapping[str, object]) -> object:
         arguments = cast("Mapping[str, object]", request["arguments"])
-        return await self.loader.reply(str(request["plugin"]), str(request["question"]), arguments)
+        return await self.loader.calling.reply(str(request["plugin"]), str(request["question"]), arguments)
 
     async def _tls_failures(self, request: Mapping[str, object]) -> object:
         who = request.get("who")
@@ -461,7 +369,7 @@ class Hub:
         report = await self.loader.preview(config)
         different = differences(effective(self._config, self._model), config, effective(config, self._model))
         said = [str(Change.of(change)) for change in different]
-        return _said(report) | {"config": said, "new_start": list(waiting)}
+        return described(report) | {"config": said, "new_start": list(waiting)}
 
     async def _rollback(self, _: Mapping[str, object]) -> object:
         return await self.rollback()
@@ -478,23 +386,3 @@ class Hub:
             self.kernel.write_trace(trace)
         await self._recording.flush()
         return True
-
-
-def _said(report: Report) -> dict[str, object]:
-    """A report in plain values."""
-    return {
-        "generation": report.generation,
-        "changed": {name: what for name, what in report.changed.items() if what != "kept"},
-        "errors": list(map(str, report.errors)),
-        "warnings": list(map(str, report.warnings)),
-        "restart_needed": list(report.restart_needed),
-        "seconds": report.seconds,
-        "rolled_back": report.rolled_back,
-        "config": [],
-        "new_start": [],
-    }
-
-
-def _shown(bound: Bound) -> str:
-    found = bound.socket.getsockname()
-    return shown(found, 0) if isinstance(found, str) else shown(*found[:2])

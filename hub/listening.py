@@ -29,6 +29,12 @@ class Bound:
     socket: socket.socket
     asked: tuple[str, int] | None = None
 
+    @property
+    def shown(self) -> str:
+        """Where it listens, in words."""
+        found = self.socket.getsockname()
+        return shown(found, 0) if isinstance(found, str) else shown(*found[:2])
+
 
 class NoSocketError(OSError):
     """An address cannot be had. index: of it in the listener's `bind`."""

@@ -15,7 +15,6 @@ from typing import cast
 import pytest
 from scramp import ScramMechanism
 
-from hub.app import FACTORIES
 from hub.config.model import HubSettings
 from hub.config.tables.checks import ChecksTable
 from hub.config.tables.hub import HubTable
@@ -39,6 +38,7 @@ from hub.services.clock import SystemClock
 from hub.services.directory import Account, Resolution
 from hub.services.resolver import Resolver
 from hub.services.storage import Acceptance, Placed, Storage, Usage
+from hub.speaking import FACTORIES
 from hub.tls.certificates import Certificates, load_certificates
 from hub.tls.engine import Engine
 from hub.tls.tickets import Tickets

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from hub.hooks.plugin import Plugin
     from hub.services.chosen import Services
     from hub.services.directory import DirectoryAdmin
-    from hub.services.storage import Migrations, Storage
+    from hub.services.migrations import Migrations
+    from hub.services.storage import Storage
 
 T = TypeVar("T")
 

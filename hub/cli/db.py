@@ -11,7 +11,7 @@ import click
 from hub.cli.context import Context, run, show_json
 
 if TYPE_CHECKING:
-    from hub.services.storage import Migrations
+    from hub.services.migrations import Migrations
 
 T = TypeVar("T")
 

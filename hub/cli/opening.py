@@ -27,8 +27,9 @@ from hub.log import configure
 from hub.services.chosen import Services
 from hub.services.clock import SystemClock
 from hub.services.directory import DirectoryAdmin
+from hub.services.migrations import Migrations
 from hub.services.resolver import Resolver
-from hub.services.storage import Migrations, Storage
+from hub.services.storage import Storage
 
 
 def _prepare(config: Config) -> None:

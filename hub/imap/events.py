@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
-from hub.imap.names import SEPARATOR
+from hub.imap.filters import OF_SELECTED, Filter, is_below
 from hub.services.log import ChangeKind, LogEntry
 
 if TYPE_CHECKING:
@@ -30,21 +30,8 @@ class Event(enum.Enum):
     SERVER_METADATA = b"SERVERMETADATACHANGE"
 
 
-class Filter(enum.Enum):
-    """The value is the word in NOTIFY, in capitals."""
-
-    SELECTED = b"SELECTED"
-    SELECTED_DELAYED = b"SELECTED-DELAYED"
-    INBOXES = b"INBOXES"
-    PERSONAL = b"PERSONAL"
-    SUBSCRIBED = b"SUBSCRIBED"
-    SUBTREE = b"SUBTREE"
-    MAILBOXES = b"MAILBOXES"
-
-
 OF_MESSAGES: Final = frozenset((Event.MESSAGE_NEW, Event.MESSAGE_EXPUNGE, Event.FLAG_CHANGE))
 OF_METADATA: Final = frozenset((Event.MAILBOX_METADATA, Event.SERVER_METADATA))
-OF_SELECTED: Final = frozenset((Filter.SELECTED, Filter.SELECTED_DELAYED))
 _EVENTS: Final[Mapping[ChangeKind, Event]] = MappingProxyType(
     {
         ChangeKind.DELIVERED: Event.MESSAGE_NEW,
@@ -62,11 +49,11 @@ _EVENTS: Final[Mapping[ChangeKind, Event]] = MappingProxyType(
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Which events of which mailboxes. names: for SUBTREE and MAILBOXES. attributes: of new messages in the
+    """Which events of which mailboxes. names: for filters that have some. attributes: of new messages in the
     selected mailbox."""
 
     filter: Filter
-    names: tuple[str, ...]
+    names: frozenset[str]
     events: frozenset[Event]
     attributes: tuple[Attribute, ...] = ()
 
@@ -176,7 +163,8 @@ class Notification:
                 return name in self._known.inboxes
             case Filter.SUBSCRIBED:
                 return name in self._known.subscribed
-            case Filter.SUBTREE:
-                return any((name + SEPARATOR).startswith(root + SEPARATOR) for root in group.names)
-            case _:
+            case Filter.MAILBOXES:
                 return name in group.names
+            case which:
+                one_level = which is Filter.SUBTREE_ONE
+                return name in group.names or is_below(name, group.names, one_level=one_level)

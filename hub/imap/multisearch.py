@@ -9,6 +9,7 @@ from hub.imap.command import Command, State
 from hub.imap.contexts import Context, tell_refused
 from hub.imap.criteria import Node
 from hub.imap.enabled import Enabled
+from hub.imap.filters import Filter
 from hub.imap.place import Place
 from hub.imap.places import still_readable
 from hub.imap.program import Program
@@ -18,7 +19,7 @@ from hub.imap.results import check_relevancy, keep_up_to_date, last_modseq, prog
 from hub.imap.returns import ALL, Returns, send_esearch
 from hub.imap.searched import Searched, searched
 from hub.imap.session import ImapSession
-from hub.imap.sources import Among, Source, places_of, read_sources
+from hub.imap.sources import Source, places_of, read_sources
 from hub.imap.tokens import Reader
 from hub.imap.updates import enable_condstore
 from hub.services.storage import MailboxMissing
@@ -28,7 +29,7 @@ async def _esearch(session: ImapSession, reader: Reader) -> Reply:
     reader.space()
     sources = read_sources(reader)
     returns = returns_of(session, reader) or ALL
-    here = all(source.among is Among.SELECTED for source in sources)
+    here = all(source.filter is Filter.SELECTED for source in sources)
     _check(session, sources, returns)
     if session.view is not None and not await still_readable(session):
         raise Refused(NO_LONGER_SHARED)
@@ -47,7 +48,7 @@ async def _esearch(session: ImapSession, reader: Reader) -> Reply:
 
 def _check(session: ImapSession, sources: Sequence[Source], returns: Returns) -> None:
     """BAD for what the session is not ready for (RFC 7377 §2.2)."""
-    here = [source.among is Among.SELECTED for source in sources]
+    here = [source.filter is Filter.SELECTED for source in sources]
     if session.view is None and (any(here) or b"UPDATE" in returns):
         raise Refused(NEEDS_MAILBOX)
     if b"SAVE" in returns and not all(here):

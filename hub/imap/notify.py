@@ -14,15 +14,14 @@ from hub.imap.enabled import Enabled
 from hub.imap.events import (
     OF_MESSAGES,
     OF_METADATA,
-    OF_SELECTED,
     Event,
-    Filter,
     Group,
     Known,
     Notification,
     Pending,
 )
 from hub.imap.fetch import fetch_selection
+from hub.imap.filters import OF_SELECTED, Filter, read_filter
 from hub.imap.list import Listed, list_response
 from hub.imap.places import find_place
 from hub.imap.replies import Refused, Reply, bad, ok
@@ -33,7 +32,6 @@ from hub.imap.updates import tell
 from hub.imap.wakeups import Key
 
 MAX_NAMES: Final = 1000
-_FILTERS: Final = MappingProxyType({each.value: each for each in Filter})
 _WORDS: Final = MappingProxyType({each.value: each for each in Event})
 _BAD_EVENT: Final = Reply(
     b"NO",
@@ -84,18 +82,11 @@ def _groups(reader: Reader) -> list[Group]:
 
 def _group(reader: Reader) -> Group:
     reader.expect(b"(", "a group of events in parentheses")
-    word = reader.word("which mailboxes")
-    found = _FILTERS.get(word)
-    if found is None:
-        raise bad(f"There is no filter {word.decode()[:40]}; there is {b' '.join(_FILTERS).decode().lower()}")
+    found, names = read_filter(reader, delayed=True)
     reader.space()
-    names: tuple[str, ...] = ()
-    if found in (Filter.SUBTREE, Filter.MAILBOXES):
-        names = reader.mailboxes()
-        reader.space()
     events, attributes = _events(reader, found)
     reader.expect(b")", ") behind the events")
-    return Group(found, names, events, attributes)
+    return Group(found, frozenset(names), events, attributes)
 
 
 def _events(reader: Reader, which: Filter) -> tuple[frozenset[Event], tuple[Attribute, ...]]:

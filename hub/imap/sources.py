@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import enum
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from types import MappingProxyType
 from typing import Final
 
-from hub.imap.names import SEPARATOR
+from hub.imap.filters import NAMED, Filter, is_below, read_filter
 from hub.imap.place import Place
 from hub.imap.places import find_place, visible_places
 from hub.imap.replies import NEEDS_MAILBOX, Refused, bad, no
@@ -20,57 +18,30 @@ MAX_MAILBOXES: Final = 1000
 """That one command names, and that it looks into."""
 
 
-class Among(enum.Enum):
-    """The value is the word behind IN, in capitals."""
-
-    SELECTED = b"SELECTED"
-    INBOXES = b"INBOXES"
-    PERSONAL = b"PERSONAL"
-    SUBSCRIBED = b"SUBSCRIBED"
-    SUBTREE = b"SUBTREE"
-    SUBTREE_ONE = b"SUBTREE-ONE"
-    MAILBOXES = b"MAILBOXES"
-
-
-_NAMED: Final = frozenset((Among.SUBTREE, Among.SUBTREE_ONE, Among.MAILBOXES))
-_WORDS: Final = MappingProxyType({each.value: each for each in Among})
-
-
 @dataclass(frozen=True, slots=True)
 class Source:
     """Some of the mailboxes. names: for those that are named."""
 
-    among: Among
+    filter: Filter
     names: tuple[str, ...] = ()
 
 
 def read_sources(reader: Reader) -> tuple[Source, ...]:
     """`IN (…)` and the space behind it; the selected mailbox if that is not there. BAD."""
     if not reader.take_word(b"IN"):
-        return (Source(Among.SELECTED),)
+        return (Source(Filter.SELECTED),)
     reader.space()
     reader.expect(b"(", "where to search in parentheses")
-    sources = [_source(reader)]
+    sources = [Source(*read_filter(reader, delayed=False))]
     while not reader.take(b")"):
         reader.space()
         if reader.peek() == b"(":
             raise bad("There are no scope options (RFC 7377 4)")
-        sources.append(_source(reader))
+        sources.append(Source(*read_filter(reader, delayed=False)))
     reader.space()
     if sum(len(source.names) for source in sources) > MAX_MAILBOXES:
         raise no(b"More than %d mailboxes are named" % MAX_MAILBOXES, b"LIMIT")
     return tuple(sources)
-
-
-def _source(reader: Reader) -> Source:
-    word = reader.word("which mailboxes to search, such as personal")
-    among = _WORDS.get(word)
-    if among is None:
-        raise bad(f"There is no source {word.decode()[:40]}; there is {b' '.join(_WORDS).decode().lower()}")
-    if among not in _NAMED:
-        return Source(among)
-    reader.space()
-    return Source(among, reader.mailboxes())
 
 
 async def places_of(session: ImapSession, sources: tuple[Source, ...]) -> list[Place]:
@@ -78,7 +49,7 @@ async def places_of(session: ImapSession, sources: tuple[Source, ...]) -> list[P
 
     What may not be read is passed over like what is not there, and what is not named must be visible, too.
     """
-    if session.view is None and any(source.among is Among.SELECTED for source in sources):
+    if session.view is None and any(source.filter is Filter.SELECTED for source in sources):
         raise Refused(NEEDS_MAILBOX)
     found: dict[int, Place] = {}
     async for each in _Looking(session).places(sources):
@@ -100,14 +71,14 @@ class _Looking:
     async def places(self, sources: tuple[Source, ...]) -> AsyncIterator[Place]:
         """Of every source, one after the other."""
         for source in sources:
-            if source.among in _NAMED:
+            if source.filter in NAMED:
                 async for each in self._named(source):
                     yield each
-            elif source.among is Among.SELECTED:
+            elif source.filter is Filter.SELECTED:
                 assert self._session.view is not None
                 yield self._session.view.place
             else:
-                for each in await self._unnamed(source.among):
+                for each in await self._unnamed(source.filter):
                     yield each
 
     async def _named(self, source: Source) -> AsyncIterator[Place]:
@@ -115,20 +86,20 @@ class _Looking:
             place = await find_place(self._session, name)
             if place is not None:
                 yield place
-        if source.among is Among.MAILBOXES:
+        if source.filter is Filter.MAILBOXES:
             return
-        below = _below(frozenset(source.names), one_level=source.among is Among.SUBTREE_ONE)
+        roots, one_level = frozenset(source.names), source.filter is Filter.SUBTREE_ONE
         for each in await self._visible(foreign=any(map(is_foreign, source.names))):
-            if below(each.name):
+            if is_below(each.name, roots, one_level=one_level):
                 yield each
 
-    async def _unnamed(self, among: Among) -> list[Place]:
-        if among is Among.SUBSCRIBED:
+    async def _unnamed(self, which: Filter) -> list[Place]:
+        if which is Filter.SUBSCRIBED:
             names = set(await self._session.storage.subscriptions(self._session.account))
             places = await self._visible(foreign=any(map(is_foreign, names)))
             return [each for each in places if each.name in names]
         own = await self._visible(foreign=False)
-        if among is Among.PERSONAL:
+        if which is Filter.PERSONAL:
             return own
         return [each for each in own if each.name == "INBOX" or each.mailbox.special_use == "\\Junk"]
 
@@ -141,17 +112,3 @@ class _Looking:
         if self._own is None:
             self._own = list((await visible_places(self._session, foreign=False)).values())
         return self._own
-
-
-def _below(roots: frozenset[str], *, one_level: bool) -> Callable[[str], bool]:
-    """Whether a name lies below one of these; in as many steps as it has levels."""
-
-    def below(name: str) -> bool:
-        parent = name.rpartition(SEPARATOR)[0]
-        if one_level:
-            return parent in roots
-        while parent and parent not in roots:
-            parent = parent.rpartition(SEPARATOR)[0]
-        return bool(parent)
-
-    return below

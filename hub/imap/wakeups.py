@@ -19,21 +19,22 @@ class Wakeups:
 
     def __init__(self, storage: Storage) -> None:
         self._storage = storage
-        self._watchers: dict[Key, set[Heard]] = {}
+        self._watchers: dict[Key, dict[object, Heard]] = {}
         self._end: Callable[[], None] | None = None
 
     def watch(self, key: Key, callback: Heard) -> Callable[[], None]:
         """Call back with the entries about it, in order; gives the function that ends it."""
         if self._end is None:
             self._end = self._storage.watch(self._changed)
-        self._watchers.setdefault(key, set()).add(callback)
-        return lambda: self._unwatch(key, callback)
+        token = object()  # who watches anew begins before its old watch ends, with the same callback
+        self._watchers.setdefault(key, {})[token] = callback
+        return lambda: self._unwatch(key, token)
 
-    def _unwatch(self, key: Key, callback: Heard) -> None:
+    def _unwatch(self, key: Key, token: object) -> None:
         watchers = self._watchers.get(key)
         if watchers is None:
             return
-        watchers.discard(callback)
+        watchers.pop(token, None)
         if not watchers:
             del self._watchers[key]
         if not self._watchers and self._end is not None:
@@ -47,5 +48,5 @@ class Wakeups:
                 if key is not None and key in self._watchers:
                     told.setdefault(key, []).append(entry)
         for key, about in told.items():
-            for callback in tuple(self._watchers.get(key, ())):
+            for callback in tuple(self._watchers.get(key, {}).values()):
                 callback(about)

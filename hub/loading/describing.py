@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TypedDict
 
 from hub.loading.catalogue import Catalogue
-from hub.loading.reload import Lineup, Member
+from hub.loading.reload import Lineup, Member, Report
 from hub.loading.scope import Scope
 
 
@@ -110,6 +110,15 @@ def _health(scope: Scope) -> str:
     return ", ".join(wrong) or "ok"
 
 
+def dependencies(lineup: Lineup) -> list[Mapping[str, str | None]]:
+    """What the plugins need outside, and what is wrong with it: `plugin`, `name`, `trouble`."""
+    return [
+        {"plugin": name, "name": each, "trouble": trouble}
+        for name, member in lineup.members.items()
+        for each, trouble in sorted(member.scope.dependencies.items())
+    ]
+
+
 def hooks(lineup: Lineup) -> Mapping[str, Sequence[StepInfo]]:
     """Hook → its steps in the order in which they run."""
     return {
@@ -125,4 +134,19 @@ def hooks(lineup: Lineup) -> Mapping[str, Sequence[StepInfo]]:
             for step in plan.steps
         ]
         for name, plan in lineup.generation.plans.items()
+    }
+
+
+def described(report: Report) -> dict[str, object]:
+    """What a reload did; of the configuration nothing yet."""
+    return {
+        "generation": report.generation,
+        "changed": {name: what for name, what in report.changed.items() if what != "kept"},
+        "errors": list(map(str, report.errors)),
+        "warnings": list(map(str, report.warnings)),
+        "restart_needed": list(report.restart_needed),
+        "seconds": report.seconds,
+        "rolled_back": report.rolled_back,
+        "config": [],
+        "new_start": [],
     }

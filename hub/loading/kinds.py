@@ -14,6 +14,7 @@ from hub.config.tables.types import CORE_PROTOCOLS
 from hub.dispatch.failure import where
 from hub.hooks.listeners import ListenerKind, ListenerSession, Over, provide_listeners
 from hub.hooks.markers import FIRST, SKIP, SpecOptions
+from hub.loading.catalogue import Catalogue
 from hub.loading.compile import Hook, Part, check_function, fault
 from hub.loading.errors import LoadError, LoadErrors
 from hub.loading.scope import Scope
@@ -96,3 +97,10 @@ def unspoken(
             said = f"no plugin that is enabled speaks {listener.protocol}"
             hint = suggestion(listener.protocol, [*CORE_PROTOCOLS, *kinds])
         yield LoadError("hub", f"listener '{name}': {said}", origin.name, origin.line, hint)
+
+
+def check_listeners(config: Config, catalogue: Catalogue | None, speakers: Mapping[str, Speaker]) -> None:
+    """LoadErrors for listeners whose protocol nobody speaks."""
+    kinds = {name: speaker.kind for name, speaker in speakers.items()}
+    if errors := list(unspoken(config, kinds, catalogue.sources if catalogue else ())):
+        raise LoadErrors(errors)

@@ -3,41 +3,43 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import hashlib
-import sys
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from time import perf_counter
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, cast
 
-from hub.config.key import suggestion
 from hub.config.load import Config
-from hub.dispatch.failure import Failure, HookFailed, reason
-from hub.dispatch.plan import ChainPlan, CollectPlan, FirstPlan, NotifyPlan, Plan, check_arguments
-from hub.dispatch.step import Observe, Step
-from hub.dispatch.threads import PluginThreads, PoolFull
-from hub.hooks.plugin import Implementation
+from hub.dispatch.step import Observe
 from hub.loading import describing
+from hub.loading.calling import Calling
 from hub.loading.catalogue import Catalogue
 from hub.loading.compile import compile_plans, hooks
 from hub.loading.describing import Health, PluginInfo, StepInfo
-from hub.loading.drivers import SERVICES
+from hub.loading.disk import Disk
 from hub.loading.errors import LoadError, LoadErrors
 from hub.loading.generation import Generation, Generations
-from hub.loading.importing import Loaded, PluginFinder, restore, withdraw
-from hub.loading.kinds import Speaker, unspoken
-from hub.loading.libraries import outdated, versions
-from hub.loading.looking import Found, Target, look, planned, target
-from hub.loading.reload import Agree, Lineup, Member, Report, Transaction, Wish, alone, changes, same
-from hub.loading.snapshot import keep, lay_over
-from hub.loading.sources import Kind
+from hub.loading.importing import PluginFinder, withdraw
+from hub.loading.kinds import check_listeners
+from hub.loading.libraries import outdated
+from hub.loading.looking import planned, target
+from hub.loading.reload import Agree, Lineup, Report, Transaction, Wish, alone, changes, same
+from hub.loading.snapshot import keep
 from hub.loading.succession import Succession
-from hub.loading.surroundings import Ask, Certify, Status, Submit, Surroundings
-from hub.loading.watching import Place, Watcher
+from hub.loading.surroundings import (
+    Ask,
+    Certify,
+    Status,
+    Submit,
+    Surroundings,
+    no_certify,
+    no_status,
+    no_submission,
+)
+from hub.loading.watching import Watcher, places
 from hub.log import get_logger
 from hub.services.blobs import Blobs
 from hub.services.chosen import Services
@@ -49,12 +51,6 @@ from hub.services.storage import Storage
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
-
-SWITCHING: Final = 0.0002
-"""Seconds after which threads take turns during a reload."""
-
-IMPORTING: Final = 60.0
-"""Seconds that the changed plugins have to be imported."""
 
 
 class Loader:
@@ -84,17 +80,16 @@ class Loader:
         self.config = config
         self._clock = clock
         self.dns = Resolver(**dict(config.settings.dns))
-        self._trees = tuple(trees)
-        self._path = path
+        self.disk = Disk(trees, path)
         self._hooks = hooks()
         self._lock = asyncio.Lock()
         self._finder = PluginFinder()
-        self._scanning = PluginThreads("scanning", size=2)
-        self._importing = PluginThreads("importing", size=4)  # a plugin that hangs in its import keeps one
         self._log = get_logger(area="loading")
         empty = Generation(0, {}, compile_plans((), self._hooks).plans)
         self._succession = Succession(Lineup({}, empty), clock, self._log)
         self.generations = self._succession.generations
+        self.calling = Calling(self._succession, self._hooks)
+        self.implementations = self.calling.implementations
         self._previous: Lineup | None = None
         self._seen: object = None
         self._on_disk: Mapping[str, str] = {}
@@ -104,25 +99,21 @@ class Loader:
         self._services: Services | None = None
         self.catalogue: Catalogue | None = None
         self._watcher: Watcher | None = None
-        around = Surroundings(
+        self._around = Surroundings(
             config.settings.hub.data_dir,
             clock,
             self.dns,
-            self._call,
-            ask or self.reply,
-            self._tell,
+            self.calling.call,
+            ask or self.calling.reply,
+            self.calling.tell,
             asyncio.get_running_loop(),
             implementations=self.implementations,
+            status=status or no_status,
+            certify=certify or no_certify,
+            submit=submit or no_submission,
             observe=observe,
             hostname=lambda: self.config.settings.hub.hostname,
         )
-        if status is not None:
-            around.status = status
-        if certify is not None:
-            around.certify = certify
-        if submit is not None:
-            around.submit = submit
-        self._around = around
 
     @property
     def services(self) -> Services:
@@ -163,11 +154,11 @@ class Loader:
         """What a reload would do, as far as can be said without importing anything."""
         async with self._lock:
             began = perf_counter()
-            found = await self._look(config)
+            found = await self.disk.look(config)
             if found.errors:
                 return self._report(began, errors=found.errors)
             aim = target(config, found, self._now, self._finder)
-            libraries = await self._scanning.run(partial(versions, found.active))
+            libraries = await self.disk.versions(found)
             restart = (*aim.restart_needed, *outdated(self._libraries, libraries))
             return self._report(began, changed=planned(self._now, aim.plans), restart=restart)
 
@@ -184,10 +175,10 @@ class Loader:
                 error = LoadError("hub", "there is no generation to go back to")
                 return self._report(began, errors=(error,))
             now, back = self._now, self._previous
-            _restore(self._finder, back)
+            back.restore(self._finder)
             wishes = [member.wish for member in back.members.values()]
             report = await self._swap(
-                began, wishes, (), lambda: _restore(self._finder, now), agree, self.config
+                began, wishes, (), lambda: now.restore(self._finder), agree, self.config
             )
             if report.ok:
                 # A second rollback may have gone forth to what is on disk.
@@ -234,18 +225,7 @@ class Loader:
 
     def dependencies(self) -> list[Mapping[str, str | None]]:
         """What the plugins need outside, and what is wrong with it: `plugin`, `name`, `trouble`."""
-        return [
-            {"plugin": name, "name": each, "trouble": trouble}
-            for name, member in self._now.members.items()
-            for each, trouble in sorted(member.scope.dependencies.items())
-        ]
-
-    async def reply(self, plugin: str, question: str, arguments: Mapping[str, object]) -> list[object]:
-        """What a plugin of this process answers, as the one answer. LookupError, ValueError, RuntimeError."""
-        member = self._now.members.get(plugin)
-        if member is None:
-            raise LookupError(f"no plugin '{plugin}' serves. {suggestion(plugin, self._now.members)}")
-        return [await member.scope.reply(question, arguments)]
+        return describing.dependencies(self._now)
 
     def hooks(self) -> Mapping[str, Sequence[StepInfo]]:
         """Hook → who runs on it, in which order."""
@@ -258,20 +238,8 @@ class Loader:
         """
         if self._watcher is None:
             self._watcher = Watcher(changed or self.reload_if_changed)
-        settings = self.config.settings.hub
-        for folder in settings.plugin_dirs:
-            if folder.is_relative_to(settings.data_dir):
-                folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        places = {Place(folder.absolute()) for folder in settings.plugin_dirs}
-        for member in self._now.members.values():
-            source = member.wish.loaded.source
-            if source.kind is Kind.FILE and not source.watched:
-                places.add(Place(source.location.absolute()))
-            if source.kind is Kind.TREE and not source.watched:
-                places.add(Place(source.location.absolute(), deep=False))
-                package = (source.base / source.top).absolute()
-                places.add(Place(package) if package.is_dir() else Place(package.parent, deep=False))
-        self._watcher.watch(places)
+        sources = [member.wish.loaded.source for member in self._now.members.values()]
+        self._watcher.watch(places(self.config.settings.hub, sources))
 
     async def close(self) -> None:
         """Close every scope, the storage last; a transaction still under way fails at its next hook."""
@@ -279,31 +247,29 @@ class Loader:
             await self._watcher.close()
         async with self._lock:
             members = await self._succession.end()
-            for member in sorted(members, key=_close_order):
+            for member in sorted(members, key=lambda member: member.depth):
                 await member.scope.close()
             for member in members:
                 withdraw(self._finder, member.wish.loaded)
             self._around.storage = self._around.blobs = None
-            self._scanning.close()
-            self._importing.close()
+            self.disk.close()
             self._finder.uninstall()
 
     # -- one reload -------------------------------------------------------------------------------------
 
     async def _reload(self, config: Config, agree: Agree, *, force: bool) -> Report | None:
         began = perf_counter()
-        with _giving_way():
-            found = await self._look(config)
+        found = await self.disk.look(config)
         if found.seen == self._seen and not force:
             return None
         self._seen, self._on_disk = found.seen, found.digests
         if found.errors:
             return await self._refuse(began, found.errors)
         if self._snapshot is not None:
-            found = await self._scanning.run(partial(lay_over, found, self._snapshot))
+            found = await self.disk.lay_over(found, self._snapshot)
         aim = target(config, found, self._now, self._finder)
         try:
-            wishes, libraries = await self._import(aim, found)
+            wishes, libraries = await self.disk.bring(aim, found)
         except LoadErrors as failed:
             return await self._refuse(began, failed.errors)
         restart = (*aim.restart_needed, *outdated(self._libraries, libraries))
@@ -315,35 +281,6 @@ class Loader:
             if self._watcher is not None:
                 self.watch()  # other source trees, perhaps
         return report
-
-    async def _look(self, config: Config) -> Found:
-        return await self._scanning.run(partial(look, config, self._trees, self._path))
-
-    async def _import(self, aim: Target, found: Found) -> tuple[list[Wish], dict[str, str]]:
-        """What serves next, and the versions of the libraries that it needs, where it finds them."""
-
-        def work() -> tuple[tuple[Sequence[Loaded], Sequence[LoadError]], dict[str, str]]:
-            return aim.fresh.run(), versions(found.active)
-
-        try:
-            async with asyncio.timeout(IMPORTING):
-                with _giving_way():
-                    (loaded, errors), libraries = await self._importing.run(work)
-            if errors:
-                raise LoadErrors(errors)
-        except BaseException as error:
-            aim.fresh.undo()
-            if isinstance(error, TimeoutError | PoolFull):
-                raise LoadErrors(
-                    [LoadError("hub", f"importing the plugins hangs: {reason(error)}")]
-                ) from error
-            raise
-        by_name = {each.source.name: each for each in loaded}
-        wishes = [
-            each if isinstance(each, Wish) else Wish(by_name[each[0].source.name], aim.config, each[1])
-            for each in aim.plans
-        ]
-        return wishes, libraries
 
     async def _swap(
         self,
@@ -357,7 +294,7 @@ class Loader:
     ) -> Report:
         """Build, start, swap, and see to what was replaced; `undo` puts the modules back if that fails."""
         old = self._now
-        check = partial(_check_listeners, config, catalogue or self.catalogue)
+        check = partial(check_listeners, config, catalogue or self.catalogue)
         if same(old, wishes):
             try:
                 check(old.generation.speakers)
@@ -385,7 +322,9 @@ class Loader:
         self._log.info("plugins loaded", generation=report.generation, changed=news, seconds=report.seconds)
         for what in restart:
             self._log.warning("takes effect with new workers", what=what)
-        self._tell("plugins_reloaded", {"generation": report.generation, "changed": MappingProxyType(news)})
+        self.calling.tell(
+            "plugins_reloaded", {"generation": report.generation, "changed": MappingProxyType(news)}
+        )
         return report
 
     async def _agree(
@@ -406,7 +345,7 @@ class Loader:
         """Exclusive plugins were stopped for successors that failed: start them with the code they had."""
         wishes = [member.wish for member in self._now.members.values()]
         try:
-            check = partial(_check_listeners, self.config, self.catalogue)
+            check = partial(check_listeners, self.config, self.catalogue)
             await self._serve(await Transaction(self._now, wishes, self._around, self._hooks, check).run())
         except LoadErrors as failed:
             for error in failed.errors:
@@ -423,12 +362,7 @@ class Loader:
         await self._succession.drain(old, self.config.settings.hub.reload_grace)
 
     def _take_drivers(self, lineup: Lineup) -> None:
-        filled = {
-            service: driver
-            for member in lineup.members.values()
-            for service, driver in member.drivers.items()
-            if service in member.wish.drives
-        }
+        filled = lineup.drivers
         if self._services is None:
             self._services = Services(
                 cast(Storage, filled["storage"]),
@@ -442,57 +376,11 @@ class Loader:
         self._services.search = cast("Search | None", filled.get("search"))
         self._around.directory = self._services.directory
 
-    # -- for scopes -------------------------------------------------------------------------------------
-
-    async def _call(self, name: str, arguments: Mapping[str, object]) -> object:
-        plan = self.generations.current.plans.get(name)
-        if plan is None:
-            raise LookupError(f"there is no hook '{name}'. {suggestion(name, self._hooks)}")
-        check_arguments(plan, arguments)
-        if isinstance(plan, NotifyPlan):
-            return plan(**arguments)
-        if not isinstance(plan, FirstPlan | CollectPlan | ChainPlan):
-            raise LookupError(f"{name} is called by the hub alone")
-        pin = self.generations.pin()
-        try:
-            if not isinstance(plan, CollectPlan):
-                return await plan(None, **arguments)
-            answers = await plan(None, **arguments)
-        finally:
-            pin.release()
-        for failure in (answer.failure for answer in answers):
-            if failure is not None:
-                raise HookFailed(failure)
-        return [answer.value for answer in answers]
-
-    def implementations(self, hook: str) -> Mapping[str, Implementation]:
-        """Who implements a FIRST or COLLECT hook, each to be called by itself. LookupError."""
-        plan = self.generations.current.plans.get(hook)
-        if not isinstance(plan, FirstPlan | CollectPlan):
-            raise LookupError(f"there is no such hook as '{hook}'. {suggestion(hook, self._hooks)}")
-        return {step.plugin: partial(self._call_one, plan, step) for step in plan.steps}
-
-    async def _call_one(self, plan: Plan, step: Step, **arguments: object) -> object:
-        check_arguments(plan, arguments)
-        pin = self.generations.pin()
-        try:
-            answer = await step.run(None, arguments)
-        finally:
-            pin.release()
-        if isinstance(answer, Failure):
-            raise RuntimeError(str(answer))
-        return answer
-
-    def _tell(self, name: str, arguments: Mapping[str, object]) -> None:
-        plan = self.generations.current.plans[name]
-        if plan and isinstance(plan, NotifyPlan):
-            plan(**arguments)
-
     async def _refuse(self, began: float, errors: tuple[LoadError, ...]) -> Report:
         if self.generations.current.number:  # else whoever starts the hub prints them
             for error in errors:
                 self._log.error("reload refused", plugin=error.plugin, reason=str(error))
-            self._tell("reload_refused", {"errors": tuple(map(str, errors))})
+            self.calling.tell("reload_refused", {"errors": tuple(map(str, errors))})
         return self._report(began, errors=errors)
 
     def _report(
@@ -507,34 +395,3 @@ class Loader:
         seconds = perf_counter() - began
         number = self.generations.current.number
         return Report(number, changed, errors, warnings, restart, seconds, self.rolled_back)
-
-
-@contextlib.contextmanager
-def _giving_way() -> Iterator[None]:
-    """While a thread looks at files, a busy loop lets go of the interpreter more often than every 5 ms.
-
-    The thread lets go at every system call, of which there are hundreds, and waits for its turn after each.
-    """
-    usual = sys.getswitchinterval()
-    sys.setswitchinterval(SWITCHING)
-    try:
-        yield
-    finally:
-        sys.setswitchinterval(usual)
-
-
-def _close_order(member: Member) -> int:
-    """Who fills no service first, the storage last."""
-    return max((len(SERVICES) - SERVICES.index(service) for service in member.wish.drives), default=0)
-
-
-def _check_listeners(config: Config, catalogue: Catalogue | None, speakers: Mapping[str, Speaker]) -> None:
-    """LoadErrors for listeners whose protocol nobody speaks."""
-    kinds = {name: speaker.kind for name, speaker in speakers.items()}
-    if errors := list(unspoken(config, kinds, catalogue.sources if catalogue else ())):
-        raise LoadErrors(errors)
-
-
-def _restore(finder: PluginFinder, lineup: Lineup) -> None:
-    for member in lineup.members.values():
-        restore(finder, member.wish.loaded)

@@ -24,7 +24,7 @@ from hub.loading.drivers import SERVICES, driver_class
 from hub.loading.errors import LoadError, LoadErrors
 from hub.loading.generation import Generation
 from hub.loading.imap_commands import gather_imap_commands
-from hub.loading.importing import Loaded
+from hub.loading.importing import Loaded, PluginFinder, restore
 from hub.loading.kinds import Speaker, gather_kinds
 from hub.loading.leaks import end_leaks
 from hub.loading.routes import gather_routes
@@ -72,6 +72,11 @@ class Member:
     since: int
     drivers: dict[str, object] = field(default_factory=dict)
 
+    @property
+    def depth(self) -> int:
+        """Who is closed before whom: 0 if it fills no service, the most for the storage."""
+        return max((len(SERVICES) - SERVICES.index(service) for service in self.wish.drives), default=0)
+
     def suits(self, wish: Wish) -> bool:
         """Whether code, settings and open drivers are as wished, so that the scope can stay as it is."""
         return (
@@ -89,6 +94,21 @@ class Lineup:
     members: Mapping[str, Member]
     generation: Generation
     warnings: tuple[LoadError, ...] = ()
+
+    def restore(self, finder: PluginFinder) -> None:
+        """Have its modules in their places again."""
+        for member in self.members.values():
+            restore(finder, member.wish.loaded)
+
+    @property
+    def drivers(self) -> dict[str, object]:
+        """Service → what fills it."""
+        return {
+            service: driver
+            for member in self.members.values()
+            for service, driver in member.drivers.items()
+            if service in member.wish.drives
+        }
 
 
 @dataclass(frozen=True, slots=True)

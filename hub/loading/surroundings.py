@@ -36,7 +36,8 @@ class Certify(Protocol):
         """Serve a chain and its key under a name from now on, or no more. ValueError, OSError."""
 
 
-async def _no_certify(name: str, pair: tuple[bytes, bytes] | None, alpn: str | None, /) -> None:
+async def no_certify(name: str, pair: tuple[bytes, bytes] | None, alpn: str | None, /) -> None:
+    """Of a scope without a hub. RuntimeError."""
     raise RuntimeError("there is no hub around this scope that could serve a certificate")
 
 
@@ -44,11 +45,13 @@ Submit: TypeAlias = Callable[[Address | None, Sequence[Address], bytes], Awaitab
 """Keeps a message for its recipients; its id. LookupError, ValueError."""
 
 
-async def _no_submission(reverse_path: Address | None, recipients: Sequence[Address], message: bytes) -> str:
+async def no_submission(reverse_path: Address | None, recipients: Sequence[Address], message: bytes) -> str:
+    """Of a scope without a hub. RuntimeError."""
     raise RuntimeError("there is no hub around this scope that could send mail")
 
 
-async def _no_status() -> Mapping[str, object]:
+async def no_status() -> Mapping[str, object]:
+    """Of a scope without a hub. RuntimeError."""
     raise RuntimeError("there is no hub around this scope that could say how it does")
 
 
@@ -72,12 +75,12 @@ class Surroundings:
     tell: Callable[[str, Mapping[str, object]], None]
     loop: asyncio.AbstractEventLoop
     storage: Storage | None = field(default=None)
-    status: Status = field(default=_no_status)
-    certify: Certify = field(default=_no_certify)
+    status: Status = field(default=no_status)
+    certify: Certify = field(default=no_certify)
     implementations: Callable[[str], Mapping[str, Implementation]] = field(default=_implementations)
     directory: Directory | None = field(default=None)
     observe: Observe | None = None
-    submit: Submit = field(default=_no_submission)
+    submit: Submit = field(default=no_submission)
     blobs: Blobs | None = field(default=None)
     hostname: Callable[[], str] = field(default=socket.gethostname)
 

@@ -5,14 +5,16 @@ from __future__ import annotations
 import asyncio
 import os
 import stat
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from watchdog.events import FileAttribEvent, FileCreatedEvent, FileModifiedEvent, FileSystemEvent
 
+from hub.config.tables.hub import HubTable
 from hub.loading.folders import NAMES, Folder, Folders, Interest
+from hub.loading.sources import Kind, Source
 from hub.log import get_logger
 
 QUIET: Final = 0.05
@@ -31,6 +33,21 @@ class Place:
 
     path: Path
     deep: bool = True
+
+
+def places(settings: HubTable, sources: Iterable[Source]) -> Iterator[Place]:
+    """The folders of plugins, made if they belong into the data folder, and where those lie that serve."""
+    for folder in settings.plugin_dirs:
+        if folder.is_relative_to(settings.data_dir):
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        yield Place(folder.absolute())
+    for source in sources:
+        if source.kind is Kind.FILE and not source.watched:
+            yield Place(source.location.absolute())
+        if source.kind is Kind.TREE and not source.watched:
+            yield Place(source.location.absolute(), deep=False)
+            package = (source.base / source.top).absolute()
+            yield Place(package) if package.is_dir() else Place(package.parent, deep=False)
 
 
 class Watcher:

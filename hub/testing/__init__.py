@@ -4,6 +4,7 @@ plugin.py        the fixtures `hub`, `plugin_scope` and `manual_clock`, which py
 running.py       `running_hub`: a real hub on free ports, and what a test does with it
 observed.py      the calls and spans that a test looks at
 conversation.py  dialogues as text files; dialogue.py: as lists of commands
+commands.py      commands that a plugin adds to `hub`
 clock.py         time that a test turns
 recorder.py      a plugin that sees every hook fire
 ports.py         ports for programs that a test starts

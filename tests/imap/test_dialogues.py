@@ -43,8 +43,11 @@ async def test_the_conversation_goes_as_written(imap: ImapHub, path: Path) -> No
             if side == "C":
                 writer.write(_octets(rest) + b"\r\n")
                 continue
-            async with asyncio.timeout(10):
-                line = (await reader.readline()).removesuffix(b"\r\n")
+            try:
+                async with asyncio.timeout(10):
+                    line = (await reader.readline()).removesuffix(b"\r\n")
+            except TimeoutError:
+                pytest.fail(f"{path.name}:{number}: nothing comes, wanted {rest!r}")
             assert _pattern(rest).fullmatch(line), f"{path.name}:{number}: {line!r} is not {rest!r}"
     finally:
         for _, writer in connections.values():

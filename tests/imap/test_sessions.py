@@ -20,7 +20,8 @@ from hub.config.tables.listeners import Listener
 from hub.imap import mirror
 from hub.imap.connection import WRITE_BUFFER, Connection
 from hub.imap.contents import SMALL
-from hub.imap.events import MAX_PENDING, Event, Filter, Group, Known, Notification
+from hub.imap.events import MAX_PENDING, Event, Group, Known, Notification
+from hub.imap.filters import Filter
 from hub.imap.mirror import Mirrors
 from hub.imap.output import _FLUSH_AT
 from hub.imap.server import factory
@@ -307,7 +308,7 @@ def entry(position: int, name: str) -> LogEntry:
 
 
 def test_too_much_to_tell_ends_notify() -> None:
-    group = Group(Filter.PERSONAL, (), frozenset((Event.MESSAGE_NEW, Event.MESSAGE_EXPUNGE)))
+    group = Group(Filter.PERSONAL, frozenset(), frozenset((Event.MESSAGE_NEW, Event.MESSAGE_EXPUNGE)))
     notification = Notification([group], Known({}, {}, set(), frozenset()), lambda _: False)
     notification.hear([entry(at, f"m{at}") for at in range(MAX_PENDING)])
     assert len(notification.pending) == MAX_PENDING

@@ -8,7 +8,7 @@ import pytest
 
 from hub.dispatch.failure import HookFailed
 from hub.hooks.smtp import smtp_rcpt
-from hub.loading import loader as loader_module
+from hub.loading import disk
 from hub.loading.errors import LoadErrors
 from hub.mail.verdict import Reject
 from hub.testing.clock import settle
@@ -433,7 +433,7 @@ async def test_a_reload_that_is_cancelled_is_undone(site: Site) -> None:
 
 
 async def test_a_plugin_whose_import_hangs_is_refused(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(loader_module, "IMPORTING", 0.4)
+    monkeypatch.setattr(disk, "IMPORTING", 0.4)
     loader = await site.start()
     hanging = site.write("slow.py", "import time\ntime.sleep(2)")
     report = await loader.reload()

@@ -287,7 +287,7 @@ async def test_a_source_tree_that_serves_is_watched_wherever_it_lies(site: Site)
         site.tree("tree", text.format("one"), src=src, under=site.root / f"src{src}")
         site.plugins = '["tree"]'
         loader = site.loader()
-        loader._trees = (*loader._trees, site.root / f"src{src}")
+        loader.disk.trees = (*loader.disk.trees, site.root / f"src{src}")
         await loader.start()
         loader.watch()
         site.tree("tree", text.format("two"), src=src, under=site.root / f"src{src}")

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import socket
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -47,6 +49,17 @@ async def openssl(port: int, authority: Authority, *options: str) -> str:
     )  # fmt: skip
     said, _ = await asyncio.wait_for(client.communicate(b""), 20)
     return said.decode(errors="replace")
+
+
+@contextmanager
+def handshaken(port: int, context: SSL.Context) -> Iterator[SSL.Connection]:
+    """A client that is none of ours, asking for a response, behind its handshake. For a thread."""
+    with socket.create_connection(("127.0.0.1", port)) as plain:
+        client = SSL.Connection(context, plain)
+        client.request_ocsp()
+        client.set_connect_state()
+        client.do_handshake()
+        yield client
 
 
 async def stapled(engine: Engine) -> None:
@@ -102,11 +115,7 @@ def test_large_data_passes_a_stapled_connection_on_either_loop(tmp_path: Path, a
 
         context = SSL.Context(SSL.TLS_CLIENT_METHOD)
         context.set_ocsp_client_callback(keep)
-        with socket.create_connection(("127.0.0.1", served)) as plain:
-            client = SSL.Connection(context, plain)
-            client.request_ocsp()
-            client.set_connect_state()
-            client.do_handshake()
+        with handshaken(served, context) as client:
             got = b""
             client.sendall(data)
             while len(got) < len(data):
@@ -142,11 +151,7 @@ async def test_both_ends_of_a_handshake_know_the_same_bindings(
     def bindings(served: int) -> dict[str, bytes]:
         context = SSL.Context(SSL.TLS_CLIENT_METHOD)
         context.set_max_proto_version(version)
-        with socket.create_connection(("127.0.0.1", served)) as plain:
-            client = SSL.Connection(context, plain)
-            client.request_ocsp()
-            client.set_connect_state()
-            client.do_handshake()
+        with handshaken(served, context) as client:
             client.sendall(b"hello")
             assert client.recv(5) == b"hello"
             shown = client.get_peer_certificate(as_cryptography=True)

@@ -8,12 +8,8 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 import click
-from rich.box import SIMPLE
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
-from hub import CommandContext, Plugin
+from hub import CommandContext, Plugin, show_table
 from hub_plugin_acme import schedule
 from hub_plugin_acme.ordering import Blocking, opened
 from hub_plugin_acme.orders import Refused
@@ -140,20 +136,14 @@ async def _state(plugin: Plugin, each: Wanted) -> dict[str, object]:
 
 
 def _show(found: list[dict[str, object]]) -> None:
-    table = Table(box=SIMPLE, pad_edge=False)
-    for head in ("certificate", "names", "good until", "ordered next", "trouble"):
-        table.add_column(head, overflow="fold")
+    rows = []
     for each in found:
         trouble = f"{each['trouble']}. {each['advice']}" if each["trouble"] else ""
         names = each["names"]
         assert isinstance(names, list)
         until = _moment(each["until"]) if each["valid"] else "not good"
-        cells = (str(each["name"]), ", ".join(names), until, _moment(each["next"]), trouble)
-        table.add_row(*map(Text, cells))
-    console = Console()
-    if not console.is_terminal:
-        console.width = 10_000
-    console.print(table)
+        rows.append((str(each["name"]), ", ".join(names), until, _moment(each["next"]), trouble))
+    show_table(("certificate", "names", "good until", "ordered next", "trouble"), rows)
 
 
 def _moment(seconds: object) -> str:

@@ -11,7 +11,7 @@ from typing import Final
 import click
 from pydantic import TypeAdapter, ValidationError
 
-from hub import CommandContext, Duration, Plugin, Severity
+from hub import CommandContext, Duration, Plugin, Severity, show_table
 from hub_plugin_alerts import keeping
 from hub_plugin_alerts.counting import MINUTE
 from hub_plugin_alerts.history import History
@@ -216,19 +216,6 @@ def _show_json(value: object) -> None:
 
 
 def _table(heads: Sequence[str], rows: Iterable[Sequence[str | None]]) -> None:
-    """A table if there are rows; nothing in a cell is taken for markup."""
-    from rich.box import SIMPLE
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(box=SIMPLE, pad_edge=False)
-    for head in heads:
-        table.add_column(head, overflow="fold")
-    for row in rows:
-        table.add_row(*(Text(cell or "") for cell in row))
-    if table.row_count:
-        console = Console()
-        if not console.is_terminal:
-            console.width = 10_000
-        console.print(table)
+    """A table if there are rows."""
+    if found := [[cell or "" for cell in row] for row in rows]:
+        show_table(heads, found)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import json
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -12,12 +12,8 @@ from functools import partial
 
 import click
 from pydantic import TypeAdapter, ValidationError
-from rich.box import SIMPLE
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
-from hub import CommandContext, Duration, Networks, Plugin, Tables
+from hub import CommandContext, Duration, Networks, Plugin, Tables, show_table
 from hub_plugin_auth_guard import records
 from hub_plugin_auth_guard.guard import Settings
 from hub_plugin_auth_guard.records import Ban, FailedLogin
@@ -54,7 +50,7 @@ def list_bans(context: CommandContext, as_json: bool) -> None:
         click.echo("Nobody is banned.")
     else:
         rows = [(each.network, _moment(each.since), _moment(each.until), each.reason) for each in found]
-        _show(("network", "since", "until", "reason"), rows)
+        show_table(("network", "since", "until", "reason"), rows)
 
 
 @auth.command()
@@ -119,7 +115,7 @@ def list_failures(context: CommandContext, who: str | None, limit: int, as_json:
             (_moment(each.at), each.client, each.username, f"{each.protocol} {each.mechanism}", each.reason)
             for each in found
         ]
-        _show(("at", "client", "user name", "by", "reason"), rows)
+        show_table(("at", "client", "user name", "by", "reason"), rows)
 
 
 def _check_exempt(network: str, settings: Settings) -> None:
@@ -150,15 +146,3 @@ def _seconds(text: str) -> float:
 
 def _moment(seconds: float) -> str:
     return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M:%S} UTC"
-
-
-def _show(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    table = Table(box=SIMPLE, pad_edge=False)
-    for head in heads:
-        table.add_column(head, overflow="fold")
-    for row in rows:
-        table.add_row(*map(Text, row))
-    console = Console()
-    if not console.is_terminal:
-        console.width = 10_000
-    console.print(table)

@@ -8,12 +8,8 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 
 import click
-from rich.box import SIMPLE
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
-from hub import CommandContext
+from hub import CommandContext, show_table
 from hub_plugin_outbound_guard.held import Held, all_held
 from hub_plugin_outbound_guard.held import release as release_held
 
@@ -41,14 +37,10 @@ def list_held(context: CommandContext, as_json: bool) -> None:
     elif not found:
         click.echo("No account is held.")
     else:
-        table = Table("account", "since", "until", "because", box=SIMPLE, pad_edge=False)
-        for each in found:
-            until = each.since + each.seconds
-            table.add_row(*map(Text, (each.name, _moment(each.since), _moment(until), each.text)))
-        console = Console()
-        if not console.is_terminal:
-            console.width = 10_000
-        console.print(table)
+        rows = [
+            (each.name, _moment(each.since), _moment(each.since + each.seconds), each.text) for each in found
+        ]
+        show_table(("account", "since", "until", "because"), rows)
 
 
 @outbound.command()

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import smtplib
-from collections.abc import AsyncIterator, Coroutine, Mapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
-from click import ClickException
-from click.testing import CliRunner, Result
+from click.testing import Result
 from hub_plugin_outbound_guard.cli import outbound
 
-from hub import Address, Plugin
+from hub import Address
 from hub.testing.clock import ManualClock
+from hub.testing.commands import run_command
 from hub.testing.observed import Observed
 from hub.testing.running import PASSWORD, RunningHub, running_hub
 
@@ -55,28 +52,9 @@ async def rcpt(hub: RunningHub, *to: str, user: str = ALICE, client: str = "") -
     return await hub.smtp(work, "submission")
 
 
-@dataclass(frozen=True)
-class Beside:
-    """What `hub` gives its commands, for one that runs in a thread beside a hub of this process."""
-
-    hub: RunningHub
-    loop: asyncio.AbstractEventLoop
-
-    @asynccontextmanager
-    async def open_plugin(self, name: str) -> AsyncIterator[Plugin]:
-        yield self.hub.hub.loader.generations.current.plugins[name]
-
-    def run(self, work: Coroutine[object, object, Any]) -> object:
-        try:
-            return asyncio.run_coroutine_threadsafe(work, self.loop).result()
-        except LookupError as error:
-            raise ClickException(str(error)) from error
-
-
 async def command(hub: RunningHub, *words: str) -> Result:
     """`hub outbound …` beside the running hub."""
-    beside = Beside(hub, asyncio.get_running_loop())
-    return await asyncio.to_thread(CliRunner().invoke, outbound, list(words), obj=beside)
+    return await run_command(hub, outbound, *words)
 
 
 def strangers(count: int, begin: int = 0) -> list[str]:

@@ -8,12 +8,8 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 import click
-from rich.box import SIMPLE
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
-from hub import CommandContext, Plugin
+from hub import CommandContext, Plugin, show_table
 from hub_plugin_reports import keeping
 from hub_plugin_reports.keeping import Question
 from hub_plugin_reports.tables import METADATA
@@ -61,7 +57,7 @@ def summary(
     if not found:
         click.echo(f"Nothing was reported of the last {days} days.")
         return
-    _show(
+    show_table(
         ("report", "domain", "reports", "from", "counted", "passed"),
         [
             (
@@ -77,7 +73,7 @@ def summary(
     )
     if failed:
         click.echo("What did not pass, the most first:")
-        _show(
+        show_table(
             ("report", "domain", "source", "count", "outcome", "detail"),
             [
                 (each.kind, each.domain, each.source, f"{each.total:,}", each.outcome, each.detail)
@@ -108,7 +104,7 @@ def list_reports(context: CommandContext, days: int, domain: str | None, limit: 
     elif not found:
         click.echo(f"Nothing was reported of the last {days} days.")
     else:
-        _show(
+        show_table(
             ("until", "report", "domain", "reporter", "sent by", "id"),
             [
                 (
@@ -130,15 +126,3 @@ def _share(row: Any) -> str:
 
 def _mapping(row: Any) -> dict[str, object]:
     return dict(row._mapping)
-
-
-def _show(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    table = Table(box=SIMPLE, pad_edge=False)
-    for head in heads:
-        table.add_column(head, overflow="fold")
-    for row in rows:
-        table.add_row(*map(Text, row))
-    console = Console()
-    if not console.is_terminal:
-        console.width = 10_000
-    console.print(table)

@@ -8,8 +8,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final
 
-from sqlalchemy import Connection
-
 from hub import (
     LAST_REFERENCE,
     Acceptance,
@@ -52,7 +50,6 @@ from hub_plugin_storage_sql import (
     copying,
     expunged,
     items,
-    keyvalue,
     mailboxes,
     maintenance,
     reading,
@@ -64,14 +61,14 @@ from hub_plugin_storage_sql import (
 )
 from hub_plugin_storage_sql.backend import Settings, open_database, schema_of
 from hub_plugin_storage_sql.counters import Counters
-from hub_plugin_storage_sql.database import Database, Row, Schema
+from hub_plugin_storage_sql.database import Database, Row
 from hub_plugin_storage_sql.keyvalue import KeyValues
-from hub_plugin_storage_sql.migrating import SqlMigrations
+from hub_plugin_storage_sql.migrating import SqlMigrations, make_branch, prepare_schema
 from hub_plugin_storage_sql.plugin_tables import PluginTables
+from hub_plugin_storage_sql.purging import Purging
 from hub_plugin_storage_sql.ranges import clipped
 from hub_plugin_storage_sql.schema import REVISION
 
-PURGE_SECONDS: Final = 60.0
 FEW: Final = 32
 """Rows that are read or written at once on the event loop rather than in a thread."""
 STATES: Final = 200
@@ -92,18 +89,17 @@ class SqlStorage:
         return SqlMigrations(schema_of(plugin, plugin.settings(Settings)), branches)
 
     async def __aenter__(self) -> SqlStorage:
-        await asyncio.to_thread(_prepare_schema, self._schema)
+        await asyncio.to_thread(prepare_schema, self._schema)
         self._db: Database = await open_database(self._plugin, self._settings)
         self._counters = Counters(self._db, self._plugin.clock, self._plugin.log)
         await self._counters.start()
-        self._purging = asyncio.create_task(self._purge_now_and_then())
+        self._purging = Purging(self._db, self._plugin, self._settings.keep_expunged)
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self._purging.cancel()
-        await asyncio.wait([self._purging])
+        await self._purging.close()
         await self._counters.close()
         await self._db.close()
 
@@ -374,7 +370,7 @@ class SqlStorage:
         folder = Path(migrations)
         found = await self._db.read(lambda db: revisions.current(db.core, branch))
         if found is None:
-            await asyncio.to_thread(_make_branch, self._schema, branch, folder)
+            await asyncio.to_thread(make_branch, self._schema, branch, folder)
             found = await self._db.read(lambda db: revisions.current(db.core, branch))
         revisions.require_head(branch, found, folder)
         await self._db.read(lambda db: revisions.require_tables(db.core, branch, metadata))
@@ -398,45 +394,3 @@ class SqlStorage:
     @property
     def _keeps(self) -> bool:
         return self._settings.keep_expunged > 0
-
-    async def _purge_now_and_then(self) -> None:
-        clock = self._plugin.clock
-        while True:
-            await clock.sleep(PURGE_SECONDS)
-            try:
-                await self._purge(clock.time())
-            except Exception as error:
-                self._plugin.log.warning("what has expired could not be removed", error=repr(error))
-
-    async def _purge(self, now: float) -> None:
-        """Keys, and items that nobody wanted back; in whichever process finds them first."""
-        if await self._db.point(lambda db: keyvalue.has_expired(db, now)):
-            await self._db.write_apart(keyvalue.purge)
-        before = now - self._settings.keep_expunged
-        while await self._db.point(lambda db: expunged.has_older(db, before)):
-            await self.purge_expunged(before)
-
-
-def _make_branch(schema: Schema, branch: str, folder: Path) -> None:
-    """Run a plugin's migrations, unless another process has done it meanwhile."""
-
-    def change(connection: Connection) -> None:
-        if revisions.current(connection, branch) is None:
-            revisions.upgrade(connection, branch, folder)
-
-    schema.change(change)
-
-
-def _prepare_schema(schema: Schema) -> None:
-    """Make the tables of a store that has none; SchemaError if it has others."""
-
-    def change(connection: Connection) -> None:
-        found = revisions.current(connection, revisions.BRANCH)
-        if found == REVISION:
-            return
-        if found is None:
-            revisions.upgrade(connection, revisions.BRANCH, revisions.FOLDER)
-        else:
-            revisions.require_head(revisions.BRANCH, found, revisions.FOLDER)
-
-    schema.change(change)

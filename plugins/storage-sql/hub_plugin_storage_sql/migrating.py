@@ -11,6 +11,7 @@ from sqlalchemy import Connection
 from hub import MigrationStatus
 from hub_plugin_storage_sql import revisions
 from hub_plugin_storage_sql.database import Schema
+from hub_plugin_storage_sql.schema import REVISION
 
 
 class SqlMigrations:
@@ -63,3 +64,28 @@ class SqlMigrations:
         if self._schema.look(lambda _: True):
             self._schema.change(change, statements, keep=not dry_run)
         return statements
+
+
+def prepare_schema(schema: Schema) -> None:
+    """Make the tables of a store that has none; SchemaError if it has others."""
+
+    def change(connection: Connection) -> None:
+        found = revisions.current(connection, revisions.BRANCH)
+        if found == REVISION:
+            return
+        if found is None:
+            revisions.upgrade(connection, revisions.BRANCH, revisions.FOLDER)
+        else:
+            revisions.require_head(revisions.BRANCH, found, revisions.FOLDER)
+
+    schema.change(change)
+
+
+def make_branch(schema: Schema, branch: str, folder: Path) -> None:
+    """Run a plugin's migrations, unless another process has done it meanwhile."""
+
+    def change(connection: Connection) -> None:
+        if revisions.current(connection, branch) is None:
+            revisions.upgrade(connection, branch, folder)
+
+    schema.change(change)

@@ -5,7 +5,11 @@ from __future__ import annotations
 import asyncio
 import shutil
 import sqlite3
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
+from typing import Any, TypeVar, cast
 
 import pytest
 from hub_plugin_storage_sql import SqlStorage
@@ -13,6 +17,8 @@ from hub_plugin_storage_sql.sqlite import checkpoints
 
 from hub.testing.contracts.storage.fixtures import filled
 from hub.testing.plugin import PluginScope
+
+T = TypeVar("T")
 
 
 def in_the_file(index: Path, copy: Path) -> int:
@@ -25,26 +31,36 @@ def in_the_file(index: Path, copy: Path) -> int:
         db.close()
 
 
+class Held(ThreadPoolExecutor):
+    """Works once `go` is set. given: what its work comes to."""
+
+    def __init__(self, size: int, name: str) -> None:
+        self.go = threading.Event()
+        self.given: list[Future[object]] = []
+        super().__init__(size, name, self.go.wait)
+
+    def submit(self, work: Callable[..., T], /, *arguments: Any, **named: Any) -> Future[T]:
+        future = super().submit(work, *arguments, **named)
+        self.given.append(cast("Future[object]", future))
+        return future
+
+
 @pytest.mark.proves("store: no commit waits until SQLite's log is brought into its file")
 async def test_a_commit_leaves_the_checkpoint_to_another_thread(
     plugin_scope: PluginScope, index: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(checkpoints, "PAUSE", 3600.0)
+    monkeypatch.setattr(checkpoints, "PAUSE", 0.0)
+    held = Held(1, "index-checkpoint")
+    monkeypatch.setattr(checkpoints, "ThreadPoolExecutor", lambda *_: held)
     async with SqlStorage(plugin_scope("storage-sql")) as storage:
         for number in range(100):
             await storage.kv("one").set(f"large {number}", bytes(60_000))
         await filled(storage, checkpoints.ROWS)
-        await asyncio.sleep(0)  # who has written goes on first
         pages = index.with_name("index.sqlite-wal").stat().st_size // 4096
         assert 1000 < pages < checkpoints.BACKSTOP  # SQLite by itself would have done it
         assert in_the_file(index, tmp_path / "before") == 0
-        monkeypatch.setattr(checkpoints, "PAUSE", 0.0)
-        found = storage._db._checkpoints  # type: ignore[attr-defined]
-        found._timer.cancel()
-        found._timer = None
-        await filled(storage, 1)
-        await asyncio.sleep(0)
-        while found._timer is not None:
+        while not held.given:
             await asyncio.sleep(0)
-        await asyncio.to_thread(found._thread.shutdown)
-        assert in_the_file(index, tmp_path / "behind") == checkpoints.ROWS + 1
+        held.go.set()
+        await asyncio.wrap_future(held.given[0])
+        assert in_the_file(index, tmp_path / "behind") == checkpoints.ROWS

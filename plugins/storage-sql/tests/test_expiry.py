@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from hub_plugin_storage_sql import SqlStorage, counters
-from hub_plugin_storage_sql.driver import PURGE_SECONDS
+from hub_plugin_storage_sql.purging import PURGE_SECONDS
 
 from hub import FlagMode
 from hub.testing.clock import ManualClock

@@ -7,12 +7,8 @@ from datetime import UTC, datetime
 
 import click
 from pydantic import TypeAdapter, ValidationError
-from rich.box import SIMPLE
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
-from hub import Address, CommandContext, Duration
+from hub import Address, CommandContext, Duration, show_table
 from hub_plugin_suppression_list import Settings, is_exempt, records
 from hub_plugin_suppression_list.records import Entry
 
@@ -40,7 +36,11 @@ def list_entries(context: CommandContext, as_json: bool) -> None:
     elif not found:
         click.echo("Mail is sent to all addresses.")
     else:
-        _show(found)
+        rows = [
+            (each.address, _moment(each.since), _until(each).removeprefix("until "), each.reason)
+            for each in found
+        ]
+        show_table(("address", "since", "until", "why"), rows)
 
 
 @suppression.command()
@@ -97,16 +97,3 @@ def _until(entry: Entry) -> str:
 
 def _moment(seconds: float) -> str:
     return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M} UTC"
-
-
-def _show(found: Sequence[Entry]) -> None:
-    table = Table(box=SIMPLE, pad_edge=False)
-    for head in ("address", "since", "until", "why"):
-        table.add_column(head, overflow="fold")
-    for each in found:
-        cells = (each.address, _moment(each.since), _until(each).removeprefix("until "), each.reason)
-        table.add_row(*map(Text, cells))
-    console = Console()
-    if not console.is_terminal:
-        console.width = 10_000
-    console.print(table)

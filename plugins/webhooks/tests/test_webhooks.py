@@ -5,22 +5,19 @@ import base64
 import json
 import smtplib
 import time
-from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from imaplib import IMAP4
 from pathlib import Path
-from typing import Any
 
 import pytest
 from aiohttp import web
-from click import ClickException
-from click.testing import CliRunner
 from hub_plugin_webhooks.cli import webhooks
 from hub_plugin_webhooks.outbox import METADATA, tallies
 
-from hub import Fate, Plugin, QueueOutcome
+from hub import Fate, QueueOutcome
 from hub.testing.clock import ManualClock
+from hub.testing.commands import run_command
 from hub.testing.running import PASSWORD, RunningHub, running_hub
 
 from .conftest import HUB, SECRET, Received, Receiver, verify
@@ -52,28 +49,9 @@ async def turn(clock: ManualClock, receiver: Receiver, count: int) -> list[Recei
     return list(receiver.attempts)
 
 
-@dataclass(frozen=True)
-class Beside:
-    """What `hub` gives its commands, for one that runs in a thread beside a hub of this process."""
-
-    hub: RunningHub
-    loop: asyncio.AbstractEventLoop
-
-    @asynccontextmanager
-    async def open_plugin(self, name: str) -> AsyncIterator[Plugin]:
-        yield self.hub.hub.loader.generations.current.plugins[name]
-
-    def run(self, work: Coroutine[object, object, Any]) -> object:
-        try:
-            return asyncio.run_coroutine_threadsafe(work, self.loop).result()
-        except LookupError as error:
-            raise ClickException(str(error)) from error
-
-
 async def command(hub: RunningHub, *words: str, code: int = 0) -> str:
     """What `hub webhooks …` says, without lines that the hub logs meanwhile; code: how it ends."""
-    beside = Beside(hub, asyncio.get_running_loop())
-    said = await asyncio.to_thread(CliRunner().invoke, webhooks, list(words), obj=beside)
+    said = await run_command(hub, webhooks, *words)
     assert said.exit_code == code, said.output
     return "".join(line for line in said.output.splitlines(keepends=True) if "plugin=webhooks" not in line)
 
