@@ -116,9 +116,7 @@ def configure(
     comes out the same way, from warnings on. addresses: how mail addresses are shown; raised: whose lines are
     logged below the level too.
     """
-    with _without(
-        "rich"
-    ):  # to show tracebacks with, in a way that is not ours; it takes longer than all else
+    with _without("rich"):  # it would show tracebacks, not in our way, and takes longer than all else
         import structlog
 
     stream = stream or cast(TextIO, _Stderr())
