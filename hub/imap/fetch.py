@@ -130,7 +130,7 @@ class Fetching:
         if not unseen:
             return False
         states = await session.storage.store_flags(
-            view.id, compress(unseen), FlagMode.ADD, _SEEN, viewer=view.place.viewer
+            view.id, compress(unseen), FlagMode.ADD, _SEEN, viewer=view.place.viewer, known=view.known
         )
         view.stored(states)
         session.changed_view(ChangeKind.FLAGGED, states.uids)

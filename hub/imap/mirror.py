@@ -15,7 +15,7 @@ from hub.imap.wakeups import Wakeups
 from hub.loading.kernel import Kernel
 from hub.mail.login import AccountRef
 from hub.services.log import ChangeKind, LogEntry
-from hub.services.states import NO_STATES, States
+from hub.services.states import NO_STATES, Known, States
 from hub.services.storage import Mailbox, MailboxChanges, MailboxMissing, Storage
 
 REMEMBERED: Final = 100_000
@@ -65,6 +65,14 @@ class Mirror:
         if self._heard:
             self._forget_what_is_known()
         return self._unread or bool(self._heard) or self._reading is not None
+
+    @property
+    def known(self) -> Known:
+        """`newest`, for the storage."""
+        if self._heard:
+            self._forget_what_is_known()
+        newest = self.newest
+        return Known(newest.modseq, States(newest.uids, newest.flags, newest.modseqs))
 
     def doubt(self) -> None:
         """Something may have happened that the log has not told of yet."""

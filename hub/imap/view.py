@@ -99,8 +99,7 @@ class View:
     @property
     def known(self) -> Known:
         """What is known here and to the other sessions of this process, who may have been told more."""
-        newest = self._mirror.newest
-        return Known(newest.modseq, States(newest.uids, newest.flags, newest.modseqs))
+        return self._mirror.known
 
     @property
     def keywords(self) -> Mapping[str, str]:

@@ -30,6 +30,7 @@ from hub.loading.kernel import Kernel
 from hub.loading.loader import Loader
 from hub.services.clock import SystemClock
 from hub.services.log import ChangeKind, LogEntry
+from hub.services.storage import FlagMode
 from hub.tls.engine import Engine
 from hub.tls.tickets import Tickets
 from tests.imap.conftest import Client, ImapHub, OpenHub, _hub
@@ -262,6 +263,28 @@ async def test_what_a_session_has_stored_is_not_read_again(imap: ImapHub) -> Non
         assert len(await client.ok("STORE 1:* +FLAGS (\\Seen)")) == 5
         assert not counting.calls["changes"]
         assert len(await other.ok("FETCH 1 (UID)")) == 1 + 5
+
+
+async def test_many_are_told_of_with_the_flags_that_each_has(imap: ImapHub) -> None:
+    async with await imap.logged_in() as client:
+        for number in range(4):
+            await client.append("INBOX", b"number %d" % number)
+        await client.ok("SELECT INBOX")
+        (session,) = (each.session for each in connections(imap))
+        storage = imap.kernel.services.storage
+        # no client could write such a keyword, but who else brings mail can
+        await storage.store_flags(session.mailbox.id, [(2, 3)], FlagMode.ADD, frozenset({"50%d"}))
+        assert [line for line in await client.ok("NOOP") if b"FETCH" in line] == [
+            b"* 2 FETCH (FLAGS (50%d))",
+            b"* 3 FETCH (FLAGS (50%d))",
+        ]
+        await client.ok("ENABLE CONDSTORE")
+        told = [line for line in await client.ok("UID STORE 1:* +FLAGS (\\Seen)") if b"FETCH" in line]
+        modseq = session.mailbox.modseqs[0]
+        assert told == [
+            b"* %d FETCH (UID %d FLAGS (%b) MODSEQ (%d))" % (number, number, flags, modseq)
+            for number, flags in enumerate((b"\\Seen", b"\\Seen 50%d", b"\\Seen 50%d", b"\\Seen"), 1)
+        ]
 
 
 # -- who does not read
