@@ -20,6 +20,9 @@ _PLAIN = re.compile(
     rb"[ \t]*+(?:,|\Z)" % (_ATOM, _ATOM, *[_DOTTED] * 6)
 )
 
+_NAMES: Final = (
+    b"date", b"subject", b"from", b"sender", b"reply-to", b"to", b"cc", b"bcc", b"in-reply-to", b"message-id",
+)  # fmt: skip
 
 SHORT: Final = 200
 """Octets of a list of addresses that is remembered: most of a mailbox is from few and to fewer."""
@@ -27,7 +30,7 @@ SHORT: Final = 200
 
 def envelope(headers: Headers) -> bytes:
     """The envelope in parentheses. Sender and Reply-To, where missing or empty, are From."""
-    table = headers.table
+    table = headers.few(_NAMES)
     sender_or_from = _addresses(table, b"from")
     return b"(%b %b %b %b %b %b %b %b %b %b)" % (
         _first(table, b"date"),

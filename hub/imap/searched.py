@@ -118,9 +118,10 @@ class Searched:
             await self._load(wanted, missing[start : start + ROWS])
             await self.session.out.flow()
         if missing:
-            lost = {at for at in among if any(uids[at] not in table for table in tables)}
-            self.gone |= lost
-            among = among - lost
+            if unknown := set[int]().union(*[asked.difference(table) for table in tables]):
+                lost = {at for at in among if uids[at] in unknown}
+                self.gone |= lost
+                among = among - lost
             column_cache(self.session.kernel).trim(self.mailbox, len(uids))
         return among
 

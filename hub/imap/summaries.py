@@ -17,7 +17,8 @@ def make_summary(lines: bytes, head: bytes, data: bytes, structure: Structure) -
     """lines: the item's own; head: the header block; data: what the structure's offsets count in, head
     included. Never raises."""
     headers = Headers(lines + head)
-    heading = Heading(_kept(envelope(headers)), sort_keys(headers), _kept(listed_fields(headers)))
+    keys = sort_keys(headers)  # first, for it makes a table of all fields
+    heading = Heading(_kept(envelope(headers)), keys, _kept(listed_fields(headers)))
     return Summary(heading, make_outline(data, structure))
 
 

