@@ -45,6 +45,7 @@ from hub.relay.explaining import explain
 from hub.relay.sender import Relay
 from hub.renewal import Change, Renewal, changes, hold, places, prepare, tell_changes
 from hub.services.clock import Clock, SystemClock
+from hub.services.resolver import Resolver
 from hub.smtp import lmtp
 from hub.smtp import server as smtp_server
 from hub.stream import server as stream_server
@@ -111,6 +112,7 @@ class Hub:
         self._serving = Serving(self._serve)
         settings = config.settings
         self._tls = Engine(settings.hub.data_dir, tickets or Tickets(), settings.tls)
+        self._dns = Resolver(**dict(settings.dns))
         self.loader = Loader(
             config,
             clock or SystemClock(),
@@ -121,6 +123,7 @@ class Hub:
             certify=self._tls.certify,
             observe=observe,
             submit=self._submit,
+            dns=self._dns,
         )
         self._started_at = time.monotonic()
         self._judging = Judging()
@@ -318,7 +321,7 @@ class Hub:
             self._tls.take(new.certificates)
             await asyncio.to_thread(new.certificates.tell)
         if settings.dns != old.dns:
-            self.loader.dns.configure(**dict(settings.dns))
+            self._dns.configure(**dict(settings.dns))
         if settings.log != old.log:
             self._raising.apply()
         if self._watcher is not None:
@@ -368,7 +371,7 @@ class Hub:
     async def _status(self, _: Mapping[str, object]) -> Mapping[str, object]:
         said = dict(self.kernel.services.storage.status())
         trouble = None if (wrong := said.pop("trouble", "none")) == "none" else wrong
-        unsigned = self.loader.dns.trouble
+        unsigned = self._dns.trouble
         return {
             "version": __version__,
             "hostname": self._config.settings.hub.hostname,

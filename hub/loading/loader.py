@@ -43,7 +43,8 @@ from hub.services.blobs import Blobs
 from hub.services.chosen import Services
 from hub.services.clock import Clock
 from hub.services.directory import Directory
-from hub.services.resolver import Resolver
+from hub.services.dns import Dns
+from hub.services.lazyresolver import LazyResolver
 from hub.services.search import Search
 from hub.services.storage import Storage
 
@@ -65,6 +66,7 @@ class Loader:
     snapshot: where it is kept what others serve with instead of what is on disk, to start with that.
     ask: asks a plugin in every worker; without it this process is all there is. status: what the hub says of
     itself, for plugins. certify: installs their certificates. submit: keeps mail that they have written.
+    dns: in place of one that is loaded when it is asked.
     """
 
     def __init__(
@@ -80,10 +82,11 @@ class Loader:
         certify: Certify | None = None,
         observe: Observe | None = None,
         submit: Submit | None = None,
+        dns: Dns | None = None,
     ) -> None:
         self.config = config
         self._clock = clock
-        self.dns = Resolver(**dict(config.settings.dns))
+        self._dns = dns or LazyResolver(config.settings.dns)
         self._trees = tuple(trees)
         self._path = path
         self._hooks = hooks()
@@ -107,7 +110,7 @@ class Loader:
         around = Surroundings(
             config.settings.hub.data_dir,
             clock,
-            self.dns,
+            self._dns,
             self._call,
             ask or self.reply,
             self._tell,
@@ -435,7 +438,7 @@ class Loader:
                 cast(Blobs, filled["blobs"]),
                 cast(Directory, filled["directory"]),
                 self._clock,
-                self.dns,
+                self._dns,
             )
         else:
             self._services.directory = cast(Directory, filled["directory"])
