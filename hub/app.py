@@ -40,6 +40,7 @@ from hub.relay.explaining import explain
 from hub.relay.sender import Relay
 from hub.renewal import Change, Renewal, changes, hold, places, prepare, tell_changes
 from hub.services.clock import Clock, SystemClock
+from hub.services.resolver import Resolver
 from hub.speaking import speak, tell_unheard
 from hub.tls.certificates import Certificates, load_certificates
 from hub.tls.engine import Engine
@@ -89,6 +90,7 @@ class Hub:
         self._serving = Serving(lambda bound: speak(self.kernel, bound))
         settings = config.settings
         self._tls = Engine(settings.hub.data_dir, tickets or Tickets(), settings.tls)
+        self._dns = Resolver(**dict(settings.dns))
         self.loader = Loader(
             config,
             clock or SystemClock(),
@@ -99,6 +101,7 @@ class Hub:
             certify=self._tls.certify,
             observe=observe,
             submit=self._submit,
+            dns=self._dns,
         )
         self._started_at = time.monotonic()
         self._judging = Judging()
@@ -296,7 +299,7 @@ class Hub:
             self._tls.take(new.certificates)
             await asyncio.to_thread(new.certificates.tell)
         if settings.dns != old.dns:
-            self.loader.dns.configure(**dict(settings.dns))
+            self._dns.configure(**dict(settings.dns))
         if settings.log != old.log:
             self._raising.apply()
         if self._watcher is not None:
@@ -330,7 +333,7 @@ class Hub:
 
     async def _status(self, _: Mapping[str, object]) -> Mapping[str, object]:
         uptime = time.monotonic() - self._started_at
-        return await condition(self.kernel, self.loader, self.bound, uptime)
+        return await condition(self.kernel, self.loader, self._dns, self.bound, uptime)
 
     async def _destinations(self, _: Mapping[str, object]) -> object:
         """Where mail was sent of late, and how those stand."""

@@ -11,6 +11,7 @@ from typing import Final
 from hub.listening import Bound
 from hub.loading.kernel import Kernel
 from hub.loading.loader import Loader
+from hub.services.resolver import Resolver
 from hub.version import __version__
 
 COUNTING: Final = 3.0
@@ -18,12 +19,12 @@ COUNTING: Final = 3.0
 
 
 async def condition(
-    kernel: Kernel, loader: Loader, bounds: Sequence[Bound], uptime: float
+    kernel: Kernel, loader: Loader, dns: Resolver, bounds: Sequence[Bound], uptime: float
 ) -> Mapping[str, object]:
     """The fields of `hub status` of one process. uptime: seconds since it began."""
     said = dict(kernel.services.storage.status())
     trouble = None if (wrong := said.pop("trouble", "none")) == "none" else wrong
-    unsigned = loader.dns.trouble
+    unsigned = dns.trouble
     return {
         "version": __version__,
         "hostname": kernel.settings.hub.hostname,

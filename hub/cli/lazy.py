@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Mapping
-from importlib import metadata
+from typing import TYPE_CHECKING
 
 import click
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
 
 GROUP = "hub.commands"
 """Entry points of this group are verbs that installed plugins add."""
@@ -72,7 +75,9 @@ class LazyGroup(click.Group):
         with formatter.section("Commands"):
             formatter.write_dl(rows)
 
-    def _added(self) -> dict[str, metadata.EntryPoint]:
+    def _added(self) -> dict[str, EntryPoint]:
         if self._entry_points is None:
             return {}
+        from importlib import metadata
+
         return {entry.name: entry for entry in metadata.entry_points(group=self._entry_points)}

@@ -27,8 +27,8 @@ from hub.log import configure
 from hub.services.chosen import Services
 from hub.services.clock import SystemClock
 from hub.services.directory import DirectoryAdmin
+from hub.services.lazyresolver import LazyResolver
 from hub.services.migrations import Migrations
-from hub.services.resolver import Resolver
 from hub.services.storage import Storage
 
 
@@ -97,7 +97,7 @@ def _scope(config: Config, source: Source, opened: Services | None = None) -> Sc
     around = Surroundings(
         config.settings.hub.data_dir,
         SystemClock(),
-        Resolver(**dict(config.settings.dns)),
+        LazyResolver(config.settings.dns),
         _no_hooks,
         _no_workers,
         _nobody,

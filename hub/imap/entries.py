@@ -17,7 +17,7 @@ SHARED: Final = "/shared"
 SPECIAL_USE: Final = "/private/specialuse"  # RFC 6154 §4
 MAX_ENTRY: Final = 1000
 MAX_ENTRIES: Final = 100
-_ENTRY = re.compile(r"/(?:private|shared)(?:/[^/*%\x00-\x1f\x7f-\U0010ffff]++)*+")
+_ENTRY = re.compile(r"/(?:private|shared)(?:/[ -$&-)+-.0-~]++)*+")
 _TO_READ: Final = frozenset("rswip")  # RFC 5464 §3.3
 
 

@@ -6,12 +6,12 @@ import json
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Final, TypeAlias
 from urllib.parse import unquote, urlsplit
 
-from importlib_metadata import Distribution, PathDistribution
+from importlib_metadata import Distribution, PackageMetadata, PathDistribution
 
 from hub.loading.sources import PLUGINS, TreeDistribution
 
@@ -42,6 +42,15 @@ class Facts:
 
 
 _NO_PLUGIN: Final = Facts()
+
+
+class _Parsed(PathDistribution):
+    """Each of its properties would parse METADATA anew."""
+
+    @cached_property
+    def metadata(self) -> PackageMetadata:
+        parsed: PackageMetadata = super().metadata
+        return parsed
 
 
 _KEPT: Final = 1024
@@ -89,9 +98,7 @@ def version(name: str) -> str | None:
 def why_unreadable(distribution: Distribution) -> str | None:
     """What is wrong with the metadata of something installed, None if it can be used."""
     try:
-        metadata = distribution.metadata  # each of its properties would parse it anew
-        usable = metadata and (metadata["Name"], metadata["Version"])
-        _ = distribution.entry_points, distribution.files
+        usable = distribution.name, distribution.version, distribution.entry_points, distribution.files
     except Exception as error:  # the library raises what its parsers raise
         place = getattr(distribution, "_path", "an installed distribution")
         return f"the metadata of {place} cannot be read: {type(error).__name__}: {error}"
@@ -105,7 +112,7 @@ def _is_plugin(place: Path, stamp: Stamp) -> bool:
 
 @lru_cache(_KEPT)
 def _facts_at(place: Path, stamp: Stamp) -> Facts:
-    return _facts(Distribution.at(place))
+    return _facts(_Parsed(place))
 
 
 @lru_cache(_KEPT)
@@ -123,9 +130,8 @@ def _facts(distribution: Distribution) -> Facts:
         return _NO_PLUGIN
     if wrong := why_unreadable(distribution):
         return Facts(is_plugin=True, wrong=wrong)
-    metadata = distribution.metadata
-    requires = metadata.get_all("Requires-Dist") or distribution.requires or ()
-    return Facts(metadata["Name"], True, None, _editable(distribution), tuple(requires))
+    requires = tuple(distribution.requires or ())
+    return Facts(distribution.name, True, None, _editable(distribution), requires)
 
 
 def _editable(distribution: Distribution) -> Path | None:

@@ -45,7 +45,8 @@ from hub.services.blobs import Blobs
 from hub.services.chosen import Services
 from hub.services.clock import Clock
 from hub.services.directory import Directory
-from hub.services.resolver import Resolver
+from hub.services.dns import Dns
+from hub.services.lazyresolver import LazyResolver
 from hub.services.search import Search
 from hub.services.storage import Storage
 
@@ -61,6 +62,7 @@ class Loader:
     snapshot: where it is kept what others serve with instead of what is on disk, to start with that.
     ask: asks a plugin in every worker; without it this process is all there is. status: what the hub says of
     itself, for plugins. certify: installs their certificates. submit: keeps mail that they have written.
+    dns: in place of one that is loaded when it is asked.
     """
 
     def __init__(
@@ -76,10 +78,11 @@ class Loader:
         certify: Certify | None = None,
         observe: Observe | None = None,
         submit: Submit | None = None,
+        dns: Dns | None = None,
     ) -> None:
         self.config = config
         self._clock = clock
-        self.dns = Resolver(**dict(config.settings.dns))
+        self._dns = dns or LazyResolver(config.settings.dns)
         self.disk = Disk(trees, path)
         self._hooks = hooks()
         self._lock = asyncio.Lock()
@@ -102,7 +105,7 @@ class Loader:
         self._around = Surroundings(
             config.settings.hub.data_dir,
             clock,
-            self.dns,
+            self._dns,
             self.calling.call,
             ask or self.calling.reply,
             self.calling.tell,
@@ -369,7 +372,7 @@ class Loader:
                 cast(Blobs, filled["blobs"]),
                 cast(Directory, filled["directory"]),
                 self._clock,
-                self.dns,
+                self._dns,
             )
         else:
             self._services.directory = cast(Directory, filled["directory"])

@@ -7,7 +7,7 @@ from typing import Final
 
 _XTEXT: Final = re.compile(r"(?:[!-*,-<>-~]|\+[0-9A-F]{2})*+")
 _HEX: Final = re.compile(r"(?:\+[0-9A-F]{2})+")
-_UTF8_XTEXT: Final = re.compile(r"(?:[!-*,-<>-\[\]-~\u0080-\U0010ffff]|\\x\{[0-9A-F]{2,6}\})*+")
+_UTF8_XTEXT: Final = re.compile(r"(?:[^\x00-\x20+=\\\x7f]|\\x\{[0-9A-F]{2,6}\})*+")
 _EMBEDDED: Final = re.compile(r"\\x\{([0-9A-F]{2,6})\}")
 
 
