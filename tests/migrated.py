@@ -8,6 +8,8 @@ one that has a revision already, or is taken back, is migrated as ever.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
 from typing import Any, Final
 
@@ -44,7 +46,18 @@ def _upgrade_or_repeat(script: ScriptDirectory, destination: str, found: Any) ->
         yield from _upgrade(script, destination, found)
     finally:
         event.remove(connection, "before_cursor_execute", record)
-    _RAN[key] = ran
+    _RAN[key] = list(_blocks(ran)) if connection.dialect.name == "postgresql" else ran
+
+
+def _blocks(ran: Sequence[tuple[str, Any]]) -> Iterator[tuple[str, Any]]:
+    """Neighbours without parameters in one: PostgreSQL is asked once, and not a hundred times."""
+    for parameters, group in groupby(ran, key=itemgetter(1)):
+        statements = [statement for statement, _ in group]
+        if parameters is None:
+            each = "; ".join(f"EXECUTE $each${statement}$each$" for statement in statements)
+            yield f"DO $all$ BEGIN {each}; END $all$", None
+        else:
+            yield from ((statement, parameters) for statement in statements)
 
 
 @pytest.fixture(scope="session", autouse=True)

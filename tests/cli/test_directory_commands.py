@@ -26,13 +26,21 @@ DRIVER = Path(__file__).parents[2] / "examples" / "driver"
 Run = Callable[..., Result]
 
 
+def configured(folder: Path) -> Path:
+    """A configuration that keeps its data beside itself, with passwords that are no secrets."""
+    path = folder / "hub.toml"
+    cheap = "".join(f"{key} = {value}\n" for key, value in CHEAP_HASHES.items())
+    path.write_text(f'[hub]\ndata_dir = "{folder / "data"}"\n[plugins.directory-sql]\n{cheap}')
+    return path
+
+
+def running(path: Path) -> Run:
+    return lambda *words, text=None: CliRunner().invoke(main, ["--config", str(path), *words], input=text)
+
+
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
-    """A configuration that keeps its data beside itself, with passwords that are no secrets."""
-    path = tmp_path / "hub.toml"
-    cheap = "".join(f"{key} = {value}\n" for key, value in CHEAP_HASHES.items())
-    path.write_text(f'[hub]\ndata_dir = "{tmp_path / "data"}"\n[plugins.directory-sql]\n{cheap}')
-    return path
+    return configured(tmp_path)
 
 
 @pytest.fixture
@@ -43,13 +51,22 @@ def config(path: Path) -> Config:
 @pytest.fixture
 def run(path: Path) -> Run:
     """Run `hub …`; what it prints is in `output`, `stdout` and `stderr`."""
-    return lambda *words, text=None: CliRunner().invoke(main, ["--config", str(path), *words], input=text)
+    return running(path)
+
+
+@pytest.fixture(scope="module")
+def with_alice(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Data in which she is: making her takes as long as what most tests do."""
+    folder = tmp_path_factory.mktemp("alice")
+    run = running(configured(folder))
+    assert run("domain", "add", "example.test").exit_code == 0
+    assert run("account", "add", str(ALICE), "--password-stdin", text="wonderland\n").exit_code == 0
+    return folder / "data"
 
 
 @pytest.fixture
-def alice(run: Run) -> None:
-    assert run("domain", "add", "example.test").exit_code == 0
-    assert run("account", "add", str(ALICE), "--password-stdin", text="wonderland\n").exit_code == 0
+def alice(path: Path, with_alice: Path) -> None:
+    shutil.copytree(with_alice, path.parent / "data")
 
 
 def logs_in(config: Config, password: str) -> bool:
