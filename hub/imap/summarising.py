@@ -34,7 +34,7 @@ NAME: Final = "summaries"
 BATCH: Final = 200
 """Messages that are read, and whose summaries are kept, together."""
 GATHERING: Final = 0.25
-"""Seconds in which mail gathers, so that not each message is followed by a commit of its own."""
+"""Seconds in which changes gather, so that not each is followed by a commit that says it was looked at."""
 REST: Final = 0.005
 """Seconds of rest for each message, at most: summaries then take a few percent of a core."""
 REST_FOR_NEWS: Final = 0.02
@@ -55,6 +55,7 @@ class Summarising:
         self._kernel = kernel
         self._services = kernel.services
         self._news = 0  # how often mail has come since this was last looked at
+        self._heard = False  # anything has been written to the log since then
         self._tasks: list[asyncio.Task[None]] = []
 
     def start(self) -> None:
@@ -94,13 +95,14 @@ class Summarising:
                 _log.error("summaries cannot be made", reason=reason(error))
 
     def _hear(self, entries: Sequence[LogEntry]) -> None:
+        self._heard = True
         self._news += sum(entry.kind in _ADDING for entry in entries)
 
     async def _follow(self, entries: Sequence[LogEntry]) -> None:
         """Summaries of what these entries have added and is still there."""
         added: dict[int, list[tuple[int, int]]] = {}
-        if self._news:
-            self._news = 0
+        if self._heard:
+            self._heard, self._news = False, 0
             await self._services.clock.sleep(GATHERING)
         for entry in entries:
             if entry.kind in _ADDING and entry.collection is not None:
