@@ -32,7 +32,7 @@ from hub.services.log import ChangeKind
 from hub.services.storage import FlagMode, Item
 from hub.services.summary import MessageColumn, Row
 
-BATCH: Final = 512
+BATCH: Final = 1024
 _SEEN: Final = frozenset({"\\Seen"})
 _OF_BODIES: Final = frozenset((Kind.BODY, Kind.BODYSTRUCTURE, Kind.PREVIEW, Kind.BINARY, Kind.BINARY_SIZE))
 _WHOLE: Final = frozenset((Which.ALL, Which.TEXT))
