@@ -108,6 +108,19 @@ def test_importing_the_hub_and_its_help_loads_nothing_heavy(statement: str) -> N
     assert not [name for name in loaded if name.startswith("hub_plugin_")]
 
 
+def test_what_a_verb_stands_on_loads_nothing_that_few_verbs_need() -> None:
+    code = (
+        "import sys, hub.cli.opening, hub.log\n"
+        "import hub_plugin_blobs_segment, hub_plugin_directory_sql, hub_plugin_storage_sql\n"
+        "hub.log.configure()\n"
+        "print('\\n'.join(sys.modules))"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    loaded = set(run.stdout.split())
+    assert {"sqlalchemy.dialects.sqlite", "structlog"} <= loaded
+    assert loaded & {"dns", "alembic", "sqlalchemy.dialects.postgresql", "rich", "cryptography"} == set()
+
+
 def test_every_public_name_is_there() -> None:
     for name in hub.__all__:
         assert getattr(hub, name) is not None
