@@ -33,7 +33,6 @@ _FORKS.set_forkserver_preload([
     "hub.cli.serve",
     "hub.lifetime",
     "hub.processes.supervisor",
-    "tests.warm",
 ])  # fmt: skip
 
 

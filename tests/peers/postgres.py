@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import select
 import shutil
 import signal
 import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -76,6 +78,8 @@ class PostgresServer:
         if self._process is None:
             return
         if how is signal.SIGKILL:
+            # One begun meanwhile would outlive the server, and its memory keep another from being started.
+            self._process.send_signal(signal.SIGSTOP)
             self._kill_children(self._process.pid)
         self._process.send_signal(how)
         self._process.wait(_SECONDS)
@@ -110,12 +114,15 @@ class PostgresServer:
 
     @staticmethod
     def _kill_children(parent: int) -> None:
-        """The processes of its connections would otherwise finish what they are doing."""
+        """Those of its connections would finish what they are doing; when this returns they are gone."""
         for child in Path(f"/proc/{parent}/task/{parent}/children").read_text().split():
-            try:
-                os.kill(int(child), signal.SIGKILL)
-            except ProcessLookupError:
-                continue
+            with suppress(ProcessLookupError):
+                descriptor = os.pidfd_open(int(child))
+                try:
+                    signal.pidfd_send_signal(descriptor, signal.SIGKILL)
+                    select.select([descriptor], [], [], _SECONDS)
+                finally:
+                    os.close(descriptor)
 
 
 @pytest.fixture(scope="session")
