@@ -115,8 +115,8 @@ def _write_page(kept: Mapping[str, Mapping[str, Any]]) -> None:
     lines = [
         "# Soak: long loops at full length",
         "",
-        f"Made by `make soak`. The tests took {minutes:.0f} minutes; those that measure neither time nor "
-        "memory ran side by side. Each row is of a last run that passed.",
+        "Made by `make soak`, which runs what measures neither time nor memory side by side. The rows add up "
+        f"to {minutes:.0f} minutes; each is of a last run that passed.",
         "",
         "| test | ended (UTC) | seconds | what | found |",
         "|---|---|---|---|---|",
