@@ -10,6 +10,7 @@ import pytest
 from hub.cli.opening import services
 from hub.imap.summarising import GATHERING, PATIENCE, Summarising
 from hub.loading.wanted import FEW, Wanted
+from hub.services.blobs import BlobGone
 from hub.services.clock import SystemClock
 from hub.services.storage import Storage
 from hub.services.summary import MessageColumn
@@ -66,22 +67,9 @@ class Restless(SystemClock):
             self._wanted.add(self._mailbox, range(1, 2 + FEW))
 
 
-class Read:
-    """Somebody lists messages while these blobs are read."""
-
-    def __init__(self, blobs: object, clock: Restless) -> None:
-        self._blobs = blobs
-        self._clock = clock
-
-    async def read_many(self, wanted: Sequence[tuple[str, int | None]]) -> Sequence[bytes]:
-        await self._clock.sleep(0)
-        found: Sequence[bytes] = await self._blobs.read_many(wanted)  # type: ignore[attr-defined]
-        return found
-
-
 @pytest.mark.parametrize(("times", "waits"), [(0, 0), (1, 1), (3, 3), (1000, PATIENCE)])
 async def test_who_lists_what_is_not_made_yet_is_waited_for_but_not_for_ever(
-    imap: ImapHub, times: int, waits: int
+    imap: ImapHub, monkeypatch: pytest.MonkeyPatch, times: int, waits: int
 ) -> None:
     services, wanted = imap.kernel.services, imap.kernel.wanted
     async with await imap.logged_in() as client:
@@ -92,10 +80,15 @@ async def test_who_lists_what_is_not_made_yet_is_waited_for_but_not_for_ever(
     wanted.add(inbox.id, range(1, COUNT + 1))
     assert wanted.missed == 0  # few, as one fetches them that have just come
     clock = Restless(wanted, inbox.id, times)
-    services.clock, blobs = clock, services.blobs
-    services.blobs = Read(blobs, clock)  # type: ignore[assignment]
+    read_many = services.blobs.read_many
+
+    async def listed_meanwhile(blobs: Sequence[tuple[str, int | None]]) -> Sequence[bytes | BlobGone]:
+        await clock.sleep(0)
+        return await read_many(blobs)
+
+    monkeypatch.setattr(services, "clock", clock)
+    monkeypatch.setattr(services.blobs, "read_many", listed_meanwhile)
     await Summarising(imap.kernel).make_wanted()
-    services.blobs = blobs
     assert clock.sleeps == [0, *[GATHERING] * waits]
     assert await unmade(services.storage, inbox.id) == []
 
