@@ -40,7 +40,14 @@ class FreshLoader(SourceFileLoader):
 
     The standard `.pyc` compares times in whole seconds and sizes, and so serves stale code when a file of the
     same length is saved twice in one second. The one here names the hash of its text (PEP 552).
+
+    keeps: whether there is one at all. A plugin of one file lies among the operator's, where nothing else is
+    to appear.
     """
+
+    def __init__(self, fullname: str, path: str, *, keeps: bool) -> None:
+        super().__init__(fullname, path)
+        self.keeps = keeps
 
     def get_code(self, fullname: str) -> CodeType:
         """Compiled here, or by whoever imported the same text before."""
@@ -55,14 +62,14 @@ def _code(loader: FreshLoader, path: str, text: bytes) -> CodeType:
     head = MAGIC_NUMBER + _CHECKED + source_hash(text)
     code: CodeType
     with suppress(OSError, EOFError, ValueError, TypeError):  # it is not there, or cut short
-        if why_untrusted(kept.parent) is None and why_untrusted(kept) is None:
+        if loader.keeps and why_untrusted(kept.parent) is None and why_untrusted(kept) is None:
             found = kept.read_bytes()
             if found.startswith(head):
                 code = marshal.loads(memoryview(found)[len(head) :])
                 if code.co_filename == path:  # it was not copied here, to show a traceback of elsewhere
                     return code
     code = compile(text, path, "exec", dont_inherit=True)
-    if not sys.dont_write_bytecode:
+    if loader.keeps and not sys.dont_write_bytecode:
         loader.set_data(str(kept), head + marshal.dumps(code))  # nothing where it cannot be written
     return code
 
@@ -121,10 +128,10 @@ class PluginFinder(MetaPathFinder):
             return None
         if source.kind is Kind.FILE:
             file = str(source.location)
-            return spec_from_file_location(fullname, file, loader=FreshLoader(fullname, file))
+            return spec_from_file_location(fullname, file, loader=FreshLoader(fullname, file, keeps=False))
         spec = PathFinder.find_spec(fullname, [str(source.base)] if path is None else path)
         if spec is not None and type(spec.loader) is SourceFileLoader:
-            spec.loader = FreshLoader(spec.loader.name, spec.loader.path)
+            spec.loader = FreshLoader(spec.loader.name, spec.loader.path, keeps=True)
         return spec
 
 

@@ -69,6 +69,7 @@ def test_a_file_is_a_module_of_the_plugin_s_name_and_shadows_nothing(
     assert email.__file__ == loaded.module.VALUE
     assert loaded.summary == "Summary."
     assert str(tmp_path) not in sys.path
+    assert [path.name for path in tmp_path.iterdir()] == ["email.py"]
 
 
 @pytest.mark.proves("plugins: what was saved last is what runs, even twice in one second")
