@@ -19,7 +19,7 @@ from hub import (
 from hub_plugin_storage_sql.columns import STATES, columns
 from hub_plugin_storage_sql.database import MAX_POSITION, Reads, Row, Statement
 from hub_plugin_storage_sql.flags import decoded
-from hub_plugin_storage_sql.ranges import GAP, MAX_UID, Range, merged
+from hub_plugin_storage_sql.ranges import GAP, MAX_UID, Range, merged, within
 from hub_plugin_storage_sql.reading import require_mailbox
 from hub_plugin_storage_sql.schema import ITEM, LOG, UID_BITS
 from hub_plugin_storage_sql.viewing import viewed, viewer_id, with_seen
@@ -28,7 +28,7 @@ _b = bindparam
 
 _STATES = Statement(STATES, "base low high")
 _CHANGED = Statement(STATES.where(ITEM.c.modseq > _b("since")), "base low high since")
-_WITHIN = ITEM.c.id.between(_b("low"), _b("high"))
+_WITHIN = within(ITEM.c.id)
 _STATE = select(ITEM.c.id, ITEM.c.flags, ITEM.c.modseq).where(_WITHIN).order_by(ITEM.c.id)
 _STATES_SEEN = Statement(with_seen(_STATE), "low high viewer")
 _CHANGED_SEEN = Statement(with_seen(_STATE.where(ITEM.c.modseq > _b("since"))), "low high since viewer")

@@ -21,7 +21,7 @@ from sqlalchemy.sql.elements import ColumnElement
 from sqlalchemy.sql.functions import FunctionElement
 
 from hub_plugin_storage_sql.database import Reads, Row, Statement
-from hub_plugin_storage_sql.ranges import GAP, Range, merged
+from hub_plugin_storage_sql.ranges import GAP, Range, merged, within
 from hub_plugin_storage_sql.schema import ITEM, UID_BITS
 
 F = TypeVar("F")
@@ -55,7 +55,7 @@ def _joined(*columns: ColumnElement[Any]) -> Select[Any]:
     """One row with the texts of the columns of items, all nulls if there is none."""
     texts: list[ColumnElement[Any]] = [_Joined(column) for column in columns]
     query: Select[Any] = select(*texts)
-    return query.where(ITEM.c.id.between(bindparam("low"), bindparam("high")))
+    return query.where(within(ITEM.c.id))
 
 
 _UID: Final = ITEM.c.id - bindparam("base", type_=BigInteger)

@@ -14,13 +14,13 @@ from hub_plugin_storage_sql.columns import SIZES, Columns
 from hub_plugin_storage_sql.database import Statement
 from hub_plugin_storage_sql.flags import SEEN, decoded, encoded
 from hub_plugin_storage_sql.items import count_unseen, keys_of, remove, selected
-from hub_plugin_storage_sql.ranges import MAX_UID, Range, clipped, runs
+from hub_plugin_storage_sql.ranges import MAX_UID, Range, clipped, runs, within
 from hub_plugin_storage_sql.schema import ACCOUNT, COPIED, ITEM, MESSAGE, SUMMARY
 from hub_plugin_storage_sql.transaction import MailboxRow, Transaction
 from hub_plugin_storage_sql.viewing import see, viewed, viewer_id, with_seen
 
 _b = bindparam
-_WITHIN = ITEM.c.id.between(_b("low"), _b("high"))
+_WITHIN = within(ITEM.c.id)
 
 _SIZES = Statement(SIZES, "base low high")
 _SIZES_SEEN = Statement(
@@ -49,7 +49,7 @@ _COPY_MESSAGES = Statement(
             _NEW_MODSEQ,
             _b("saved", type_=BigInteger),
             *COPIED,
-        ).where(MESSAGE.c.id.between(_b("low"), _b("high"))),
+        ).where(within(MESSAGE.c.id)),
     ),
     "shift new_modseq saved low high",
 )
@@ -58,7 +58,7 @@ _COPY_SUMMARIES = Statement(
         SUMMARY.c.keys(),
         select(
             SUMMARY.c.id + _b("shift", type_=BigInteger), *[each for each in SUMMARY.c if each.name != "id"]
-        ).where(SUMMARY.c.id.between(_b("low"), _b("high"))),
+        ).where(within(SUMMARY.c.id)),
     ),
     "shift low high",
 )

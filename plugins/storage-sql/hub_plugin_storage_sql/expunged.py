@@ -12,7 +12,7 @@ from hub_plugin_storage_sql.database import Reads, Row, Statement
 from hub_plugin_storage_sql.flags import DELETED, SEEN, decoded, encoded
 from hub_plugin_storage_sql.keeping import forget
 from hub_plugin_storage_sql.mailboxes import canonical, ensure_account, ensure_mailbox
-from hub_plugin_storage_sql.ranges import MAX_UID, clipped, runs
+from hub_plugin_storage_sql.ranges import MAX_UID, clipped, runs, within
 from hub_plugin_storage_sql.schema import COPIED, EXPUNGED, MESSAGE, UID_BITS
 from hub_plugin_storage_sql.transaction import Transaction
 from hub_plugin_storage_sql.viewing import account_id
@@ -43,10 +43,7 @@ _LIST = Statement(_ROW, "account after most")
 _LIST_OF = Statement(_ROW.where(EXPUNGED.c.name == _b("mailbox_name")), "account after most mailbox_name")
 
 _GONE = Statement(
-    select(*_ITEM)
-    .join(MESSAGE, _WAS_ITEM)
-    .where(EXPUNGED.c.item_id.between(_b("low"), _b("high")))
-    .order_by(EXPUNGED.c.item_id),
+    select(*_ITEM).join(MESSAGE, _WAS_ITEM).where(within(EXPUNGED.c.item_id)).order_by(EXPUNGED.c.item_id),
     "low high",
 )
 
@@ -73,7 +70,7 @@ _TOO_OLD = Statement(
     .with_for_update(),
     "most before",
 )
-_PURGE = Statement(delete(EXPUNGED).where(EXPUNGED.c.id.between(_b("low"), _b("high"))), "low high")
+_PURGE = Statement(delete(EXPUNGED).where(within(EXPUNGED.c.id)), "low high")
 _FIRST = Statement(select(EXPUNGED.c.at).order_by(EXPUNGED.c.id).limit(1))
 
 

@@ -15,13 +15,13 @@ from hub_plugin_storage_sql.columns import SIZES, STATES, Columns, columns, piec
 from hub_plugin_storage_sql.database import Statement
 from hub_plugin_storage_sql.flags import DELETED, SEEN, decoded, encoded
 from hub_plugin_storage_sql.keeping import forget, keep
-from hub_plugin_storage_sql.ranges import MAX_UID, Range, clipped, merged, runs
+from hub_plugin_storage_sql.ranges import MAX_UID, Range, clipped, merged, runs, within
 from hub_plugin_storage_sql.schema import ITEM
 from hub_plugin_storage_sql.transaction import MailboxRow, Transaction
 from hub_plugin_storage_sql.viewing import forget_seen, see, unsee, viewed, viewer_id, with_seen
 
 _b = bindparam
-_WITHIN = ITEM.c.id.between(_b("low"), _b("high"))
+_WITHIN = within(ITEM.c.id)
 
 _STATES = Statement(STATES, "base low high")
 _STATES_SEEN = Statement(

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from sqlalchemy import BigInteger, Boolean, Float, Text, bindparam, delete, insert, select
 
 from hub_plugin_storage_sql.database import Statement, Writes
-from hub_plugin_storage_sql.ranges import Range
+from hub_plugin_storage_sql.ranges import Range, within
 from hub_plugin_storage_sql.schema import EXPUNGED, ITEM, MESSAGE
 from hub_plugin_storage_sql.summaries import forget_summaries
 from hub_plugin_storage_sql.transaction import MailboxRow, Transaction
@@ -27,12 +27,12 @@ _KEEP = Statement(
             ITEM.c.modseq,
             ITEM.c.size,
         )
-        .where(ITEM.c.id.between(_b("low"), _b("high")))
+        .where(within(ITEM.c.id))
         .order_by(ITEM.c.id),
     ),
     "account moved mailbox_name moment low high",
 )
-_FORGET = Statement(delete(MESSAGE).where(MESSAGE.c.id.between(_b("low"), _b("high"))), "low high")
+_FORGET = Statement(delete(MESSAGE).where(within(MESSAGE.c.id)), "low high")
 
 
 def keep(tx: Transaction, mailbox: MailboxRow, keys: Sequence[Range], *, elsewhere: bool = False) -> None:

@@ -12,7 +12,7 @@ from hub import AccountRef, ChangeKind, Mailbox, MailboxExists, MailboxMissing
 from hub_plugin_storage_sql.copying import move_all
 from hub_plugin_storage_sql.database import Statement
 from hub_plugin_storage_sql.keeping import forget, keep
-from hub_plugin_storage_sql.ranges import Range
+from hub_plugin_storage_sql.ranges import Range, within
 from hub_plugin_storage_sql.schema import (
     ACCOUNT,
     ANNOTATION,
@@ -79,7 +79,7 @@ _DELETE_RIGHTS = Statement(delete(GRANT).where(GRANT.c.collection_id == _b("mail
 _DELETE_ANNOTATIONS = Statement(
     delete(ANNOTATION).where(ANNOTATION.c.collection_id == _b("mailbox")), "mailbox"
 )
-_DELETE_ITEMS = Statement(delete(ITEM).where(ITEM.c.id.between(_b("low"), _b("high"))), "low high")
+_DELETE_ITEMS = Statement(delete(ITEM).where(within(ITEM.c.id)), "low high")
 _NAMES = Statement(
     select(COLLECTION.c.id, COLLECTION.c.name)
     .where(COLLECTION.c.account_id == _b("account"), COLLECTION.c.kind == "mailbox")

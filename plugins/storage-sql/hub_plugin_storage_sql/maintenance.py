@@ -21,6 +21,7 @@ from sqlalchemy import (
 from hub import AccountRef, BlobUse, Placed
 from hub_plugin_storage_sql.database import Reads, Statement
 from hub_plugin_storage_sql.flags import SEEN, decoded
+from hub_plugin_storage_sql.ranges import within
 from hub_plugin_storage_sql.schema import (
     ACCOUNT,
     ANNOTATION,
@@ -143,7 +144,7 @@ _CONTENT = Statement(
         func.max(ITEM.c.id),
         func.max(ITEM.c.modseq),
     )
-    .where(ITEM.c.id.between(_b("low"), _b("high")))
+    .where(within(ITEM.c.id))
     .group_by(ITEM.c.flags),
     "low high",
 )

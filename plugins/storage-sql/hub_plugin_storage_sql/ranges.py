@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Final, TypeAlias
+from typing import Any, Final, TypeAlias
+
+from sqlalchemy import Column, ColumnElement, and_, bindparam
 
 Range: TypeAlias = tuple[int, int]
 
 MAX_UID: Final = (1 << 32) - 1  # RFC 3501 §9, nz-number
 GAP: Final = 200
 """Items that are passed over in the time that another statement takes."""
+
+
+def within(*ids: Column[Any]) -> ColumnElement[bool]:
+    """All of those ids lie from `low` to `high`, which the statement binds.
+
+    Said of every table of a join: of one alone, a planner may go through all mailboxes in the others.
+    """
+    return and_(*[each.between(bindparam("low"), bindparam("high")) for each in ids])
 
 
 def clipped(uids: Iterable[Range]) -> list[Range]:

@@ -21,7 +21,7 @@ from hub import (
 from hub_plugin_storage_sql.database import MAX_POSITION, Reads, Row, Statement
 from hub_plugin_storage_sql.flags import decoded
 from hub_plugin_storage_sql.mailboxes import canonical
-from hub_plugin_storage_sql.ranges import clipped
+from hub_plugin_storage_sql.ranges import clipped, within
 from hub_plugin_storage_sql.schema import (
     ACCOUNT,
     COLLECTION,
@@ -92,7 +92,6 @@ _MARKS = Statement(
     ).where(COLLECTION.c.id == _b("mailbox"), COLLECTION.c.kind == "mailbox"),
     "mailbox",
 )
-_WITHIN = ITEM.c.id.between(_b("low"), _b("high"))
 _ITEM = (
     select(
         ITEM.c.id,
@@ -107,7 +106,7 @@ _ITEM = (
         MESSAGE.c.saved_at,
     )
     .join(MESSAGE, MESSAGE.c.id == ITEM.c.id)
-    .where(_WITHIN)
+    .where(within(ITEM.c.id, MESSAGE.c.id))
     .order_by(ITEM.c.id)
 )
 _ITEMS = Statement(_ITEM, "low high")

@@ -7,11 +7,11 @@ from functools import cache
 from types import MappingProxyType
 from typing import Any, Final
 
-from sqlalchemy import BigInteger, Column, bindparam, delete, insert, literal_column, select
+from sqlalchemy import BigInteger, Column, and_, bindparam, delete, insert, literal_column, select
 
 from hub import SUMMARY_VERSION, MessageColumn, Summary, UidRanges
 from hub_plugin_storage_sql.database import Reads, Row, Statement, Writes
-from hub_plugin_storage_sql.ranges import Range, clipped, runs
+from hub_plugin_storage_sql.ranges import Range, clipped, runs, within
 from hub_plugin_storage_sql.schema import ITEM, MESSAGE, SUMMARY, UID_BITS
 from hub_plugin_storage_sql.transaction import Transaction
 
@@ -30,9 +30,13 @@ _COLUMNS: Final[Mapping[MessageColumn, Column[Any]]] = MappingProxyType(
         **{column: SUMMARY.c[column.value] for column in MessageColumn if column.value in SUMMARY.c},
     }
 )
-_MADE: Final = (SUMMARY.c.id == ITEM.c.id) & (SUMMARY.c.version == literal_column(str(SUMMARY_VERSION)))
+_MADE: Final = and_(
+    SUMMARY.c.id == ITEM.c.id,
+    within(SUMMARY.c.id),
+    SUMMARY.c.version == literal_column(str(SUMMARY_VERSION)),
+)
 _NAMES: Final = tuple(SUMMARY.c.keys())
-_FORGET: Final = Statement(delete(SUMMARY).where(SUMMARY.c.id.between(_b("low"), _b("high"))), "low high")
+_FORGET: Final = Statement(delete(SUMMARY).where(within(SUMMARY.c.id)), "low high")
 # Only beside an item: it may have been expunged since it was read.
 _KEEP: Final = Statement(
     insert(SUMMARY).from_select(
@@ -53,11 +57,10 @@ def _statement(columns: tuple[MessageColumn, ...]) -> Statement:
     query = select(uid, *[column.label(f"c{at}") for at, column in enumerate(wanted)]).select_from(ITEM)
     tables = {column.table for column in wanted}
     if MESSAGE in tables:
-        query = query.join(MESSAGE, MESSAGE.c.id == ITEM.c.id)
+        query = query.join(MESSAGE, (MESSAGE.c.id == ITEM.c.id) & within(MESSAGE.c.id))
     if SUMMARY in tables:
         query = query.join(SUMMARY, _MADE, isouter=True)
-    within = ITEM.c.id.between(_b("low"), _b("high"))
-    return Statement(query.where(within).order_by(ITEM.c.id), "base low high")
+    return Statement(query.where(within(ITEM.c.id)).order_by(ITEM.c.id), "base low high")
 
 
 def columns(db: Reads, mailbox: int, uids: UidRanges, wanted: Sequence[MessageColumn]) -> Sequence[Row]:

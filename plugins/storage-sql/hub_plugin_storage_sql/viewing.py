@@ -13,7 +13,7 @@ from sqlalchemy import BigInteger, Select, and_, bindparam, delete, func, insert
 from hub import AccountRef
 from hub_plugin_storage_sql.database import Reads, Statement, Writes
 from hub_plugin_storage_sql.flags import SEEN, decoded, encoded
-from hub_plugin_storage_sql.ranges import Range
+from hub_plugin_storage_sql.ranges import Range, within
 from hub_plugin_storage_sql.schema import ACCOUNT, ITEM, SEEN_BY, TENANT
 
 _b = bindparam
@@ -25,11 +25,11 @@ _ACCOUNT_ID = Statement(
     "tenant account_key",
 )
 _VIEWER = _b("viewer", type_=BigInteger)
-_WITHIN = SEEN_BY.c.item_id.between(_b("low"), _b("high"))
+_WITHIN = within(SEEN_BY.c.item_id)
 _SEE = Statement(
     insert(SEEN_BY).from_select(
         ["item_id", "account_id"],
-        select(ITEM.c.id, _VIEWER).where(ITEM.c.id.between(_b("low"), _b("high"))),
+        select(ITEM.c.id, _VIEWER).where(within(ITEM.c.id)),
     ),
     "viewer low high",
 )
