@@ -81,9 +81,9 @@ FAILURES: Final = (
 @click.option(
     "--mailbox",
     type=click.IntRange(1),
-    default=10_000,
+    default=imap.USUAL,
     show_default=True,
-    help="Messages in the mailbox that IMAP reads.",
+    help="Messages in the mailbox that IMAP reads; another number is reported by itself.",
 )
 @click.option(
     "--workers",

@@ -25,6 +25,8 @@ from bench.server import MAILBOX
 
 __all__ = ["Missing", "measure"]
 
+USUAL: Final = 10_000
+"""Messages in the mailbox; the report of any other number is a page of its own."""
 PEER: Final = "Dovecot"
 BACKENDS: Final = ("maildir", "sdbox")
 PEERS_SESSIONS: Final = 100
@@ -59,7 +61,7 @@ def measure(options: Options) -> Report:
         rounds = interleave(works, options.rounds, options.say)
     why = dovecot.missing()
     return Report(
-        area="imap",
+        area="imap" if options.mailbox == USUAL else f"imap-{options.mailbox}",
         title=f"IMAP: a mailbox of {options.mailbox:,} messages of 4 KiB",
         setups={HUB: hub.setup, **{name: peer.setup for name, peer in peers.items()}},
         figures=[
