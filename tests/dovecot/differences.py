@@ -388,8 +388,8 @@ DIFFERENCES: Final = (
     ),
     Difference(
         "two negated dates or sizes",
-        "RFC 3501 §6.4.4: NOT BEFORE a NOT BEFORE b is what is not before the later of the two; Dovecot makes "
-        "one key of two, SINCE, LARGER and SMALLER too, before it looks whether they are negated",
+        "RFC 3501 §6.4.4: NOT BEFORE a NOT BEFORE b is what is not before the later of the two; Dovecot "
+        "makes one key of two, SINCE, LARGER and SMALLER too, before it looks whether they are negated",
         _negated_of_a_kind,
     ),
     Difference(
