@@ -17,8 +17,8 @@ from hub.services.stored import item_blob
 
 SMALL: Final = 128 << 10
 """Octets that may be read into memory before they are sent, and parsed on the event loop."""
-TOGETHER: Final = 256 << 10
-"""Octets of many messages that are read at once."""
+TOGETHER: Final = 224 << 10
+"""Octets of many messages that are read at once: with what lies between them, a quarter of a MiB at most."""
 
 
 @dataclass(frozen=True, slots=True)

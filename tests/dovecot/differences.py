@@ -19,6 +19,7 @@ _BY_DATE: Final = re.compile(
 )
 _ORDER: Final = re.compile(rb"SORT (?:RETURN \([^()]*\) )?\(([^()]*)\)")
 _BLANK_IN_SUBJECT: Final = re.compile(rb"SUBJECT \"[^\"]* [^\"]*\"")
+_TWO_OF_A_KIND: Final = re.compile(rb"\b((?:SENT)?(?:BEFORE|SINCE)|LARGER|SMALLER) .*\b\1 ")
 _FOUND: Final = ("SEARCH", "SORT", "THREAD", "ESEARCH", "kept", "modseq")
 _NUMBER: Final = re.compile(r"[0-9]+")
 GONE: Final = "gone"
@@ -148,6 +149,13 @@ def _dates_beside_headers(step: Step, ours: Observed, theirs: Observed) -> Pair:
 def _blanks_in_subjects(step: Step, ours: Observed, theirs: Observed) -> Pair:
     if _BLANK_IN_SUBJECT.search(step.command) and _less(ours, *_FOUND) == _less(theirs, *_FOUND):
         raise CutShort("runs of blanks in a subject")
+    return ours, theirs
+
+
+def _negated_of_a_kind(step: Step, ours: Observed, theirs: Observed) -> Pair:
+    negated = b"NOT " in step.command and _TWO_OF_A_KIND.search(step.command)
+    if negated and _less(ours, *_FOUND) == _less(theirs, *_FOUND):
+        raise CutShort("two negated dates or sizes")
     return ours, theirs
 
 
@@ -377,6 +385,12 @@ DIFFERENCES: Final = (
         "RFC 5256 §2.2: equal dates leave messages in their order; Dovecot takes the first of them for a "
         "later one where the search has it read other fields of it at the same time",
         _dates_beside_headers,
+    ),
+    Difference(
+        "two negated dates or sizes",
+        "RFC 3501 §6.4.4: NOT BEFORE a NOT BEFORE b is what is not before the later of the two; Dovecot "
+        "makes one key of two, SINCE, LARGER and SMALLER too, before it looks whether they are negated",
+        _negated_of_a_kind,
     ),
     Difference(
         "REVERSE of a key that was there before",

@@ -8,7 +8,7 @@ from typing import Final, NamedTuple, TypeAlias
 from zlib_ng.zlib_ng import crc32
 
 from hub import BlobGone
-from hub_plugin_blobs_segment.record import checked_sums, places
+from hub_plugin_blobs_segment.record import HEADER_SIZE, ORDINARY, ORDINARY_KIND, in_segments
 
 SPAN: Final = 256 << 10
 """Octets that are read in one go: as many as stay in the processor's cache while they are looked at."""
@@ -34,16 +34,16 @@ def runs(wanted: Sequence[tuple[str, int | None]]) -> Iterator[Run]:
     one alone in its file."""
     file, start, end = "", 0, 0
     each: list[Place] = []
-    for number, (text, length) in enumerate(wanted):
-        found = places(text)
-        if found is None or found[0].endswith(".blob"):
+    fields = in_segments([text for text, _ in wanted])
+    for number, (found, (_, length)) in enumerate(zip(fields, wanted, strict=True)):
+        if found is None:
             continue
-        name, offset, skip, size = found
+        name, offset, skip, size = found[0], int(found[1]), int(found[2]), int(found[3])
         some = size if length is None or length > size else length
         until = offset + skip + some
-        if until - offset > SPAN:
-            continue
         if name != file or not start <= offset <= end + GAP or until - start > SPAN:
+            if until - offset > SPAN:
+                continue
             if each:
                 yield Run(file, start, end, each)
             file, start, end = name, offset, until
@@ -56,17 +56,21 @@ def runs(wanted: Sequence[tuple[str, int | None]]) -> Iterator[Run]:
 
 
 def cut(data: bytes | bytearray, run: Run, found: list[bytes | BlobGone | None]) -> None:
-    """Put the octets of each where its number says, but of what is not whole, or not there."""
-    view, start = memoryview(data), run.start
+    """Put the octets of each where its number says, but of what is not whole, or not there.
+
+    The checksums of head and body prove them, and with them all of the record header that is used here; the
+    header's own, which proves the rest, is for who reads that.
+    """
+    view = memoryview(data)
     for number, offset, skip, size, some in run.each:
-        first = offset - start + skip
-        sums = checked_sums(view, first - skip, skip, size)
-        if sums is None:
+        at = offset - run.start
+        kind, recovery, head, body, head_sum, body_sum = ORDINARY.unpack_from(view, at)
+        if kind != ORDINARY_KIND or recovery + HEADER_SIZE != skip or head + body != size:
             continue
-        head, head_sum, body_sum = sums
-        octets = bytes(view[first : first + some])
-        # A part that is not wanted to its end has no checksum.
-        if some < head or (
-            crc32(octets[:head]) == head_sum and (some < size or crc32(octets[head:]) == body_sum)
-        ):
-            found[number] = octets
+        first = at + skip
+        split, last = first + head, first + some
+        # A part that is not wanted to its end has no checksum; without a whole head nothing is proved.
+        if some < head or crc32(view[first:split]) != head_sum:
+            continue
+        if some < size or crc32(view[split:last]) == body_sum:
+            found[number] = bytes(view[first:last])

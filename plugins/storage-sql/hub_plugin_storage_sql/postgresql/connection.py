@@ -102,8 +102,10 @@ class PostgresConnection:
 
     def close(self) -> None:
         """Let the server go; not from a thread whose own event loop runs."""
-        self.do(self.drop)
-        self._loop.close()
+        try:
+            self.do(self.drop)
+        finally:
+            self._loop.close()
 
     # -- inside of a work
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from typing import Final, TypeVar, cast
 
 from hub import AccountRef, Clock, GroupWriter, LogEntry, Logger, Secret
@@ -137,5 +138,6 @@ class PostgresDatabase:
 
     def _close_connections(self) -> None:
         self._readers.shutdown()
-        for connection in (*self._idle, *self._writes):
-            connection.close()
+        with ExitStack() as stack:  # all of them, whichever fails
+            for connection in (*self._idle, *self._writes):
+                stack.callback(connection.close)
