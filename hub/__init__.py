@@ -12,7 +12,9 @@ if TYPE_CHECKING:
     from starlette.requests import Request as Request
     from starlette.responses import Response as Response
 
+    from hub.cli.parameters import duration as duration
     from hub.cli.tables import show_table as show_table
+    from hub.cli.tables import time_text as time_text
     from hub.config.networks import Networks as Networks
     from hub.config.networks import host_address as host_address
     from hub.config.secrets import Secret as Secret
@@ -210,7 +212,8 @@ if TYPE_CHECKING:
     from hub.version import __version__ as __version__
 
 _HOMES = {
-    "hub.cli.tables": "show_table",
+    "hub.cli.parameters": "duration",
+    "hub.cli.tables": "show_table time_text",
     "hub.config.tables.sessions": "SessionLimits",
     "hub.config.tables.types": "Duration Network Size",
     "hub.config.networks": "Networks host_address",

@@ -73,10 +73,16 @@ def list_app_passwords(context: Context, address: Address, as_json: bool) -> Non
     elif not found:
         click.echo(f"{address} has no app passwords.")
     else:
-        from hub.cli.tables import show_table
+        from hub.cli.tables import show_table, time_text
 
         rows = [
-            (each.name, ", ".join(each.scopes), _moment(each.created), _moment(each.used)) for each in found
+            (
+                each.name,
+                ", ".join(each.scopes),
+                time_text(each.created),
+                "never" if each.used is None else time_text(each.used),
+            )
+            for each in found
         ]
         show_table(("name", "for", "made", "last used"), rows)
 
@@ -138,9 +144,3 @@ def disable(context: Context, address: Address) -> None:
 
     run(work())
     click.echo(f"{address} logs in with its password alone.")
-
-
-def _moment(seconds: float | None) -> str:
-    from datetime import UTC, datetime
-
-    return "never" if seconds is None else f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M} UTC"

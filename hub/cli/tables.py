@@ -1,4 +1,4 @@
-"""What verbs list, as a table that fits the terminal."""
+"""What verbs list, as a table that fits the terminal, and the times in it."""
 
 from __future__ import annotations
 
@@ -7,6 +7,13 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from rich.text import Text
+
+
+def time_text(seconds: float) -> str:
+    """A time since the epoch for people: `2026-01-31 12:00:00 UTC`."""
+    from datetime import UTC, datetime
+
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M:%S} UTC"
 
 
 def show_table(heads: Sequence[str], rows: Iterable[Sequence[str | Text]]) -> None:

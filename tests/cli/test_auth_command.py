@@ -85,7 +85,6 @@ async def test_the_operator_bans_and_releases_beside_a_running_hub(tmp_path: Pat
         (["ban", "nowhere"], "nowhere is neither an address nor a network"),
         (["ban", "10.0.0.0/99"], "10.0.0.0/99 is no network"),
         (["ban", "127.0.0.1"], "127.0.0.1/32 is exempt"),
-        (["ban", "192.0.2.1", "--for", "long"], "--for long: should be a duration"),
         (["ban", "192.0.2.1", "--for", "0"], "a ban lasts some time"),
         (["release", "192.0.2.1"], "192.0.2.1/32 is not banned"),
     ],
@@ -96,6 +95,12 @@ def test_what_cannot_be_done_is_said_in_a_sentence(tmp_path: Path, words: list[s
     result = CliRunner().invoke(main, ["--config", str(path), "auth", *words])
     assert result.exit_code == 1
     assert reason in result.stderr
+
+
+def test_a_duration_that_is_none_is_a_misused_option() -> None:
+    result = CliRunner().invoke(main, ["auth", "ban", "192.0.2.1", "--for", "long"])
+    assert result.exit_code == 2
+    assert "'--for': 'long' should be a duration" in result.stderr
 
 
 @pytest.mark.proves("authentication: a ban holds on all workers and after a restart, until it is released")

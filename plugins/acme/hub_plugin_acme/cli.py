@@ -5,11 +5,10 @@ from __future__ import annotations
 import asyncio
 import json
 from dataclasses import replace
-from datetime import UTC, datetime
 
 import click
 
-from hub import CommandContext, Plugin, show_table
+from hub import CommandContext, Plugin, show_table, time_text
 from hub_plugin_acme import schedule
 from hub_plugin_acme.ordering import Blocking, opened
 from hub_plugin_acme.orders import Refused
@@ -139,13 +138,9 @@ def _show(found: list[dict[str, object]]) -> None:
     rows = []
     for each in found:
         trouble = f"{each['trouble']}. {each['advice']}" if each["trouble"] else ""
-        names = each["names"]
+        names, until, ordered = each["names"], each["until"], each["next"]
         assert isinstance(names, list)
-        until = _moment(each["until"]) if each["valid"] else "not good"
-        rows.append((str(each["name"]), ", ".join(names), until, _moment(each["next"]), trouble))
+        assert isinstance(ordered, float)
+        good = time_text(until) if each["valid"] and isinstance(until, float) else "not good"
+        rows.append((str(each["name"]), ", ".join(names), good, time_text(ordered), trouble))
     show_table(("certificate", "names", "good until", "ordered next", "trouble"), rows)
-
-
-def _moment(seconds: object) -> str:
-    assert isinstance(seconds, float)
-    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M} UTC"

@@ -5,13 +5,11 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, datetime
 from typing import Final
 
 import click
-from pydantic import TypeAdapter, ValidationError
 
-from hub import CommandContext, Duration, Plugin, Severity, show_table
+from hub import CommandContext, Plugin, Severity, duration, show_table, time_text
 from hub_plugin_alerts import keeping
 from hub_plugin_alerts.counting import MINUTE
 from hub_plugin_alerts.history import History
@@ -24,13 +22,6 @@ from hub_plugin_alerts.wording import span
 
 NAME: Final = "alerts"
 DAY: Final = 86400
-
-
-def _seconds(_: click.Context, __: click.Parameter, value: str) -> float:
-    try:
-        return TypeAdapter(Duration).validate_python(value)
-    except ValidationError:
-        raise click.BadParameter(f"{value!r} is no duration, such as 90s, 30min, 2h or 7d") from None
 
 
 def _labels(_: click.Context, __: click.Parameter, values: Sequence[str]) -> dict[str, str]:
@@ -92,7 +83,7 @@ def list_alerts(context: CommandContext, as_json: bool) -> None:
 @alerts.command()
 @click.argument("rule")
 @click.option("--where", multiple=True, callback=_labels, help="Only alerts with this label: plugin=clamav.")
-@click.option("--for", "seconds", callback=_seconds, default="2h", show_default=True, help="How long.")
+@click.option("--for", "seconds", type=duration, default="2h", show_default=True, help="How long.")
 @click.option("--reason", default="", help="Why, for the others.")
 @_json
 @click.pass_obj
@@ -170,7 +161,7 @@ def test(context: CommandContext, rule: str, days: float, as_json: bool) -> None
     default=str(Severity.WARNING),
     show_default=True,
 )
-@click.option("--for", "seconds", callback=_seconds, default="5min", show_default=True, help="Until it ends.")
+@click.option("--for", "seconds", type=duration, default="5min", show_default=True, help="Until it ends.")
 @_json
 @click.pass_obj
 def fire(context: CommandContext, summary: str, severity: str, seconds: float, as_json: bool) -> None:
@@ -202,9 +193,8 @@ def _row(alert: Tracked, silences: Sequence[Silence], now: float) -> Sequence[st
 
 
 def _firing_row(firing: Firing) -> Sequence[str]:
-    began = f"{datetime.fromtimestamp(firing.began, UTC):%Y-%m-%d %H:%M} UTC"
     lasted = "until now" if firing.ended is None else span(firing.ended - firing.began)
-    return began, lasted, firing.severity, firing.summary
+    return time_text(firing.began), lasted, firing.severity, firing.summary
 
 
 def _pairs(pairs: Iterable[tuple[str, str]]) -> str:

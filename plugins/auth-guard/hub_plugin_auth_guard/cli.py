@@ -7,13 +7,11 @@ import json
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import asdict
-from datetime import UTC, datetime
 from functools import partial
 
 import click
-from pydantic import TypeAdapter, ValidationError
 
-from hub import CommandContext, Duration, Networks, Plugin, Tables, show_table
+from hub import CommandContext, Networks, Plugin, Tables, duration, show_table, time_text
 from hub_plugin_auth_guard import records
 from hub_plugin_auth_guard.guard import Settings
 from hub_plugin_auth_guard.records import Ban, FailedLogin
@@ -49,16 +47,16 @@ def list_bans(context: CommandContext, as_json: bool) -> None:
     elif not found:
         click.echo("Nobody is banned.")
     else:
-        rows = [(each.network, _moment(each.since), _moment(each.until), each.reason) for each in found]
+        rows = [(each.network, time_text(each.since), time_text(each.until), each.reason) for each in found]
         show_table(("network", "since", "until", "reason"), rows)
 
 
 @auth.command()
 @click.argument("network")
-@click.option("--for", "duration", help="How long, like 2h or 30d; as configured without it.")
+@click.option("--for", "seconds", type=duration, help="How long, like 2h or 30d; as configured without it.")
 @click.option("--reason", default="by hand", show_default=True, help="Why, for whoever lists the bans.")
 @click.pass_obj
-def ban(context: CommandContext, network: str, duration: str | None, reason: str) -> None:
+def ban(context: CommandContext, network: str, seconds: float | None, reason: str) -> None:
     """Ban NETWORK: one address (of IPv6 its /64), or a network such as 192.0.2.0/24."""
 
     async def work() -> Ban:
@@ -66,13 +64,15 @@ def ban(context: CommandContext, network: str, duration: str | None, reason: str
             settings, now = plugin.settings(Settings), plugin.clock.time()
             found = records.given_network(network)
             _check_exempt(found, settings)
-            seconds = settings.ban if duration is None else _seconds(duration)
-            made = Ban(found, now, now + seconds, records.shown(reason))
+            if seconds == 0:
+                raise ValueError("--for: a ban lasts some time")
+            until = now + (settings.ban if seconds is None else seconds)
+            made = Ban(found, now, until, records.shown(reason))
             await tables.write(partial(records.put_ban, ban=made))
             return made
 
     made = context.run(work())
-    click.echo(f"{made.network} is banned until {_moment(made.until)}.")
+    click.echo(f"{made.network} is banned until {time_text(made.until)}.")
 
 
 @auth.command()
@@ -112,7 +112,7 @@ def list_failures(context: CommandContext, who: str | None, limit: int, as_json:
         click.echo("No login has failed.")
     else:
         rows = [
-            (_moment(each.at), each.client, each.username, f"{each.protocol} {each.mechanism}", each.reason)
+            (time_text(each.at), each.client, each.username, f"{each.protocol} {each.mechanism}", each.reason)
             for each in found
         ]
         show_table(("at", "client", "user name", "by", "reason"), rows)
@@ -132,17 +132,3 @@ def _not_banned(network: str, others: Sequence[Ban]) -> str:
         if around.version == wanted.version and (around.overlaps(wanted)):
             return f"{network} is not banned itself; what is banned is {other.network}"
     return f"{network} is not banned"
-
-
-def _seconds(text: str) -> float:
-    try:
-        seconds: float = TypeAdapter(Duration).validate_python(text)
-    except ValidationError as error:
-        raise ValueError(f"--for {text}: {error.errors()[0]['msg'].removeprefix('Value error, ')}") from None
-    if seconds <= 0:
-        raise ValueError("--for: a ban lasts some time")
-    return seconds
-
-
-def _moment(seconds: float) -> str:
-    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M:%S} UTC"

@@ -5,11 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import asdict
-from datetime import UTC, datetime
 
 import click
 
-from hub import CommandContext, show_table
+from hub import CommandContext, show_table, time_text
 from hub_plugin_outbound_guard.held import Held, all_held
 from hub_plugin_outbound_guard.held import release as release_held
 
@@ -38,7 +37,8 @@ def list_held(context: CommandContext, as_json: bool) -> None:
         click.echo("No account is held.")
     else:
         rows = [
-            (each.name, _moment(each.since), _moment(each.since + each.seconds), each.text) for each in found
+            (each.name, time_text(each.since), time_text(each.since + each.seconds), each.text)
+            for each in found
         ]
         show_table(("account", "since", "until", "because"), rows)
 
@@ -54,7 +54,3 @@ def release(context: CommandContext, account: str) -> None:
             return await release_held(plugin, account)
 
     click.echo(f"{context.run(work()).name} may send again.")
-
-
-def _moment(seconds: float) -> str:
-    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M:%S} UTC"

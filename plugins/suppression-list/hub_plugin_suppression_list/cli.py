@@ -3,12 +3,10 @@
 import json
 from collections.abc import Sequence
 from dataclasses import asdict
-from datetime import UTC, datetime
 
 import click
-from pydantic import TypeAdapter, ValidationError
 
-from hub import Address, CommandContext, Duration, show_table
+from hub import Address, CommandContext, duration, show_table, time_text
 from hub_plugin_suppression_list import Settings, is_exempt, records
 from hub_plugin_suppression_list.records import Entry
 
@@ -37,7 +35,7 @@ def list_entries(context: CommandContext, as_json: bool) -> None:
         click.echo("Mail is sent to all addresses.")
     else:
         rows = [
-            (each.address, _moment(each.since), _until(each).removeprefix("until "), each.reason)
+            (each.address, time_text(each.since), _until(each).removeprefix("until "), each.reason)
             for each in found
         ]
         show_table(("address", "since", "until", "why"), rows)
@@ -45,10 +43,12 @@ def list_entries(context: CommandContext, as_json: bool) -> None:
 
 @suppression.command()
 @click.argument("address")
-@click.option("--for", "duration", help="How long, like 2h or 30d; without it until it is removed.")
+@click.option(
+    "--for", "seconds", type=duration, help="How long, like 2h or 30d; without it until it is removed."
+)
 @click.option("--reason", default="by hand", show_default=True, help="Why; senders are told.")
 @click.pass_obj
-def add(context: CommandContext, address: str, duration: str | None, reason: str) -> None:
+def add(context: CommandContext, address: str, seconds: float | None, reason: str) -> None:
     """Send no mail to ADDRESS."""
 
     async def work() -> Entry:
@@ -56,7 +56,9 @@ def add(context: CommandContext, address: str, duration: str | None, reason: str
             recipient, now = Address.parse(address), plugin.clock.time()
             if is_exempt(plugin.settings(Settings), recipient):
                 raise ValueError(f"{recipient} is exempt: a postmaster, or plugins.suppression-list.exempt")
-            until = None if duration is None else now + _seconds(duration)
+            if seconds == 0:
+                raise ValueError("--for: it lasts some time")
+            until = None if seconds is None else now + seconds
             entry = Entry(str(recipient), now, until, reason, by_hand=True)
             await records.suppress(plugin.kv, entry, 0)
             return entry
@@ -81,19 +83,5 @@ def remove(context: CommandContext, address: str) -> None:
     click.echo(f"Mail is sent to {context.run(work())} again.")
 
 
-def _seconds(text: str) -> float:
-    try:
-        seconds: float = TypeAdapter(Duration).validate_python(text)
-    except ValidationError as error:
-        raise ValueError(f"--for {text}: {error.errors()[0]['msg'].removeprefix('Value error, ')}") from None
-    if seconds <= 0:
-        raise ValueError("--for: it lasts some time")
-    return seconds
-
-
 def _until(entry: Entry) -> str:
-    return "until it is removed" if entry.until is None else f"until {_moment(entry.until)}"
-
-
-def _moment(seconds: float) -> str:
-    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M} UTC"
+    return "until it is removed" if entry.until is None else f"until {time_text(entry.until)}"

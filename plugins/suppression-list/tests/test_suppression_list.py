@@ -174,7 +174,7 @@ async def test_the_operator_adds_lists_and_removes(hub: RunningHub) -> None:
     assert await route(hub) is None
     again = await command(hub, "remove", "ann@elsewhere.example")
     assert (again.exit_code, "is not suppressed" in again.output) == (1, True)
-    for wrong in (("add", "postmaster@a.example"), ("add", "x"), ("add", "a@b.example", "--for", "-1s")):
+    for wrong in (("add", "postmaster@a.example"), ("add", "x"), ("add", "a@b.example", "--for", "0")):
         assert (await command(hub, *wrong)).exit_code == 1
 
 
