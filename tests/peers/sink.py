@@ -35,7 +35,8 @@ class Sink:
 
     def messages(self) -> list[str]:
         """What it took, with lines of its own on top, in no order."""
-        return [path.read_text() for path in self.folder.glob("mail.*")]
+        # What is still being written may end within a character.
+        return [path.read_text(errors="replace") for path in self.folder.glob("mail.*")]
 
     def connections(self) -> int:
         """How many there were, beside the one that found it well; it has to be told `-v`."""
